@@ -1,0 +1,2 @@
+//! carecircle.
+fn main() {}
