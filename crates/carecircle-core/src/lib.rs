@@ -1,1 +1,13 @@
-//! To be written.
+//! Streets, walking time, search, reach, isochrones and coverage: the pure core of carecircle.
+//!
+//! Pure means: no files, no sockets, no async, no JSON, no map tags. Data goes in as [`Streets`], [`Places`] and
+//! [`Facility`]s, and comes out as a [`Coverage`] or an [`Isochrone`].
+
+pub mod facility;
+pub mod geometry;
+pub mod network;
+pub mod place;
+pub mod profile;
+pub mod search;
+pub mod street;
+pub mod time;

@@ -1,0 +1,111 @@
+//! What a map or a table says of a city besides its streets: homes, areas, facilities. All in degrees, as read.
+
+use crate::facility::Facility;
+use crate::geometry::{LonLat, LonLatShape};
+use std::collections::BTreeMap;
+
+/// A polygon where people live, as drawn on a map or given in a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidentialArea {
+    /// Stable id, without dot or slash (`w2`, `r3`).
+    pub id: String,
+    /// The name to show.
+    pub name: Option<String>,
+    /// Its outline in degrees; self-crossing rings are already mended.
+    pub shape: LonLatShape,
+}
+
+/// How sure it is that people live in a building.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// Its tags say so (`building=apartments`).
+    Certain,
+    /// Nothing says otherwise (`building=yes`): a home unless the land it stands on is put to another use.
+    Assumed,
+}
+
+/// A building where people live.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Building {
+    /// A point inside its footprint.
+    pub at: LonLat,
+    /// Ground covered, square metres.
+    pub footprint_m2: f32,
+    /// Storeys, where the map tells.
+    pub levels: Option<f32>,
+    /// How sure it is that people live there.
+    pub home: Home,
+}
+
+/// The levels that areas nest in, from the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AreaLevel {
+    /// A city or what is above a district.
+    City,
+    /// A district or county (区/县).
+    District,
+    /// A street or township (街道/镇).
+    Street,
+    /// A community or village (社区/村).
+    Community,
+}
+
+impl AreaLevel {
+    /// Every level, from the largest.
+    pub const ALL: [Self; 4] = [Self::City, Self::District, Self::Street, Self::Community];
+
+    /// The name in tables, queries and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::City => "city",
+            Self::District => "district",
+            Self::Street => "street",
+            Self::Community => "community",
+        }
+    }
+
+    /// The level of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|l| l.name() == name)
+    }
+}
+
+/// An administrative area.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Area {
+    /// Stable id, without dot or slash.
+    pub id: String,
+    /// The name to show.
+    pub name: Option<String>,
+    /// The Chinese name.
+    pub name_zh: Option<String>,
+    /// The English name.
+    pub name_en: Option<String>,
+    /// Which level it is of.
+    pub level: AreaLevel,
+    /// The id of the area that contains it, where a table tells; found by geometry otherwise.
+    pub parent: Option<String>,
+    /// Residents.
+    pub population: Option<f64>,
+    /// Children under three.
+    pub under3: Option<f64>,
+    /// Its outline in degrees.
+    pub shape: LonLatShape,
+    /// Columns that pass through as they came.
+    pub other: BTreeMap<String, String>,
+}
+
+/// What an extract holds besides streets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places {
+    /// Facilities, by id.
+    pub facilities: Vec<Facility>,
+    /// Residential polygons, by id.
+    pub residential: Vec<ResidentialArea>,
+    /// Land put to other uses (industry, offices, schools, graves), where `building=yes` is no home.
+    pub other_use: Vec<LonLatShape>,
+    /// Residential buildings, by id.
+    pub buildings: Vec<Building>,
+    /// Administrative areas, by id.
+    pub areas: Vec<Area>,
+}
