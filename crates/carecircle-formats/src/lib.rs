@@ -1,1 +1,3 @@
-//! To be written.
+//! Reads and writes what people exchange: tables, GeoJSON, policy files.
+
+pub mod geojson;

@@ -1,0 +1,314 @@
+//! The verdict: which blocks lie inside the circle, which don't, and why; rolled up per area.
+//!
+//! Decided by network time at each demand point. Polygons have no say in it.
+
+use crate::demand::{Block, DemandPoint};
+use crate::network::Weights;
+use crate::policy::Policy;
+use crate::search::{Arrival, Origin, Sweep};
+use crate::study::Study;
+use crate::time::WalkTime;
+use rayon::prelude::*;
+
+/// Where a block stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockStatus {
+    /// At least the policy's share of its children live within the limit.
+    Covered,
+    /// Some do.
+    Partial,
+    /// None does.
+    Uncovered,
+}
+
+impl BlockStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Covered, Self::Partial, Self::Uncovered];
+
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Partial => "partial",
+            Self::Uncovered => "uncovered",
+        }
+    }
+}
+
+/// Why a block is not covered: what holds for most of its uncovered children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// There is no facility at all that counts.
+    NoFacility,
+    /// No street near enough to start from.
+    NoStreet,
+    /// No connection from its streets to a facility.
+    CutOff,
+    /// A facility is within the limit, but the policy does not count it.
+    NotEligible,
+    /// The walk is longer than the limit.
+    TooFar,
+}
+
+impl Reason {
+    const ALL: [Self; 5] = [Self::NoFacility, Self::NoStreet, Self::CutOff, Self::NotEligible, Self::TooFar];
+
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoFacility => "no_facility",
+            Self::NoStreet => "no_street",
+            Self::CutOff => "cut_off",
+            Self::NotEligible => "not_eligible",
+            Self::TooFar => "too_far",
+        }
+    }
+}
+
+/// What is said of one block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Where it stands.
+    pub status: BlockStatus,
+    /// The share of its children who live within the limit, 0 to 1.
+    pub covered_share: f64,
+    /// Walking time at the middle of its demand (weighted median over the points with a route), beyond the limit too.
+    pub time: Option<WalkTime>,
+    /// The facility nearest to that middle, an index into the study's facilities.
+    pub nearest: Option<usize>,
+    /// Why it is not covered.
+    pub reason: Option<Reason>,
+}
+
+/// Sums over the blocks of an area, or of the whole city.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Blocks.
+    pub blocks: usize,
+    /// Of them, by status: covered, partial, uncovered.
+    pub by_status: [usize; 3],
+    /// Children under three.
+    pub children: f64,
+    /// Of them, within the limit.
+    pub covered: f64,
+    /// Facilities inside.
+    pub facilities: usize,
+    /// Of them, those that the policy counts.
+    pub eligible: usize,
+    /// Places in the facilities that count, and how many of those facilities don't tell.
+    pub places: Known,
+    /// Places in inclusive facilities that count.
+    pub inclusive_places: Known,
+}
+
+/// A sum of what is known, and how many don't tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Known {
+    /// The sum of what is known.
+    pub sum: f64,
+    /// How many don't tell.
+    pub missing: usize,
+}
+
+impl Known {
+    fn add(&mut self, value: Option<f64>) {
+        match value {
+            Some(value) => self.sum += value,
+            None => self.missing += 1,
+        }
+    }
+}
+
+impl Tally {
+    /// Children within the circle over children, or `None` where there are no children.
+    pub fn covered_share(&self) -> Option<f64> {
+        (self.children > 0.0).then(|| self.covered / self.children)
+    }
+}
+
+/// A verdict for every block, and their sums.
+#[derive(Debug)]
+pub struct Coverage {
+    /// The rules it was judged by.
+    pub policy: Policy,
+    /// A verdict per block, in the order of the study's blocks.
+    pub verdicts: Vec<Verdict>,
+    /// The walk of each demand point to its nearest facility, in the order of the study's points; `None` for no route.
+    pub walks: Vec<Option<Arrival>>,
+    /// Sums per area, in the order of the study's areas; a block counts in every area that contains it.
+    pub areas: Vec<Tally>,
+    /// Sums of the whole city.
+    pub total: Tally,
+    /// Which facilities counted, in the order of the study's facilities.
+    pub eligible: Vec<bool>,
+}
+
+impl Coverage {
+    pub(crate) fn new(study: &Study, policy: &Policy) -> Self {
+        let weights = study.network().weigh(&policy.profile);
+        let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
+        let walks = walks(study, &weights, |i| eligible[i]);
+        // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell.
+        let any = if eligible.contains(&false) { walks_within(study, &weights, policy.limit()) } else { Vec::new() };
+        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: eligible.contains(&true) };
+        let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
+        let (areas, total) = tally(study, &verdicts, &eligible);
+        Self { policy: policy.clone(), verdicts, walks, areas, total, eligible }
+    }
+}
+
+fn origins(study: &Study, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
+    let sited = study.facilities().iter().enumerate().filter(|(i, _)| counts(*i));
+    sited.filter_map(|(i, f)| Some(Origin { snap: f.snap?, label: i as u32 })).collect()
+}
+
+fn walks(study: &Study, weights: &Weights, counts: impl Fn(usize) -> bool) -> Vec<Option<Arrival>> {
+    walk_all(study, weights, &origins(study, counts), WalkTime::NEVER)
+}
+
+fn walks_within(study: &Study, weights: &Weights, limit: WalkTime) -> Vec<Option<Arrival>> {
+    walk_all(study, weights, &origins(study, |_| true), limit)
+}
+
+fn walk_all(study: &Study, weights: &Weights, origins: &[Origin], limit: WalkTime) -> Vec<Option<Arrival>> {
+    let sweep = Sweep::new(study.network(), weights, origins, limit);
+    let walk = |p: &DemandPoint| p.snap.and_then(|snap| sweep.at(study.network(), weights, &snap));
+    study.demand().points.par_iter().map(walk).collect()
+}
+
+struct Judge<'a> {
+    study: &'a Study,
+    policy: &'a Policy,
+    walks: &'a [Option<Arrival>],
+    /// Walks to any facility, counted or not; empty when all count.
+    any: &'a [Option<Arrival>],
+    some_eligible: bool,
+}
+
+impl Judge<'_> {
+    fn verdict(&self, block: &Block) -> Verdict {
+        let limit = self.policy.limit();
+        let range = block.points.start as usize..block.points.end as usize;
+        let points = &self.study.demand().points[range.clone()];
+        let mut covered = 0.0;
+        let mut outside = 0;
+        let mut reasons = [0.0; Reason::ALL.len()];
+        let mut routes: Vec<(Arrival, f64)> = Vec::with_capacity(points.len());
+        for (i, point) in range.zip(points) {
+            let walk = self.walks[i];
+            routes.extend(walk.map(|arrival| (arrival, point.weight)));
+            if walk.is_some_and(|a| a.time <= limit) {
+                covered += point.weight;
+            } else {
+                outside += 1;
+                reasons[self.reason(i, point, walk) as usize] += point.weight;
+            }
+        }
+        // Weights sum to one up to rounding: a block without a point outside is covered whole, one with no point inside
+        // not at all.
+        let inside = points.len() - outside;
+        let covered_share = if inside == 0 {
+            0.0
+        } else if outside == 0 {
+            1.0
+        } else {
+            f64::min(covered, 1.0)
+        };
+        let status = match covered_share {
+            share if inside > 0 && share >= self.policy.block_share => BlockStatus::Covered,
+            share if share > 0.0 => BlockStatus::Partial,
+            _ => BlockStatus::Uncovered,
+        };
+        let reason = (status != BlockStatus::Covered).then(|| {
+            let most =
+                Reason::ALL.into_iter().reduce(|a, b| if reasons[b as usize] > reasons[a as usize] { b } else { a });
+            most.unwrap_or(Reason::TooFar)
+        });
+        let middle = weighted_median(&mut routes);
+        Verdict {
+            status,
+            covered_share,
+            time: middle.map(|a| a.time),
+            nearest: middle.map(|a| a.label as usize),
+            reason,
+        }
+    }
+
+    fn reason(&self, i: usize, point: &DemandPoint, walk: Option<Arrival>) -> Reason {
+        let near_any = self.any.get(i).copied().flatten().is_some_and(|a| a.time <= self.policy.limit());
+        match (point.snap, walk) {
+            (_, _) if near_any => Reason::NotEligible,
+            (_, _) if !self.some_eligible => Reason::NoFacility,
+            (None, _) => Reason::NoStreet,
+            (_, None) => Reason::CutOff,
+            _ => Reason::TooFar,
+        }
+    }
+}
+
+/// The first arrival, by time and label, at which half of the weight has arrived.
+fn weighted_median(routes: &mut [(Arrival, f64)]) -> Option<Arrival> {
+    routes.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let half = routes.iter().map(|(_, w)| w).sum::<f64>() / 2.0;
+    let mut sum = 0.0;
+    for (arrival, weight) in routes.iter() {
+        sum += weight;
+        // Half, but for the rounding of the sum.
+        if sum >= half * (1.0 - 1e-12) {
+            return Some(*arrival);
+        }
+    }
+    routes.last().map(|(arrival, _)| *arrival)
+}
+
+fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool]) -> (Vec<Tally>, Tally) {
+    let areas = study.areas();
+    let mut tallies = vec![Tally::default(); areas.all().len()];
+    let mut total = Tally::default();
+    for (block, verdict) in study.demand().blocks.iter().zip(verdicts) {
+        let add = |t: &mut Tally| {
+            t.blocks += 1;
+            t.by_status[verdict.status as usize] += 1;
+            t.children += block.children;
+            t.covered += block.children * verdict.covered_share;
+        };
+        add(&mut total);
+        areas.chain(block.area).for_each(|a| add(&mut tallies[a]));
+    }
+    for (sited, &counts) in study.facilities().iter().zip(eligible) {
+        let places = sited.facility.places.map(f64::from);
+        let add = |t: &mut Tally| {
+            t.facilities += 1;
+            if counts {
+                t.eligible += 1;
+                t.places.add(places);
+                t.inclusive_places.add(match sited.facility.inclusive {
+                    Some(true) => places,
+                    Some(false) => Some(0.0),
+                    None => None,
+                });
+            }
+        };
+        add(&mut total);
+        areas.chain(areas.smallest_containing(sited.at)).for_each(|a| add(&mut tallies[a]));
+    }
+    (tallies, total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(seconds: f64, label: u32) -> Arrival {
+        Arrival { time: WalkTime::from_seconds(seconds), label }
+    }
+
+    #[test]
+    fn the_median_is_where_half_the_children_have_arrived() {
+        let mut routes = vec![(arrival(9.0, 1), 0.2), (arrival(1.0, 2), 0.3), (arrival(5.0, 3), 0.5)];
+        assert_eq!(weighted_median(&mut routes), Some(arrival(5.0, 3)));
+        let mut halves = vec![(arrival(9.0, 1), 0.5), (arrival(1.0, 2), 0.5)];
+        assert_eq!(weighted_median(&mut halves), Some(arrival(1.0, 2)));
+        assert_eq!(weighted_median(&mut []), None);
+    }
+}

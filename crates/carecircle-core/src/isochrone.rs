@@ -1,0 +1,229 @@
+//! Isochrones: the polygon of a reach for one band.
+//!
+//! A drawing, never the source of a verdict. Times are known along the reached streets; the field around them is sampled
+//! on a square grid (time at the nearest street plus the walk off it, out to [`OFF_STREET_M`]), and each band is the
+//! contour of that one field at its limit. Bands of one field nest. Every contour crosses each grid side at most once
+//! and stays clear of its ends, so that rings neither touch nor cross themselves or each other, also after rounding.
+
+use crate::geometry::{Point, Shape};
+use crate::network::{Network, Weights, fraction_along};
+use crate::search::{Reach, Stretch};
+use crate::time::WalkTime;
+use geo::{Area, Coord, LineString, MultiPolygon, Polygon};
+use std::collections::BTreeMap;
+
+/// How far from a reached street a place still counts as reached, metres.
+pub const OFF_STREET_M: f64 = 40.0;
+/// The grid is never coarser than this: the corners around any origin lie within [`OFF_STREET_M`].
+const COARSEST_M: f64 = 25.0;
+/// Contours keep this share of a grid side away from its ends.
+const CLEARANCE: f64 = 0.02;
+/// More grid corners than this are never laid: two hours at 15 km/h stay below.
+const MOST_CORNERS: f64 = 40_000_000.0;
+
+/// The polygon of a reach for one band.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Isochrone {
+    /// The band's limit.
+    pub limit: WalkTime,
+    /// Its polygons on the plan: exterior rings counter-clockwise, holes clockwise.
+    pub shape: Shape,
+}
+
+/// Draws one polygon for each limit, in the order given, from a reach of at least the longest of them. `origin` is the
+/// place asked about, which may lie off the street that it snapped to.
+pub fn isochrones(
+    network: &Network,
+    weights: &Weights,
+    reach: &Reach,
+    origin: Point,
+    limits: &[WalkTime],
+) -> Vec<Isochrone> {
+    let shortest = limits.iter().min().map_or(0.0, |l| l.seconds());
+    let metres_per_second = weights.speed().kmh() / 3.6;
+    let step = (shortest * metres_per_second / 8.0).clamp(1.0, COARSEST_M);
+    let field = Field::sample(network, weights, reach, origin, step);
+    limits.iter().map(|&limit| Isochrone { limit, shape: field.contour(limit) }).collect()
+}
+
+/// Walking times, in seconds, at the corners of a square grid.
+struct Field {
+    low: Point,
+    step: f64,
+    columns: usize,
+    rows: usize,
+    seconds: Vec<f32>,
+    /// Stands for "not reached" when a contour is drawn between a reached corner and one that isn't.
+    outside: f32,
+}
+
+impl Field {
+    fn sample(network: &Network, weights: &Weights, reach: &Reach, origin: Point, step: f64) -> Self {
+        let mut low = origin;
+        let mut high = origin;
+        let mut widen = |p: Point| {
+            low = Coord { x: low.x.min(p.x), y: low.y.min(p.y) };
+            high = Coord { x: high.x.max(p.x), y: high.y.max(p.y) };
+        };
+        widen(reach.origin.at);
+        for stretch in &reach.stretches {
+            pieces(network, stretch).for_each(|(a, b, _, _)| {
+                widen(a);
+                widen(b);
+            });
+        }
+        // A ring of unreached corners all around closes every contour.
+        let margin = OFF_STREET_M + 2.0 * step;
+        let (width, height) = (high.x - low.x + 2.0 * margin, high.y - low.y + 2.0 * margin);
+        let step = step.max((width * height / MOST_CORNERS).sqrt());
+        let mut field = Self {
+            low: Coord { x: low.x - margin, y: low.y - margin },
+            step,
+            columns: (width / step).ceil() as usize + 2,
+            rows: (height / step).ceil() as usize + 2,
+            seconds: Vec::new(),
+            outside: (reach.limit.seconds() + 60.0) as f32,
+        };
+        field.seconds = vec![f32::INFINITY; field.columns * field.rows];
+
+        let off = |metres: f64| metres * 3.6 / weights.speed().kmh();
+        let origin_off_m = (origin.x - reach.origin.at.x).hypot(origin.y - reach.origin.at.y);
+        field.spread(origin, reach.origin.at, &off, |t| off(t * origin_off_m));
+        for stretch in &reach.stretches {
+            let edge = network.edge(stretch.edge);
+            for (a, b, from_m, to_m) in pieces(network, stretch) {
+                field.spread(a, b, &off, |t| {
+                    let at = from_m + (to_m - from_m) * t;
+                    let back = stretch.start_time + weights.part(edge, (at - stretch.start_m).max(0.0));
+                    let forth = stretch.end_time + weights.part(edge, (stretch.end_m - at).max(0.0));
+                    back.min(forth).seconds()
+                });
+            }
+        }
+        field
+    }
+
+    /// Improves the corners around the line from `a` to `b`, on which the time at a fraction of its length is `seconds`.
+    fn spread(&mut self, a: Point, b: Point, off: &impl Fn(f64) -> f64, seconds: impl Fn(f64) -> f64) {
+        let column = |x: f64| ((x - self.low.x) / self.step).max(0.0);
+        let row = |y: f64| ((y - self.low.y) / self.step).max(0.0);
+        let columns = column(a.x.min(b.x) - OFF_STREET_M).ceil() as usize
+            ..=(column(a.x.max(b.x) + OFF_STREET_M) as usize).min(self.columns - 1);
+        let rows = row(a.y.min(b.y) - OFF_STREET_M).ceil() as usize
+            ..=(row(a.y.max(b.y) + OFF_STREET_M) as usize).min(self.rows - 1);
+        for y in rows {
+            for x in columns.clone() {
+                let corner = self.corner(x, y);
+                let t = fraction_along(a, b, corner);
+                let foot = a + (b - a) * t;
+                let away = (corner.x - foot.x).hypot(corner.y - foot.y);
+                if away <= OFF_STREET_M {
+                    let slot = &mut self.seconds[y * self.columns + x];
+                    *slot = slot.min((seconds(t) + off(away)) as f32);
+                }
+            }
+        }
+    }
+
+    fn corner(&self, x: usize, y: usize) -> Point {
+        Coord { x: self.low.x + x as f64 * self.step, y: self.low.y + y as f64 * self.step }
+    }
+
+    fn at(&self, x: usize, y: usize) -> f32 {
+        self.seconds[y * self.columns + x].min(self.outside)
+    }
+
+    /// The contour at a limit by marching squares: corners at or below it are inside.
+    fn contour(&self, limit: WalkTime) -> Shape {
+        let limit = limit.seconds() as f32;
+        let inside = |x: usize, y: usize| self.at(x, y) <= limit;
+        // Each crossed grid side leads to the next, with the inside on the left. Sides are numbered by their lower left
+        // corner, the horizontal one first.
+        let side = |x: usize, y: usize, vertical: bool| (y * self.columns + x) * 2 + usize::from(vertical);
+        let mut next: BTreeMap<usize, usize> = BTreeMap::new();
+        for y in 0..self.rows - 1 {
+            for x in 0..self.columns - 1 {
+                let case = u8::from(inside(x, y))
+                    | u8::from(inside(x + 1, y)) << 1
+                    | u8::from(inside(x + 1, y + 1)) << 2
+                    | u8::from(inside(x, y + 1)) << 3;
+                let (bottom, top) = (side(x, y, false), side(x, y + 1, false));
+                let (left, right) = (side(x, y, true), side(x + 1, y, true));
+                let mut link = |from: usize, to: usize| next.insert(from, to);
+                match case {
+                    1 => _ = link(bottom, left),
+                    2 => _ = link(right, bottom),
+                    3 => _ = link(right, left),
+                    4 => _ = link(top, right),
+                    // Two inside corners face each other: they stay apart.
+                    5 => _ = (link(bottom, left), link(top, right)),
+                    6 => _ = link(top, bottom),
+                    7 => _ = link(top, left),
+                    8 => _ = link(left, top),
+                    9 => _ = link(bottom, top),
+                    10 => _ = (link(right, bottom), link(left, top)),
+                    11 => _ = link(right, top),
+                    12 => _ = link(left, right),
+                    13 => _ = link(bottom, right),
+                    14 => _ = link(left, bottom),
+                    _ => {}
+                }
+            }
+        }
+        let mut rings = Vec::new();
+        while let Some((first, mut to)) = next.pop_first() {
+            let mut ring = vec![self.crossing(first, limit)];
+            while to != first {
+                ring.push(self.crossing(to, limit));
+                let Some(following) = next.remove(&to) else { break };
+                to = following;
+            }
+            ring.push(ring[0]);
+            rings.push(LineString(ring));
+        }
+        nest(rings)
+    }
+
+    /// Where the limit crosses a grid side.
+    fn crossing(&self, side: usize, limit: f32) -> Point {
+        let (corner, vertical) = (side / 2, side % 2 == 1);
+        let (x, y) = (corner % self.columns, corner / self.columns);
+        let (x2, y2) = if vertical { (x, y + 1) } else { (x + 1, y) };
+        let (a, b) = (f64::from(self.at(x, y)), f64::from(self.at(x2, y2)));
+        let t = ((f64::from(limit) - a) / (b - a)).clamp(CLEARANCE, 1.0 - CLEARANCE);
+        let (from, to) = (self.corner(x, y), self.corner(x2, y2));
+        from + (to - from) * t
+    }
+}
+
+/// The straight pieces of a stretch: both ends, each with its metres along the edge.
+fn pieces<'a>(network: &'a Network, stretch: &'a Stretch) -> impl Iterator<Item = (Point, Point, f64, f64)> + 'a {
+    let vertices = network.geometry(stretch.edge);
+    let following = vertices.clone().skip(1);
+    vertices.zip(following).filter_map(move |((a, from_m), (b, to_m))| {
+        let (start, end) = (from_m.max(stretch.start_m), to_m.min(stretch.end_m));
+        if start > end {
+            return None;
+        }
+        let length = to_m - from_m;
+        let place = |m: f64| if length > 0.0 { a + (b - a) * ((m - from_m) / length) } else { a };
+        Some((place(start), place(end), start, end))
+    })
+}
+
+/// Puts clockwise rings, the holes, into the smallest counter-clockwise ring around each.
+fn nest(rings: Vec<LineString<f64>>) -> Shape {
+    let (exteriors, holes): (Vec<_>, Vec<_>) =
+        rings.into_iter().map(|r| Polygon::new(r, Vec::new())).partition(|p| p.signed_area() > 0.0);
+    let mut polygons: Vec<Polygon<f64>> = exteriors;
+    polygons.sort_by(|a, b| a.unsigned_area().total_cmp(&b.unsigned_area()));
+    let outlines: Vec<Shape> = polygons.iter().map(|p| MultiPolygon(vec![p.clone()])).collect();
+    for hole in holes {
+        let first = hole.exterior().0[0];
+        if let Some(i) = outlines.iter().position(|outline| crate::polygon::contains(outline, first)) {
+            polygons[i].interiors_push(hole.into_inner().0);
+        }
+    }
+    polygons.reverse();
+    MultiPolygon(polygons)
+}

@@ -1,0 +1,209 @@
+//! What blocks and areas need of polygons: containment, size, a point inside, an even sample, a cut along tile lines.
+
+use crate::geometry::{LonLatShape, Point, Shape};
+use geo::{Area, BooleanOps, BoundingRect, Coord, InteriorPoint, LineString, MultiPolygon, Polygon, Rect};
+use std::f64::consts::PI;
+
+/// Whether a point lies inside a shape, by the even-odd rule over all its rings.
+pub fn contains(shape: &MultiPolygon<f64>, p: Coord<f64>) -> bool {
+    let crossings = |ring: &LineString<f64>| {
+        ring.0.windows(2).filter(|w| (w[0].y > p.y) != (w[1].y > p.y) && p.x < crossing_x(w[0], w[1], p.y)).count()
+    };
+    let rings = shape.0.iter().flat_map(|polygon| std::iter::once(polygon.exterior()).chain(polygon.interiors()));
+    rings.map(crossings).sum::<usize>() % 2 == 1
+}
+
+fn crossing_x(a: Coord<f64>, b: Coord<f64>, y: f64) -> f64 {
+    a.x + (b.x - a.x) * (y - a.y) / (b.y - a.y)
+}
+
+/// Square metres of a shape on the plan.
+pub fn area_m2(shape: &Shape) -> f64 {
+    shape.unsigned_area()
+}
+
+/// The box around a shape; `None` for an empty one.
+pub fn bounds(shape: &MultiPolygon<f64>) -> Option<Rect<f64>> {
+    shape.bounding_rect()
+}
+
+/// A point inside a shape, its first vertex when it has no inside, `None` when it is empty.
+pub fn point_inside(shape: &Shape) -> Option<Point> {
+    let inside = shape.interior_point().map(|p| p.0);
+    inside.or_else(|| shape.0.first().and_then(|p| p.exterior().0.first().copied()))
+}
+
+/// Points spread evenly over a shape: the centres of a square grid that fall inside, about `wanted` of them, never
+/// closer than `least_m`; a point inside when none does.
+pub fn even_sample(shape: &Shape, wanted: usize, least_m: f64) -> Vec<Point> {
+    let Some(bounds) = bounds(shape) else { return Vec::new() };
+    // A thin shape in a large box must not cost more than the box of a fat one.
+    let by_area = (area_m2(shape) / wanted as f64).sqrt();
+    let by_box = (bounds.width() * bounds.height() / (wanted * 64) as f64).sqrt();
+    let step = by_area.max(by_box).max(least_m);
+    let (columns, rows) = ((bounds.width() / step).ceil() as usize, (bounds.height() / step).ceil() as usize);
+    let margin_x = (bounds.width() - columns as f64 * step) / 2.0;
+    let margin_y = (bounds.height() - rows as f64 * step) / 2.0;
+    let points: Vec<Point> = (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
+        .map(|(row, column)| Coord {
+            x: bounds.min().x + margin_x + (column as f64 + 0.5) * step,
+            y: bounds.min().y + margin_y + (row as f64 + 0.5) * step,
+        })
+        .filter(|&p| contains(shape, p))
+        .collect();
+    if points.is_empty() { point_inside(shape).into_iter().collect() } else { points }
+}
+
+/// A square of the Web Mercator tile grid (OGC `WebMercatorQuad`), by which large blocks are cut and scattered homes
+/// are gathered: the same on every extract of a city, so that ids stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tile {
+    /// Row, from the north.
+    pub y: u32,
+    /// Column, from the date line eastwards.
+    pub x: u32,
+}
+
+/// The tile grid at one zoom level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileGrid {
+    /// Zoom level: the earth is 2^zoom tiles wide.
+    pub zoom: u32,
+}
+
+impl TileGrid {
+    /// The grid whose tiles at a latitude are the largest that cover at most `most_m2`.
+    pub fn with_tiles_up_to(most_m2: f64, lat: f64) -> Self {
+        let equator_m = 40_075_016.686 * lat.clamp(-85.0, 85.0).to_radians().cos();
+        let zoom = (equator_m / most_m2.sqrt()).log2().ceil();
+        Self { zoom: zoom.clamp(1.0, 24.0) as u32 }
+    }
+
+    fn size(self) -> f64 {
+        f64::from(1_u32 << self.zoom)
+    }
+
+    /// The tile at a longitude and latitude in degrees.
+    pub fn tile_at(self, lon: f64, lat: f64) -> Tile {
+        let last = self.size() - 1.0;
+        let x = ((lon + 180.0) / 360.0 * self.size()).floor().clamp(0.0, last);
+        let mercator = lat.clamp(-85.05, 85.05).to_radians().tan().asinh();
+        let y = ((1.0 - mercator / PI) / 2.0 * self.size()).floor().clamp(0.0, last);
+        Tile { y: y as u32, x: x as u32 }
+    }
+
+    fn lon_of(self, x: u32) -> f64 {
+        f64::from(x) / self.size() * 360.0 - 180.0
+    }
+
+    fn lat_of(self, y: u32) -> f64 {
+        (PI * (1.0 - 2.0 * f64::from(y) / self.size())).sinh().atan().to_degrees()
+    }
+
+    /// The tile's box in degrees.
+    pub fn bounds(self, tile: Tile) -> Rect<f64> {
+        self.bounds_of((tile.x, tile.y), (tile.x + 1, tile.y + 1))
+    }
+
+    fn bounds_of(self, low: (u32, u32), high: (u32, u32)) -> Rect<f64> {
+        Rect::new(
+            Coord { x: self.lon_of(low.0), y: self.lat_of(high.1) },
+            Coord { x: self.lon_of(high.0), y: self.lat_of(low.1) },
+        )
+    }
+
+    /// Cuts a shape in degrees along the tile lines, from north to south and west to east. Halving, not clipping tile by
+    /// tile: an outline of ten thousand vertices over a thousand tiles is looked at ten times, not a thousand.
+    pub fn cut(self, shape: &LonLatShape) -> Vec<(Tile, LonLatShape)> {
+        let Some(bounds) = bounds(shape) else { return Vec::new() };
+        let low = self.tile_at(bounds.min().x, bounds.max().y);
+        let high = self.tile_at(bounds.max().x, bounds.min().y);
+        let mut out = Vec::new();
+        self.halve(shape.clone(), (low.x, low.y), (high.x + 1, high.y + 1), &mut out);
+        out.sort_by_key(|(tile, _)| *tile);
+        out
+    }
+
+    fn halve(self, shape: LonLatShape, low: (u32, u32), high: (u32, u32), out: &mut Vec<(Tile, LonLatShape)>) {
+        if shape.0.is_empty() {
+            return;
+        }
+        let (columns, rows) = (high.0 - low.0, high.1 - low.1);
+        if columns <= 1 && rows <= 1 {
+            out.push((Tile { x: low.0, y: low.1 }, shape));
+            return;
+        }
+        let (first, second) = if columns >= rows {
+            let middle = low.0 + columns / 2;
+            ((low, (middle, high.1)), ((middle, low.1), high))
+        } else {
+            let middle = low.1 + rows / 2;
+            ((low, (high.0, middle)), ((low.0, middle), high))
+        };
+        for (low, high) in [first, second] {
+            let window = MultiPolygon(vec![self.bounds_of(low, high).to_polygon()]);
+            self.halve(shape.intersection(&window), low, high, out);
+        }
+    }
+}
+
+/// A tile's or box's outline as a shape.
+pub fn rectangle(rect: Rect<f64>) -> MultiPolygon<f64> {
+    MultiPolygon(vec![Polygon::new(rect.to_polygon().exterior().clone(), Vec::new())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::polygon;
+
+    fn ring_with_hole() -> Shape {
+        MultiPolygon(vec![polygon!(
+            exterior: [(x: 0.0, y: 0.0), (x: 100.0, y: 0.0), (x: 100.0, y: 100.0), (x: 0.0, y: 100.0)],
+            interiors: [[(x: 25.0, y: 25.0), (x: 25.0, y: 75.0), (x: 75.0, y: 75.0), (x: 75.0, y: 25.0)]],
+        )])
+    }
+
+    #[test]
+    fn a_hole_is_outside() {
+        let shape = ring_with_hole();
+        assert!(contains(&shape, Coord { x: 10.0, y: 50.0 }));
+        assert!(!contains(&shape, Coord { x: 50.0, y: 50.0 }));
+        assert!(contains(&shape, point_inside(&shape).unwrap()));
+    }
+
+    #[test]
+    fn an_even_sample_stays_inside_and_near_the_number_wanted() {
+        let sample = even_sample(&ring_with_hole(), 30, 1.0);
+        assert!((15..=45).contains(&sample.len()), "{}", sample.len());
+        assert!(sample.iter().all(|&p| contains(&ring_with_hole(), p)));
+        assert_eq!(even_sample(&ring_with_hole(), 1, 500.0).len(), 1);
+    }
+
+    #[test]
+    fn cut_pieces_fill_the_shape_and_stay_in_their_tiles() {
+        let shape: LonLatShape = MultiPolygon(vec![polygon![
+            (x: 28.80, y: 46.95), (x: 28.86, y: 46.97), (x: 28.83, y: 46.99), (x: 28.90, y: 47.03), (x: 28.79, y: 47.04),
+        ]]);
+        let grid = TileGrid::with_tiles_up_to(200_000.0, 47.0);
+        let pieces = grid.cut(&shape);
+        assert!(pieces.len() > 100);
+        let sum: f64 = pieces.iter().map(|(_, piece)| piece.unsigned_area()).sum();
+        assert!((sum / shape.unsigned_area() - 1.0).abs() < 1e-6, "{sum}");
+        for (tile, piece) in &pieces {
+            let (tile, piece) = (grid.bounds(*tile), bounds(piece).unwrap());
+            assert!(piece.min().x > tile.min().x - 1e-7 && piece.max().x < tile.max().x + 1e-7);
+            assert!(piece.min().y > tile.min().y - 1e-7 && piece.max().y < tile.max().y + 1e-7);
+        }
+    }
+
+    #[test]
+    fn tiles_are_the_largest_below_the_limit() {
+        for lat in [0.0, 22.5, 32.0, 47.0, 60.0_f64] {
+            let grid = TileGrid::with_tiles_up_to(200_000.0, lat);
+            let side = 40_075_016.686 * lat.to_radians().cos() / f64::from(1 << grid.zoom);
+            assert!(side * side <= 200_000.0 && 4.0 * side * side > 200_000.0, "{lat}: {side}");
+        }
+    }
+}

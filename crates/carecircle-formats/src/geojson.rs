@@ -1,0 +1,423 @@
+//! GeoJSON out (RFC 7946): features of blocks, facilities, areas and isochrones, and the collections around them.
+//!
+//! Geometry is turned back to degrees and rounded once, when a [`Drawing`] is made; features are then put together from
+//! bytes. Exterior rings run counter-clockwise, coordinates carry seven decimals at most, nothing depends on a hash map.
+
+use carecircle_core::coverage::{Coverage, Tally};
+use carecircle_core::demand::{Block, Outline};
+use carecircle_core::geometry::{LonLat, Point, Projection, Shape};
+use carecircle_core::isochrone::Isochrone;
+use carecircle_core::study::{SitedFacility, Study};
+use geo::{LineString, Polygon, Winding};
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// The credit that every file and answer carries.
+pub const ATTRIBUTION: &str = "© OpenStreetMap contributors (ODbL)";
+
+/// A geometry ready to be sent: its JSON and its box.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// The GeoJSON geometry object, or `null` for an empty shape.
+    pub json: Box<str>,
+    /// West, south, east, north in degrees; an empty shape has none.
+    pub bbox: Option<[f64; 4]>,
+}
+
+/// The drawings of everything in a study. They depend on no policy, so that each is made once.
+#[derive(Debug)]
+pub struct Drawings {
+    /// In the order of the study's blocks.
+    pub blocks: Vec<Drawing>,
+    /// In the order of the study's facilities.
+    pub facilities: Vec<Drawing>,
+    /// In the order of the study's areas.
+    pub areas: Vec<Drawing>,
+}
+
+impl Drawings {
+    /// Draws a whole study.
+    pub fn new(study: &Study) -> Self {
+        let projection = study.network().projection();
+        let blocks = study.demand().blocks.par_iter().map(|b| Drawing::outline(projection, &b.outline)).collect();
+        let facilities = study.facilities().iter().map(|f| Drawing::place(f.facility.at)).collect();
+        let areas = study.areas().all().par_iter().map(|a| Drawing::shape(projection, &a.shape)).collect();
+        Self { blocks, facilities, areas }
+    }
+}
+
+/// Collects a geometry's text and box.
+struct Pen {
+    json: String,
+    bbox: [i32; 4],
+}
+
+impl Pen {
+    fn new(kind: &str) -> Self {
+        Self { json: format!("{{\"type\":\"{kind}\",\"coordinates\":"), bbox: [i32::MAX, i32::MAX, i32::MIN, i32::MIN] }
+    }
+
+    fn place(&mut self, at: LonLat) {
+        let [west, south, east, north] = self.bbox;
+        self.bbox = [west.min(at.lon_e7), south.min(at.lat_e7), east.max(at.lon_e7), north.max(at.lat_e7)];
+        self.json.push('[');
+        push_degrees(&mut self.json, at.lon_e7);
+        self.json.push(',');
+        push_degrees(&mut self.json, at.lat_e7);
+        self.json.push(']');
+    }
+
+    fn ring(&mut self, ring: &[LonLat]) {
+        self.list(ring, |pen, &at| pen.place(at));
+    }
+
+    fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Self, &T)) {
+        self.json.push('[');
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.json.push(',');
+            }
+            each(self, item);
+        }
+        self.json.push(']');
+    }
+
+    fn finish(mut self) -> Drawing {
+        self.json.push('}');
+        let degrees = |e7: i32| f64::from(e7) / 1e7;
+        Drawing { json: self.json.into(), bbox: Some(self.bbox.map(degrees)) }
+    }
+}
+
+/// Writes 1e-7 degrees as a decimal number without trailing zeros.
+fn push_degrees(out: &mut String, e7: i32) {
+    use std::fmt::Write;
+    let size = e7.unsigned_abs();
+    let (whole, mut fraction) = (size / 10_000_000, size % 10_000_000);
+    if e7 < 0 {
+        out.push('-');
+    }
+    write!(out, "{whole}").expect("a string takes every write");
+    if fraction > 0 {
+        let mut digits = 7;
+        while fraction % 10 == 0 {
+            fraction /= 10;
+            digits -= 1;
+        }
+        write!(out, ".{fraction:0digits$}").expect("a string takes every write");
+    }
+}
+
+impl Drawing {
+    fn place(at: LonLat) -> Self {
+        let mut pen = Pen::new("Point");
+        pen.place(at);
+        pen.finish()
+    }
+
+    fn outline(projection: &Projection, outline: &Outline) -> Self {
+        match outline {
+            Outline::Point(at) => to_lonlat(projection, *at).map_or_else(Self::empty, Self::place),
+            Outline::Shape(shape) => Self::shape(projection, shape),
+        }
+    }
+
+    fn empty() -> Self {
+        Self { json: "null".into(), bbox: None }
+    }
+
+    /// A shape on the plan, drawn in degrees: a Polygon, or a MultiPolygon where there are several.
+    pub fn shape(projection: &Projection, shape: &Shape) -> Self {
+        let polygons: Vec<Vec<Vec<LonLat>>> = shape.0.iter().filter_map(|p| rings(projection, p)).collect();
+        match &polygons[..] {
+            [] => Self::empty(),
+            [one] => {
+                let mut pen = Pen::new("Polygon");
+                pen.list(one, |pen, ring| pen.ring(ring));
+                pen.finish()
+            }
+            several => {
+                let mut pen = Pen::new("MultiPolygon");
+                pen.list(several, |pen, polygon| pen.list(polygon, |pen, ring| pen.ring(ring)));
+                pen.finish()
+            }
+        }
+    }
+}
+
+fn to_lonlat(projection: &Projection, at: Point) -> Option<LonLat> {
+    let (lon, lat) = projection.unproject(at);
+    LonLat::from_degrees(lon, lat)
+}
+
+/// A polygon's rings in degrees, turned by the right-hand rule; `None` when nothing is left of its exterior.
+fn rings(projection: &Projection, polygon: &Polygon<f64>) -> Option<Vec<Vec<LonLat>>> {
+    let ring = |line: &LineString<f64>, counter_clockwise: bool| {
+        let mut places: Vec<LonLat> = line.0.iter().filter_map(|&p| to_lonlat(projection, p)).collect();
+        // Vertices closer than the rounding fall together.
+        places.dedup();
+        if line.is_ccw() != counter_clockwise {
+            places.reverse();
+        }
+        (places.len() >= 4).then_some(places)
+    };
+    let mut out = vec![ring(polygon.exterior(), true)?];
+    out.extend(polygon.interiors().iter().filter_map(|hole| ring(hole, false)));
+    Some(out)
+}
+
+/// The start of a feature: type, id and geometry; its properties follow.
+fn open_feature(out: &mut Vec<u8>, id: &str, drawing: &Drawing) {
+    out.extend_from_slice(b"{\"type\":\"Feature\",\"id\":");
+    push_json(out, &id);
+    out.extend_from_slice(b",\"geometry\":");
+    out.extend_from_slice(drawing.json.as_bytes());
+    out.extend_from_slice(b",\"properties\":{");
+}
+
+fn push_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    serde_json::to_writer(out, value).expect("numbers and strings always serialise");
+}
+
+/// One property; `open_feature` comes before, so the first is `id`.
+fn property(out: &mut Vec<u8>, name: &str, value: &impl serde::Serialize) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    push_json(out, &name);
+    out.push(b':');
+    push_json(out, value);
+}
+
+/// Columns that pass through, except where we have a property of that name ourselves.
+fn pass_through(out: &mut Vec<u8>, other: &BTreeMap<String, String>, own: &[&str]) {
+    for (name, value) in other.iter().filter(|(name, _)| !own.contains(&name.as_str())) {
+        property(out, name, value);
+    }
+}
+
+fn close_feature(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"}}");
+}
+
+/// The properties of a block, in order.
+pub const BLOCK_PROPERTIES: [&str; 11] = [
+    "id",
+    "name",
+    "status",
+    "covered_share",
+    "minutes",
+    "nearest_facility",
+    "reason",
+    "children",
+    "demand",
+    "area",
+    "population",
+];
+
+/// Minutes to three decimals: the search counts milliseconds, 0.06 s is below what any map can tell.
+fn rounded_minutes(minutes: f64) -> f64 {
+    (minutes * 1e3).round() / 1e3
+}
+
+/// Writes the feature of block `i` with its verdict.
+pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
+    let block: &Block = &study.demand().blocks[i];
+    let verdict = &coverage.verdicts[i];
+    open_feature(out, &block.id, drawing);
+    property(out, "id", &block.id);
+    property(out, "name", &block.name);
+    property(out, "status", &verdict.status.name());
+    property(out, "covered_share", &verdict.covered_share);
+    property(out, "minutes", &verdict.time.and_then(|t| t.minutes()).map(rounded_minutes));
+    property(out, "nearest_facility", &verdict.nearest.map(|f| &study.facilities()[f].facility.id));
+    property(out, "reason", &verdict.reason.map(|r| r.name()));
+    property(out, "children", &block.children);
+    property(out, "demand", &block.children_from.name());
+    property(out, "area", &block.area.map(|a| &study.areas().all()[a].id));
+    property(out, "population", &block.population);
+    pass_through(out, &block.other, &BLOCK_PROPERTIES);
+    close_feature(out);
+}
+
+/// The properties of a facility, in order.
+pub const FACILITY_PROPERTIES: [&str; 20] = [
+    "id",
+    "name",
+    "name_zh",
+    "name_en",
+    "kind",
+    "status",
+    "inclusive",
+    "places",
+    "places_infant",
+    "places_toddler",
+    "places_senior",
+    "enrolled",
+    "staff",
+    "staff_certified",
+    "health_manager",
+    "min_months",
+    "max_months",
+    "counted",
+    "snap_m",
+    "area",
+];
+
+/// Writes the feature of facility `i`: what is known of it, whether the policy counts it, how far off the street it is.
+pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
+    let sited: &SitedFacility = &study.facilities()[i];
+    let f = &sited.facility;
+    open_feature(out, &f.id, drawing);
+    property(out, "id", &f.id);
+    property(out, "name", &f.name);
+    property(out, "name_zh", &f.name_zh);
+    property(out, "name_en", &f.name_en);
+    property(out, "kind", &f.kind.name());
+    property(out, "status", &f.status.name());
+    property(out, "inclusive", &f.inclusive);
+    property(out, "places", &f.places);
+    property(out, "places_infant", &f.places_infant);
+    property(out, "places_toddler", &f.places_toddler);
+    property(out, "places_senior", &f.places_senior);
+    property(out, "enrolled", &f.enrolled);
+    property(out, "staff", &f.staff);
+    property(out, "staff_certified", &f.staff_certified);
+    property(out, "health_manager", &f.health_manager);
+    property(out, "min_months", &f.min_months);
+    property(out, "max_months", &f.max_months);
+    property(out, "counted", &coverage.eligible[i]);
+    property(out, "snap_m", &sited.snap.map(|s| (s.offset_m * 10.0).round() / 10.0));
+    let area = study.areas().smallest_containing(sited.at);
+    property(out, "area", &area.map(|a| &study.areas().all()[a].id));
+    pass_through(out, &f.other, &FACILITY_PROPERTIES);
+    close_feature(out);
+}
+
+/// The properties of an area, in order.
+pub const AREA_PROPERTIES: [&str; 16] = [
+    "id",
+    "name",
+    "name_zh",
+    "name_en",
+    "level",
+    "parent",
+    "population",
+    "under3",
+    "blocks",
+    "covered",
+    "partial",
+    "uncovered",
+    "children",
+    "covered_children",
+    "covered_share",
+    "facilities",
+];
+
+/// Writes the feature of area `i` with its sums.
+pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
+    let area = &study.areas().all()[i];
+    let tally: &Tally = &coverage.areas[i];
+    open_feature(out, &area.id, drawing);
+    property(out, "id", &area.id);
+    property(out, "name", &area.name);
+    property(out, "name_zh", &area.name_zh);
+    property(out, "name_en", &area.name_en);
+    property(out, "level", &area.level.name());
+    property(out, "parent", &area.parent.map(|p| &study.areas().all()[p].id));
+    property(out, "population", &area.population);
+    property(out, "under3", &area.under3);
+    property(out, "blocks", &tally.blocks);
+    property(out, "covered", &tally.by_status[0]);
+    property(out, "partial", &tally.by_status[1]);
+    property(out, "uncovered", &tally.by_status[2]);
+    property(out, "children", &tally.children);
+    property(out, "covered_children", &tally.covered);
+    property(out, "covered_share", &tally.covered_share());
+    property(out, "facilities", &tally.eligible);
+    pass_through(out, &area.other, &AREA_PROPERTIES);
+    close_feature(out);
+}
+
+/// Writes the feature of one isochrone band.
+pub fn isochrone_feature(out: &mut Vec<u8>, projection: &Projection, isochrone: &Isochrone, id: &str, speed_kmh: f64) {
+    open_feature(out, id, &Drawing::shape(projection, &isochrone.shape));
+    property(out, "id", &id);
+    property(out, "minutes", &isochrone.limit.minutes());
+    property(out, "speed_kmh", &speed_kmh);
+    close_feature(out);
+}
+
+/// What every answer says of itself: credit, the extract's date, and the parameters it was computed with.
+pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> Map<String, Value> {
+    let policy = &coverage.policy;
+    let eligibility = &policy.eligibility;
+    let mut parameters = json!({
+        "policy": policy.name,
+        "minutes": policy.minutes,
+        "profile": policy.profile.name,
+        "speed_kmh": policy.profile.speed.kmh(),
+        "block_share": policy.block_share,
+        "snap_m": study.snap_m(),
+        "kinds": if eligibility.kinds.is_empty() { json!("all") } else {
+            json!(eligibility.kinds.iter().map(|k| k.name()).collect::<Vec<_>>())
+        },
+        "inclusive": eligibility.inclusive,
+        "facility_status": eligibility.status.map(|s| s.name()),
+        "min_places": eligibility.min_places,
+    });
+    if study.demand().blocks.iter().any(|b| b.children_from.name() == "estimated") {
+        use carecircle_core::demand::{
+            FLOOR_M2_PER_RESIDENT, LAND_M2_PER_RESIDENT, UNDER3_PER_RESIDENT, UNKNOWN_LEVELS,
+        };
+        parameters["estimate"] = json!({
+            "under3_per_resident": UNDER3_PER_RESIDENT,
+            "floor_m2_per_resident": FLOOR_M2_PER_RESIDENT,
+            "land_m2_per_resident": LAND_M2_PER_RESIDENT,
+            "levels_where_unknown": UNKNOWN_LEVELS,
+        });
+    }
+    let mut about = Map::new();
+    about.insert("attribution".to_owned(), json!(ATTRIBUTION));
+    about.insert("extract_date".to_owned(), json!(extract_date));
+    about.insert("parameters".to_owned(), parameters);
+    about
+}
+
+/// Writes a FeatureCollection around features that are already JSON, with further members before them.
+pub fn write_collection<'a>(
+    out: &mut impl Write,
+    members: &Map<String, Value>,
+    features: impl Iterator<Item = &'a [u8]>,
+) -> io::Result<()> {
+    out.write_all(b"{\"type\":\"FeatureCollection\"")?;
+    for (name, value) in members {
+        write!(out, ",{}:{value}", Value::from(name.as_str()))?;
+    }
+    out.write_all(b",\"features\":[")?;
+    for (i, feature) in features.enumerate() {
+        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+        out.write_all(feature)?;
+    }
+    out.write_all(b"\n]}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_carry_no_needless_digit() {
+        let text = |e7| {
+            let mut out = String::new();
+            push_degrees(&mut out, e7);
+            out
+        };
+        assert_eq!(text(1_163_000_000), "116.3");
+        assert_eq!(text(-5_000_001), "-0.5000001");
+        assert_eq!(text(0), "0");
+        assert_eq!(text(10), "0.000001");
+    }
+}
