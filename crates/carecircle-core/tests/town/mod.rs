@@ -1,0 +1,63 @@
+//! Small random towns for property tests.
+
+use carecircle_core::geometry::LonLat;
+use carecircle_core::network::{Network, NetworkOptions, Snap};
+use carecircle_core::street::{Access, StreetClass, StreetWay, Streets};
+use geo::Coord;
+use proptest::prelude::*;
+
+/// A way as drawn by a test: its places, and whether it may be walked forward and backward.
+pub(crate) type DrawnWay = (Vec<u32>, bool, bool);
+
+/// Streets over places on a coarse lattice: some places coincide, so that edges of no length occur.
+pub(crate) fn streets(places: &[(i32, i32)], ways: &[DrawnWay]) -> Streets {
+    let points = places
+        .iter()
+        .map(|&(x, y)| LonLat { lon_e7: 1_140_000_000 + x * 9_000, lat_e7: 310_000_000 + y * 8_000 })
+        .collect();
+    let mut streets = Streets { points, ..Streets::default() };
+    for (id, (refs, forward, backward)) in (1..).zip(ways) {
+        let start = streets.refs.len() as u32;
+        streets.refs.extend(refs);
+        streets.ways.push(StreetWay {
+            id,
+            refs: start..streets.refs.len() as u32,
+            class: StreetClass::Street,
+            access: Access::Public,
+            forward: *forward,
+            backward: *backward,
+            duration_s: None,
+        });
+    }
+    streets
+}
+
+/// Random places and ways: one-ways, parallel edges, loops, islands, edges of no length.
+pub(crate) fn any_streets() -> impl Strategy<Value = Streets> {
+    (2..24_usize)
+        .prop_flat_map(|n| {
+            let places = prop::collection::vec((0..6, 0..6), n);
+            let way = (prop::collection::vec(0..n as u32, 2..7), 0..4_u8);
+            (places, prop::collection::vec(way, 1..14))
+        })
+        .prop_map(|(places, ways)| {
+            let ways: Vec<DrawnWay> = ways.into_iter().map(|(refs, d)| (refs, d != 1, d != 2)).collect();
+            streets(&places, &ways)
+        })
+}
+
+/// The whole network of some streets, islands included.
+pub(crate) fn network(streets: &Streets) -> Network {
+    Network::build(streets, &NetworkOptions { island_m: 0.0 }).0
+}
+
+/// Random points around the town of [`any_streets`], on the plan of its network.
+pub(crate) fn any_points(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Coord<f64>>> {
+    let coordinate = -350.0..350.0f64;
+    prop::collection::vec((coordinate.clone(), coordinate).prop_map(|(x, y)| Coord { x, y }), count)
+}
+
+/// Where points meet the network; those that don't are left out.
+pub(crate) fn snaps(network: &Network, points: &[Coord<f64>]) -> Vec<Snap> {
+    points.iter().filter_map(|&p| network.snap(p, 250.0)).collect()
+}
