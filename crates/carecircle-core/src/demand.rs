@@ -293,25 +293,33 @@ impl Demand {
     }
 
     /// Scales estimates so that each area with a total gets exactly that total. A block follows the smallest of its
-    /// areas that has one; blocks that a table gave children for keep them and count towards the total.
+    /// areas that has one; what an area's own sub-areas take, and blocks that a table gave children for, is taken off
+    /// before the rest is shared out.
     fn share_out(&mut self, areas: &Areas) {
         let total_of = |area: usize| {
             let area = &areas.all()[area];
             area.under3.or(area.population.map(|p| p * UNDER3_PER_RESIDENT))
         };
-        let source = |block: &Block| areas.chain(block.area).find(|&a| total_of(a).is_some());
-        let mut given = vec![0.0; areas.all().len()];
+        let source = |area: Option<usize>| areas.chain(area).find(|&a| total_of(a).is_some());
+        let mut taken = vec![0.0; areas.all().len()];
         let mut estimated = vec![0.0; areas.all().len()];
+        let mut inhabited = vec![false; areas.all().len()];
         for block in &self.blocks {
-            if let Some(area) = source(block) {
-                let sums = if block.children_from == ChildrenFrom::Given { &mut given } else { &mut estimated };
+            areas.chain(block.area).for_each(|a| inhabited[a] = true);
+            if let Some(area) = source(block.area) {
+                let sums = if block.children_from == ChildrenFrom::Given { &mut taken } else { &mut estimated };
                 sums[area] += block.children;
             }
         }
+        for (i, area) in areas.all().iter().enumerate().filter(|(i, _)| inhabited[*i]) {
+            if let (Some(total), Some(above)) = (total_of(i), source(area.parent)) {
+                taken[above] += total;
+            }
+        }
         for block in &mut self.blocks {
-            let Some(area) = source(block) else { continue };
+            let Some(area) = source(block.area) else { continue };
             if block.children_from != ChildrenFrom::Given && estimated[area] > 0.0 {
-                let rest = (total_of(area).unwrap_or(0.0) - given[area]).max(0.0);
+                let rest = (total_of(area).unwrap_or(0.0) - taken[area]).max(0.0);
                 block.children *= rest / estimated[area];
                 block.children_from = ChildrenFrom::Shared;
             }

@@ -1,7 +1,7 @@
 //! The snap against brute force, and the cutting of streets against a count by hand.
 
-use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::geometry::geodesic_m;
+use carecircle_core::network::{Network, NetworkOptions};
 use geo::{Coord, Distance, Euclidean, Line, Point};
 use proptest::prelude::*;
 
@@ -65,10 +65,8 @@ fn bends_are_geometry_and_meetings_are_nodes() {
 
 #[test]
 fn islands_are_set_aside_and_the_largest_stays() {
-    let streets = town::streets(
-        &[(0, 0), (5, 0), (0, 5), (1, 5)],
-        &[(vec![0, 1], true, true), (vec![2, 3], true, true)],
-    );
+    let streets =
+        town::streets(&[(0, 0), (5, 0), (0, 5), (1, 5)], &[(vec![0, 1], true, true), (vec![2, 3], true, true)]);
     let (network, report) = Network::build(&streets, &NetworkOptions { island_m: 100_000.0 });
     assert_eq!((network.edges().len(), report.components, report.islands), (1, 1, 1));
     let (network, report) = Network::build(&streets, &NetworkOptions { island_m: 10.0 });

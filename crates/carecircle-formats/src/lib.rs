@@ -1,3 +1,6 @@
 //! Reads and writes what people exchange: tables, GeoJSON, policy files.
 
+pub mod columns;
 pub mod geojson;
+pub mod policy;
+pub mod table;

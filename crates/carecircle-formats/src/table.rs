@@ -1,0 +1,361 @@
+//! Tables in: CSV in the dialects that spreadsheets write, and GeoJSON; rows with cells by column name.
+//!
+//! Owns files, encodings, delimiters and where a row came from. What the columns mean is [`crate::columns`]' business.
+
+use carecircle_core::geometry::LonLatShape;
+use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use geo::{Coord, LineString, MultiPolygon, Polygon};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Tables larger than this are refused: they are no registers.
+pub const LARGEST_FILE: u64 = 1 << 30;
+
+/// Why a table can't be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file can't be opened or read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is too large.
+    #[error("{} has {bytes} bytes; a table may have {LARGEST_FILE} at most", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The ending of the file's name is none that is read.
+    #[error("{}: tables are read from .csv, .tsv, .txt, .geojson and .json", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Text that is neither UTF-8 nor GB18030.
+    #[error("{}: the text is neither UTF-8, UTF-16 nor GB18030; save it as \"CSV UTF-8\"", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no header row.
+    #[error("{}: the table is empty; its first row must name the columns", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// CSV that can't be split into rows.
+    #[error("{}: not a CSV table", path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: csv::Error,
+    },
+    /// GeoJSON that is none.
+    #[error("{}: not GeoJSON: {why}", path.display())]
+    GeoJson {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        why: String,
+    },
+    /// A column that every row needs is missing.
+    #[error("{}: no column {wanted}; found {found}. Name it with --columns {example}", path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        wanted: &'static str,
+        /// The columns that there are.
+        found: String,
+        /// A mapping that would help.
+        example: &'static str,
+    },
+}
+
+/// Where a row is, as its table gives it, in degrees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Geometry {
+    /// Longitude and latitude.
+    Point(f64, f64),
+    /// One polygon or several.
+    Shape(LonLatShape),
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its number as a person counts: the line in a spreadsheet (the header is 1), or the feature's place from 1.
+    pub number: usize,
+    /// Its cells, one for each column of the table.
+    pub cells: Vec<String>,
+    /// Its geometry, from GeoJSON; the error where there is one that is no point or polygon.
+    pub geometry: Option<Result<Geometry, String>>,
+}
+
+/// A table as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The file.
+    pub path: PathBuf,
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// Reads a table; the format follows the file's name.
+    pub fn read(path: &Path) -> Result<Self, TableError> {
+        let io = |source| TableError::Io { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        if bytes > LARGEST_FILE {
+            return Err(TableError::TooLarge { path: path.to_owned(), bytes });
+        }
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        match ending.as_str() {
+            "csv" | "tsv" | "txt" => Self::from_csv(path, &std::fs::read(path).map_err(io)?),
+            "geojson" | "json" => Self::from_geojson(path, &std::fs::read(path).map_err(io)?),
+            _ => Err(TableError::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// Reads CSV from bytes; `path` is for messages.
+    pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
+        let text = decode(bytes).ok_or_else(|| TableError::Encoding { path: path.to_owned() })?;
+        let fail = |source| TableError::Csv { path: path.to_owned(), source };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter(&text))
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(text.as_bytes());
+        let mut columns: Vec<String> = Vec::new();
+        let mut rows = Vec::new();
+        let mut lines = LineCount::default();
+        for record in reader.records() {
+            let record = record.map_err(fail)?;
+            let number = lines.at(&text, record.position().map_or(0, |p| p.byte() as usize));
+            let mut cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
+            if columns.is_empty() {
+                columns = cells;
+                continue;
+            }
+            if cells.iter().all(String::is_empty) {
+                continue;
+            }
+            cells.resize(columns.len().max(cells.len()), String::new());
+            rows.push(Row { number, cells, geometry: None });
+        }
+        if columns.iter().all(String::is_empty) {
+            return Err(TableError::Empty { path: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), columns, rows })
+    }
+
+    /// Reads a GeoJSON FeatureCollection (or one Feature) from bytes; `path` is for messages.
+    pub fn from_geojson(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
+        let fail = |why: String| TableError::GeoJson { path: path.to_owned(), why };
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let mut root: Value = serde_json::from_slice(bytes).map_err(|e| fail(e.to_string()))?;
+        let features = match root.get("type").and_then(Value::as_str) {
+            Some("FeatureCollection") => match root.get_mut("features").map(Value::take) {
+                Some(Value::Array(features)) => features,
+                _ => return Err(fail("the FeatureCollection has no array `features`".to_owned())),
+            },
+            Some("Feature") => vec![root],
+            other => {
+                let found = other.map_or("nothing of that kind".to_owned(), |t| format!("`{t}`"));
+                return Err(fail(format!("a FeatureCollection was expected, found {found}")));
+            }
+        };
+        let mut columns: Vec<String> = Vec::new();
+        let mut known = std::collections::BTreeMap::new();
+        let mut rows = Vec::new();
+        for (i, feature) in features.iter().enumerate() {
+            let mut cells = vec![String::new(); columns.len()];
+            let mut put = |name: &str, text: String| {
+                let at = *known.entry(name.to_owned()).or_insert_with(|| {
+                    columns.push(name.to_owned());
+                    columns.len() - 1
+                });
+                if cells.len() <= at {
+                    cells.resize(at + 1, String::new());
+                }
+                cells[at] = text;
+            };
+            if let Some(id) = feature.get("id").filter(|id| !id.is_null()) {
+                put("id", cell_text(id));
+            }
+            for (name, value) in feature.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                put(name, cell_text(value));
+            }
+            let geometry = feature.get("geometry").filter(|g| !g.is_null()).map(geometry);
+            rows.push(Row { number: i + 1, cells, geometry });
+        }
+        for row in &mut rows {
+            row.cells.resize(columns.len(), String::new());
+        }
+        Ok(Self { path: path.to_owned(), columns, rows })
+    }
+
+    /// The name that messages call the file by.
+    pub fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    }
+}
+
+/// Counts lines up to where a record starts: the csv crate counts from where the one before it ended, which blank lines
+/// and `\r\n` put off by some.
+#[derive(Default)]
+struct LineCount {
+    byte: usize,
+    line: usize,
+}
+
+impl LineCount {
+    fn at(&mut self, text: &str, byte: usize) -> usize {
+        let rest = &text.as_bytes()[byte..];
+        let start = byte + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        self.line += text.as_bytes()[self.byte..start].iter().filter(|b| **b == b'\n').count();
+        self.byte = start;
+        self.line + 1
+    }
+}
+
+/// A JSON value as the text of a cell.
+fn cell_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Text from bytes: by its byte order mark, else UTF-8, else GB18030 where every byte fits.
+fn decode(bytes: &[u8]) -> Option<String> {
+    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
+        debug_assert!([UTF_8, UTF_16LE, UTF_16BE].contains(&encoding));
+        return encoding.decode_without_bom_handling_and_without_replacement(&bytes[length..]).map(Into::into);
+    }
+    let as_is = |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes);
+    as_is(UTF_8).or_else(|| as_is(GB18030)).map(Into::into)
+}
+
+/// The delimiter that the header row holds most of, outside quotes.
+fn delimiter(text: &str) -> u8 {
+    let mut quoted = false;
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    for byte in text.bytes() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            _ if !quoted => counts.iter_mut().filter(|(d, _)| *d == byte).for_each(|(_, n)| *n += 1),
+            _ => {}
+        }
+    }
+    counts.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map_or(b',', |(d, _)| d)
+}
+
+/// A GeoJSON geometry that a row may have.
+fn geometry(value: &Value) -> Result<Geometry, String> {
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or("none");
+    let coordinates = value.get("coordinates").unwrap_or(&Value::Null);
+    match kind {
+        "Point" => position(coordinates).map(|c| Geometry::Point(c.x, c.y)),
+        "Polygon" => polygon(coordinates).map(|p| Geometry::Shape(MultiPolygon(vec![p]))),
+        "MultiPolygon" => {
+            let polygons: Result<Vec<_>, _> = items(coordinates)?.iter().map(polygon).collect();
+            polygons.map(|p| Geometry::Shape(MultiPolygon(p)))
+        }
+        other => Err(format!("its geometry is `{other}`; a Point, Polygon or MultiPolygon is wanted")),
+    }
+}
+
+fn items(value: &Value) -> Result<&Vec<Value>, String> {
+    value.as_array().ok_or_else(|| "its coordinates are no array".to_owned())
+}
+
+fn position(value: &Value) -> Result<Coord<f64>, String> {
+    match items(value)?.as_slice() {
+        [x, y, ..] => match (x.as_f64(), y.as_f64()) {
+            (Some(x), Some(y)) if (-180.0..=180.0).contains(&x) && (-90.0..=90.0).contains(&y) => Ok(Coord { x, y }),
+            (Some(x), Some(y)) => Err(format!("{x}, {y} is no longitude and latitude in degrees")),
+            _ => Err("a coordinate is no number".to_owned()),
+        },
+        _ => Err("a position has fewer than two numbers".to_owned()),
+    }
+}
+
+fn polygon(value: &Value) -> Result<Polygon<f64>, String> {
+    let ring = |value: &Value| -> Result<LineString<f64>, String> {
+        let places: Result<Vec<_>, _> = items(value)?.iter().map(position).collect();
+        let places = places?;
+        if places.len() < 4 || places.first() != places.last() {
+            return Err("a ring of its polygon is not closed, or has fewer than four positions".to_owned());
+        }
+        Ok(LineString(places))
+    };
+    let mut rings: Vec<_> = items(value)?.iter().map(ring).collect::<Result<_, _>>()?;
+    if rings.is_empty() {
+        return Err("its polygon has no ring".to_owned());
+    }
+    let exterior = rings.remove(0);
+    Ok(Polygon::new(exterior, rings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(bytes: &[u8]) -> Table {
+        Table::from_csv(Path::new("t.csv"), bytes).unwrap()
+    }
+
+    #[test]
+    fn spreadsheets_dialects_all_read_the_same() {
+        let plain = csv("名称,lon\n幼苗,116.3\n".as_bytes());
+        let (gb, _, _) = GB18030.encode("名称,lon\n幼苗,116.3\n");
+        let utf16: Vec<u8> = [0xFF, 0xFE]
+            .into_iter()
+            .chain("名称;lon\r\n幼苗;116.3\r\n".encode_utf16().flat_map(u16::to_le_bytes))
+            .collect();
+        for other in [&gb[..], "\u{feff}名称\tlon\r\n幼苗\t116.3\r\n".as_bytes(), &utf16] {
+            assert_eq!(csv(other), plain);
+        }
+        assert_eq!(plain.rows[0].number, 2);
+    }
+
+    #[test]
+    fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
+        let table = csv(b"id,name\n1,\"two\nlines\"\n\n2,short\n3\n");
+        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 5, 6]);
+        assert_eq!(table.rows[2].cells, ["3", ""]);
+    }
+
+    #[test]
+    fn features_give_columns_in_order_of_appearance() {
+        let json = br#"{"type":"FeatureCollection","features":[
+            {"type":"Feature","id":7,"properties":{"b":true,"a":null},"geometry":{"type":"Point","coordinates":[1,2]}},
+            {"type":"Feature","properties":{"c":"x"},"geometry":{"type":"LineString","coordinates":[]}}]}"#;
+        let table = Table::from_geojson(Path::new("t.geojson"), json).unwrap();
+        assert_eq!(table.columns[0], "id");
+        assert_eq!(table.rows[0].geometry, Some(Ok(Geometry::Point(1.0, 2.0))));
+        assert!(matches!(&table.rows[1].geometry, Some(Err(why)) if why.contains("LineString")));
+        assert!(table.rows.iter().all(|r| r.cells.len() == table.columns.len()));
+    }
+
+    #[test]
+    fn broken_files_say_what_is_wrong() {
+        let fails = |bytes: &[u8]| Table::from_geojson(Path::new("t.geojson"), bytes).unwrap_err().to_string();
+        assert!(fails(b"{").contains("not GeoJSON"));
+        assert!(fails(b"[]").contains("FeatureCollection was expected"));
+        assert!(fails(br#"{"type":"Topology"}"#).contains("`Topology`"));
+        assert!(matches!(Table::from_csv(Path::new("t.csv"), b""), Err(TableError::Empty { .. })));
+        assert!(matches!(Table::from_csv(Path::new("t.csv"), b"a,\xff\xff\n"), Err(TableError::Encoding { .. })));
+    }
+}
