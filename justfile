@@ -1,0 +1,25 @@
+# What a change should pass; .ci/run calls the same.
+
+check:
+    cargo check --workspace --all-targets
+
+test:
+    cargo test --workspace
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Draws the demo town anew and accepts changed goldens.
+bless:
+    cargo run -p carecircle-tests --example draw-demo-town
+    BLESS=1 cargo test -p carecircle-tests --test pipeline
+
+bench:
+    cargo bench -p carecircle-benches
+
+deny:
+    cargo deny check
+
+ci:
+    bash .ci/run
