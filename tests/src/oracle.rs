@@ -19,7 +19,7 @@ use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, Reversed};
 
-use nearest::{Grid, Hit, Plane, tenths_of_mm};
+use nearest::{Grid, Hit, Plane, micrometres};
 use streets::Streets;
 pub use streets::{Extract, Node, Way};
 
@@ -290,16 +290,16 @@ impl Walks {
     }
 }
 
-/// Nodes inside segments, by segment and tenths of a millimetre, each with its metres along.
+/// Nodes inside segments, by segment and micrometres, each with its metres along.
 type Cuts = BTreeMap<(usize, i64), (NodeIndex, f64)>;
 
 /// The node at a place on a segment: the segment's end when the place is there, else one of its own.
 fn cuts_at(cuts: &mut Cuts, graph: &mut DiGraph<(), f64>, streets: &Streets, hit: Hit) -> NodeIndex {
     let segment = &streets.segments[hit.segment];
-    let along = tenths_of_mm(hit.along_m);
+    let along = micrometres(hit.along_m);
     if along == 0 {
         NodeIndex::new(segment.from)
-    } else if along >= tenths_of_mm(segment.length_m) {
+    } else if along >= micrometres(segment.length_m) {
         NodeIndex::new(segment.to)
     } else {
         cuts.entry((hit.segment, along)).or_insert_with(|| (graph.add_node(()), hit.along_m)).0

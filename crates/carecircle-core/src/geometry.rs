@@ -122,7 +122,15 @@ impl Projection {
     }
 
     /// From the plan back to degrees, longitude then latitude, not rounded.
+    ///
+    /// The series of the inverse is a tenth of a millimetre off the forward one; a second look takes that away.
     pub fn unproject(&self, at: Point) -> (f64, f64) {
+        let (lon, lat) = self.unproject_once(at);
+        let there = self.project_degrees(lon, lat);
+        self.unproject_once(at + (at - there))
+    }
+
+    fn unproject_once(&self, at: Point) -> (f64, f64) {
         let e1 = (1.0 - (1.0 - E2).sqrt()) / (1.0 + (1.0 - E2).sqrt());
         let mu = (self.meridian0 + at.y) / (A * MERIDIAN[0]);
         let phi1 = mu
@@ -222,7 +230,7 @@ mod tests {
             let projection = Projection::new(place(lon, lat));
             let at = place(lon + dx, lat + dy);
             let (lon, lat) = projection.unproject(projection.project(at));
-            prop_assert_eq!(LonLat::from_degrees(lon, lat), Some(at));
+            prop_assert!((lon - at.lon()).abs() < 1e-11 && (lat - at.lat()).abs() < 1e-11, "{lon}, {lat} is not {at:?}");
         }
 
         #[test]

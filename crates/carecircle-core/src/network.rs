@@ -227,8 +227,8 @@ impl Network {
         &self.incoming[self.first_incoming[i] as usize..self.first_incoming[i + 1] as usize]
     }
 
-    /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a tenth of a
-    /// millimetre) the first along the way with the smallest id. Ferries are not snapped to.
+    /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre)
+    /// the first along the way with the smallest id. Ferries are not snapped to.
     pub fn snap(&self, at: Point, within_m: f64) -> Option<Snap> {
         // Most points stand close to a street: a small box first, the whole circle only when that finds nothing.
         let near_m = 40.0_f64.min(within_m);
@@ -284,8 +284,8 @@ impl Network {
     }
 }
 
-/// Offsets that differ by less than this are equal.
-const TIE_M: f64 = 1e-4;
+/// Offsets that differ by less than this are equal: streets drawn on top of each other, a bend's two legs.
+const TIE_M: f64 = 1e-6;
 
 fn tie_key(offset_m: f64) -> i64 {
     (offset_m / TIE_M).round() as i64

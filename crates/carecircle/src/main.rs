@@ -1,2 +1,78 @@
-//! carecircle.
-fn main() {}
+//! carecircle: who can walk to childcare within 15 minutes, who cannot, and where should the next nursery stand?
+
+mod check;
+mod inputs;
+mod isochrone;
+mod lang;
+mod output;
+mod serve;
+mod timings;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "carecircle", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge every residential block of a city: which lie within the walk, which don't, and why
+    Check(check::Check),
+    /// Draw from where a place is reached within some minutes
+    Isochrone(isochrone::DrawIsochrone),
+    /// Answer over HTTP: a map, GeoJSON layers, isochrones, summaries
+    Serve(serve::Serve),
+}
+
+/// What the user gave can't be used: exit code 2.
+#[derive(Debug)]
+struct BadInput(String);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// An error that is the user's to mend.
+fn bad_input(why: impl Into<String>) -> anyhow::Error {
+    BadInput(why.into()).into()
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Some(Command::Check(command)) => command.run(),
+        Some(Command::Isochrone(command)) => command.run(),
+        Some(Command::Serve(command)) => command.run(),
+        None => serve::Serve::demo().run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output may stop reading: `carecircle check | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("error: {error:#}"));
+            ExitCode::from(if is_bad_input(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_bad_input(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<BadInput>()
+            || cause.is::<carecircle_osm::ReadError>()
+            || cause.is::<carecircle_formats::table::TableError>()
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,55 @@
+//! From file to searchable network, beside what osmpbf alone needs to decode every element of the same file.
+
+#![expect(missing_docs, reason = "criterion's macros write functions without any")]
+
+use carecircle_benches::{extracts, read};
+use carecircle_core::network::{Network, NetworkOptions};
+use criterion::{Criterion, criterion_group, criterion_main};
+use osmpbf::{Element, ElementReader};
+use std::hint::black_box;
+use std::io::Cursor;
+
+/// Looks at what every element holds, as any reader must: coordinates, references, tags.
+fn look(element: &Element<'_>) -> u64 {
+    match element {
+        Element::Node(n) => n.nano_lat() as u64 ^ n.nano_lon() as u64 ^ n.tags().count() as u64,
+        Element::DenseNode(n) => n.nano_lat() as u64 ^ n.nano_lon() as u64 ^ n.tags().count() as u64,
+        Element::Way(w) => w.refs().fold(0, |sum, r| sum ^ r as u64) ^ w.tags().count() as u64,
+        Element::Relation(r) => r.members().fold(0, |sum, m| sum ^ m.member_id as u64) ^ r.tags().count() as u64,
+    }
+}
+
+fn import(c: &mut Criterion) {
+    for (name, path) in extracts() {
+        let mut group = c.benchmark_group(format!("import/{name}"));
+        group.sample_size(20);
+        let bytes = std::fs::read(&path).expect("an extract to measure on");
+        group.bench_function("osmpbf decodes, one thread", |b| {
+            b.iter(|| {
+                let mut sum = 0;
+                let reader = ElementReader::new(Cursor::new(&bytes));
+                reader.for_each(|e| sum ^= look(&e)).expect("a sound extract");
+                black_box(sum)
+            });
+        });
+        group.bench_function("osmpbf decodes, all threads", |b| {
+            b.iter(|| {
+                let reader = ElementReader::new(Cursor::new(&bytes));
+                let sum = reader.par_map_reduce(|e| look(&e), || 0, |a, b| a ^ b).expect("a sound extract");
+                black_box(sum)
+            });
+        });
+        group.bench_function("file to searchable network", |b| {
+            b.iter(|| black_box(Network::build(&read(&path).streets, &NetworkOptions::default())));
+        });
+        group.bench_function("read alone", |b| b.iter(|| black_box(read(&path))));
+        let streets = read(&path).streets;
+        group.bench_function("network alone", |b| {
+            b.iter(|| black_box(Network::build(&streets, &NetworkOptions::default())));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, import);
+criterion_main!(benches);

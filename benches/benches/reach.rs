@@ -1,0 +1,40 @@
+//! One origin: the reach within 15 minutes, and its three isochrones.
+
+#![expect(missing_docs, reason = "criterion's macros write functions without any")]
+
+use carecircle_benches::{extracts, study};
+use carecircle_core::isochrone::isochrones;
+use carecircle_core::profile::Profile;
+use carecircle_core::search::{Reach, Search};
+use carecircle_core::time::WalkTime;
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+
+fn reach(c: &mut Criterion) {
+    for (name, path) in extracts() {
+        let study = study(&path);
+        let network = study.network();
+        let weights = network.weigh(&Profile::walk());
+        let mut origins = study.facilities().iter().filter_map(|f| Some((f.at, f.snap?))).cycle();
+        let limits = [5.0, 10.0, 15.0].map(WalkTime::from_minutes);
+        let mut search = Search::new();
+        let mut group = c.benchmark_group(format!("reach/{name}"));
+        group.bench_function("15 minutes", |b| {
+            b.iter(|| {
+                let (_, snap) = origins.next().expect("the study has facilities");
+                black_box(Reach::new(&mut search, network, &weights, snap, limits[2]))
+            });
+        });
+        group.bench_function("isochrones of 5, 10, 15 minutes", |b| {
+            b.iter(|| {
+                let (at, snap) = origins.next().expect("the study has facilities");
+                let reach = Reach::new(&mut search, network, &weights, snap, limits[2]);
+                black_box(isochrones(network, &weights, &reach, at, &limits))
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, reach);
+criterion_main!(benches);

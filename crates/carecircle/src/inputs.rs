@@ -1,0 +1,394 @@
+//! What every command about a city takes: the extract or the demo, tables, a policy; and the study made of them.
+
+use crate::lang::Lang;
+use crate::timings::Timings;
+use crate::{bad_input, output};
+use anyhow::{Context, Result};
+use carecircle_core::demand::BlockRow;
+use carecircle_core::facility::Facility;
+use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
+use carecircle_core::place::Area;
+use carecircle_core::policy::Policy;
+use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_formats::columns::{self, Reject, Sorted};
+use carecircle_formats::policy as policies;
+use carecircle_formats::table::{Table, TableError};
+use carecircle_osm::{Extract, ImportReport, Progress, ReadOptions};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The demo town: drawn by the generator in the `tests` package, see `fixtures/demo/README.md`.
+const DEMO_PBF: &[u8] = include_bytes!("../../../fixtures/demo/town.osm.pbf");
+const DEMO_FACILITIES: &[u8] = include_bytes!("../../../fixtures/demo/facilities.csv");
+const DEMO_BLOCKS: &[u8] = include_bytes!("../../../fixtures/demo/blocks.geojson");
+const DEMO_AREAS: &[u8] = include_bytes!("../../../fixtures/demo/areas.geojson");
+
+/// The city, its tables and the policy.
+#[derive(Args, Clone)]
+pub(crate) struct Inputs {
+    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    city: Option<PathBuf>,
+    /// Facilities from a table (.csv, .geojson) instead of the map's
+    #[arg(long, value_name = "F")]
+    facilities: Option<PathBuf>,
+    /// Blocks from a table (.csv with points, .geojson) instead of the map's
+    #[arg(long, value_name = "F")]
+    blocks: Option<PathBuf>,
+    /// Areas from a table (.geojson) instead of the map's boundaries
+    #[arg(long, value_name = "F")]
+    areas: Option<PathBuf>,
+    /// Take the map's facilities and areas besides the tables'
+    #[arg(long)]
+    add_osm: bool,
+    /// What counts: `default`, `national`, or a .toml file
+    #[arg(long, value_name = "P")]
+    policy: Option<String>,
+    /// The limit, minutes of walking [default: the policy's, 15]
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Who walks [default: the policy's, walk]
+    #[arg(long)]
+    profile: Option<String>,
+    /// Walking speed, km/h [default: the profile's, 4.8]
+    #[arg(long, value_name = "S")]
+    speed_kmh: Option<f64>,
+    /// Coordinate system of the tables
+    #[arg(long, value_name = "C", default_value = "wgs84")]
+    crs: String,
+    /// Which column means what where the header doesn't tell: ours=theirs,…
+    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "")]
+    columns: String,
+    /// Stop at the first table row that can't be used
+    #[arg(long)]
+    strict: bool,
+    /// Points snap to streets within so many metres
+    #[arg(long, value_name = "METRES", default_value_t = SNAP_WITHIN_M)]
+    snap_m: f64,
+    /// Connected streets shorter than this in all, metres, are an island and set aside
+    #[arg(long, value_name = "METRES", default_value_t = NetworkOptions::default().island_m)]
+    island_m: f64,
+    /// Language of tables and messages [default: the environment's]
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+    /// Write seconds per stage and peak memory to a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Rows of one table that couldn't be used.
+pub(crate) struct Rejected {
+    /// Which table: facilities, blocks or areas.
+    pub(crate) layer: &'static str,
+    /// The table, for its columns and name.
+    pub(crate) table: Table,
+    /// The rows.
+    pub(crate) rejects: Vec<Reject>,
+}
+
+/// A city read and put together.
+pub(crate) struct City {
+    pub(crate) study: Study,
+    /// What to call it: the file's name, or the demo town's.
+    pub(crate) title: String,
+    /// The extract's date, where it tells (RFC 3339, UTC).
+    pub(crate) extract_date: Option<String>,
+    /// Changes when any input changes.
+    pub(crate) revision: String,
+    pub(crate) import: ImportReport,
+    pub(crate) network: NetworkReport,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// A table, from a file or from the demo's own.
+struct Source<'a> {
+    path: &'a Path,
+    embedded: Option<&'a [u8]>,
+}
+
+impl Source<'_> {
+    fn table(&self) -> Result<Table, TableError> {
+        match self.embedded {
+            Some(bytes) if self.path.extension().is_some_and(|e| e == "csv") => Table::from_csv(self.path, bytes),
+            Some(bytes) => Table::from_geojson(self.path, bytes),
+            None => Table::read(self.path),
+        }
+    }
+}
+
+impl Inputs {
+    /// A city without any table, everything else as by default.
+    pub(crate) fn of_city(city: Option<PathBuf>) -> Self {
+        Self {
+            city,
+            facilities: None,
+            blocks: None,
+            areas: None,
+            add_osm: false,
+            policy: None,
+            minutes: None,
+            profile: None,
+            speed_kmh: None,
+            crs: "wgs84".to_owned(),
+            columns: String::new(),
+            strict: false,
+            snap_m: SNAP_WITHIN_M,
+            island_m: NetworkOptions::default().island_m,
+            lang: None,
+            timings: None,
+        }
+    }
+
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
+    }
+
+    /// The policy asked for, with what the command line changes of it.
+    pub(crate) fn policy(&self) -> Result<Policy> {
+        let name = self.policy.as_deref().unwrap_or("default");
+        let mut policy = match policies::named(name) {
+            Some(policy) => policy,
+            None if Path::new(name).extension().is_some_and(|e| e == "toml") => {
+                let text = std::fs::read_to_string(name)
+                    .map_err(|e| bad_input(format!("cannot read the policy {name}: {e}")))?;
+                policies::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
+            }
+            None => {
+                let names = policies::NAMES.join(", ");
+                return Err(bad_input(format!("--policy {name}: there is {names}, or a .toml file")));
+            }
+        };
+        let accept = |why: String| bad_input(format!("--{}", why.replacen("speed_kmh", "speed-kmh", 1)));
+        if let Some(name) = &self.profile {
+            policy.profile = policies::profile(name).map_err(accept)?;
+        }
+        if let Some(kmh) = self.speed_kmh {
+            policy.profile.speed = policies::speed(kmh).map_err(accept)?;
+        }
+        if let Some(minutes) = self.minutes {
+            policy.minutes = policies::minutes(minutes).map_err(accept)?;
+        }
+        Ok(policy)
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        for (name, value, range) in
+            [("--snap-m", self.snap_m, 1.0..=2_000.0), ("--island-m", self.island_m, 0.0..=1_000_000.0)]
+        {
+            if !range.contains(&value) {
+                let (low, high) = (range.start(), range.end());
+                return Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")));
+            }
+        }
+        if !["wgs84", "epsg:4326", "epsg:4490"].contains(&self.crs.to_lowercase().as_str()) {
+            let crs = &self.crs;
+            return Err(bad_input(format!(
+                "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Reads everything and puts the study together.
+    pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
+        self.check_numbers()?;
+        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        let extract = self.extract()?;
+        timings.stage("read");
+        let Extract { streets, mut places, report: import, header } = extract;
+        let (network, network_report) = Network::build(&streets, &NetworkOptions { island_m: self.island_m });
+        drop(streets);
+        timings.stage("network");
+
+        let demo = self.city.is_none();
+        let source = |given: &'_ Option<PathBuf>, name: &'static str, bytes: &'static [u8]| match given {
+            Some(path) => Some((path.clone(), None)),
+            None if demo => Some((PathBuf::from(name), Some(bytes))),
+            None => None,
+        };
+        let mut rejected = Vec::new();
+        if let Some((path, embedded)) = source(&self.facilities, "facilities.csv", DEMO_FACILITIES) {
+            let table = Source { path: &path, embedded }.table()?;
+            let sorted = columns::facilities(&table, &mapping)?;
+            let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut rejected)?;
+            let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
+            // Of a table's and the map's facility with one id, the table's stands.
+            places.facilities.retain(|f| self.add_osm && !ids.contains(&f.id));
+            places.facilities.extend(used);
+        }
+        if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
+            let table = Source { path: &path, embedded }.table()?;
+            let sorted = columns::areas(&table, &mapping)?;
+            let used: Vec<Area> = self.keep("areas", table, sorted, &mut rejected)?;
+            let ids: BTreeSet<String> = used.iter().map(|a| a.id.clone()).collect();
+            places.areas.retain(|a| self.add_osm && !ids.contains(&a.id));
+            places.areas.extend(used);
+        }
+        let mut rows: Option<Vec<BlockRow>> = None;
+        if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
+            let table = Source { path: &path, embedded }.table()?;
+            let sorted = columns::blocks(&table, &mapping)?;
+            rows = Some(self.keep("blocks", table, sorted, &mut rejected)?);
+        }
+        timings.stage("tables");
+        let study = Study::new(network, places, rows, self.snap_m);
+        timings.stage("study");
+        Ok(City {
+            study,
+            title: self.title(),
+            extract_date: header.date.map(rfc3339),
+            revision: self.revision()?,
+            import,
+            network: network_report,
+            rejected,
+        })
+    }
+
+    /// Sets a table's rejects aside, or stops at them where the user is strict.
+    fn keep<T>(
+        &self,
+        layer: &'static str,
+        table: Table,
+        sorted: Sorted<T>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<Vec<T>> {
+        if let Some(first) = sorted.rejects.first().filter(|_| self.strict) {
+            return Err(bad_input(describe(&table, first)));
+        }
+        if !sorted.rejects.is_empty() {
+            rejected.push(Rejected { layer, table, rejects: sorted.rejects });
+        }
+        Ok(sorted.used)
+    }
+
+    fn extract(&self) -> Result<Extract> {
+        let Some(path) = &self.city else {
+            let bytes = std::io::Cursor::new(DEMO_PBF);
+            return carecircle_osm::read_from(bytes, &ReadOptions::default()).context("the demo town");
+        };
+        if path.extension().is_some_and(|e| e == "toml" || e == "carecircle") {
+            let name = path.display();
+            return Err(bad_input(format!("{name}: an OpenStreetMap extract (.osm.pbf) is wanted")));
+        }
+        let bar = progress_bar(path);
+        let report = |p: Progress| {
+            bar.set_length(p.bytes_total);
+            bar.set_position(p.bytes_done);
+        };
+        let extract = carecircle_osm::read(path, &ReadOptions { progress: Some(&report) });
+        bar.finish_and_clear();
+        extract.with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    fn title(&self) -> String {
+        match &self.city {
+            None => "He'an demo town 和安区（演示）".to_owned(),
+            Some(path) => {
+                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+            }
+        }
+    }
+
+    /// A fingerprint of all inputs and of this version.
+    fn revision(&self) -> Result<String> {
+        let mut hash = Fnv::new();
+        hash.add(env!("CARGO_PKG_VERSION").as_bytes());
+        match &self.city {
+            None => hash.add(DEMO_PBF),
+            Some(path) => hash.add_file(path)?,
+        }
+        for path in [&self.facilities, &self.blocks, &self.areas].into_iter().flatten() {
+            hash.add_file(path)?;
+        }
+        hash.add(format!("{}|{}|{}|{}", self.columns, self.snap_m, self.island_m, self.add_osm).as_bytes());
+        Ok(format!("{:016x}", hash.0))
+    }
+}
+
+/// FNV-1a, 64 bits: a fingerprint that is the same on every machine.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        // So that moving a byte from one input to the next changes the sum.
+        self.0 = (self.0 ^ bytes.len() as u64).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<()> {
+        use std::io::Read;
+        let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(()),
+                n => self.add(&buffer[..n]),
+            }
+        }
+    }
+}
+
+/// `FILE row N, column C: why`.
+pub(crate) fn describe(table: &Table, reject: &Reject) -> String {
+    format!("{} row {}, column {}: {}", table.name(), reject.row, reject.column, reject.why)
+}
+
+/// Tells of rejected rows on standard error: the first few whole, the rest as a number.
+pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
+    for Rejected { table, rejects, .. } in rejected {
+        for reject in rejects.iter().take(10) {
+            output::complain(&describe(table, reject));
+        }
+        if rejects.len() > 10 {
+            let more = rejects.len() - 10;
+            output::complain(&match lang {
+                Lang::En => format!("{}: {more} more rows can't be used", table.name()),
+                Lang::Zh => format!("{}：另有 {more} 行无法使用", table.name()),
+            });
+        }
+    }
+}
+
+/// A bar on standard error, when that is a terminal.
+fn progress_bar(path: &Path) -> ProgressBar {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_message(name)
+}
+
+/// A moment in seconds since 1970 as RFC 3339 in UTC, by the civil-from-days algorithm (H. Hinnant, 2013).
+fn rfc3339(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_told_in_utc() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,122 @@
+//! `carecircle isochrone`: from where a place is reached within some minutes.
+
+use crate::bad_input;
+use crate::inputs::Inputs;
+use crate::lang::Lang;
+use crate::output::write_whole;
+use crate::timings::Timings;
+use anyhow::Result;
+use carecircle_core::geometry::LonLat;
+use carecircle_core::isochrone::isochrones;
+use carecircle_core::polygon::area_m2;
+use carecircle_core::search::{Reach, Search};
+use carecircle_core::time::WalkTime;
+use carecircle_formats::{geojson, policy};
+use clap::Args;
+use serde_json::{Map, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct DrawIsochrone {
+    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    city: Option<PathBuf>,
+    /// The place, in degrees
+    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
+    at: String,
+    /// One polygon for each number of minutes
+    #[arg(long, value_name = "M,…", default_value = "5,10,15")]
+    minutes: String,
+    /// Who walks
+    #[arg(long, default_value = "walk")]
+    profile: String,
+    /// Walking speed, km/h [default: the profile's, 4.8]
+    #[arg(long, value_name = "S")]
+    speed_kmh: Option<f64>,
+    /// Where the polygons go: .geojson; `-` streams to standard output
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+    /// Language of messages [default: the environment's]
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+}
+
+impl DrawIsochrone {
+    pub(crate) fn run(&self) -> Result<()> {
+        let at = parse_place(&self.at)?;
+        let mut minutes = Vec::new();
+        for part in self.minutes.split(',') {
+            let number = part.trim().parse().map_err(|_| bad_input(format!("--minutes {part}: no number")))?;
+            minutes.push(policy::minutes(number).map_err(|why| bad_input(format!("--{why}")))?);
+        }
+        minutes.sort_by(f64::total_cmp);
+        minutes.dedup();
+        let mut profile = policy::profile(&self.profile).map_err(|why| bad_input(format!("--{why}")))?;
+        if let Some(kmh) = self.speed_kmh {
+            profile.speed = policy::speed(kmh).map_err(|why| bad_input(format!("--{why}")))?;
+        }
+        let is_file = self.output != Path::new("-");
+        if is_file && self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
+            return Err(bad_input(format!("-o {}: the name must end in .geojson", self.output.display())));
+        }
+
+        let city = Inputs::of_city(self.city.clone()).load(&mut Timings::start())?;
+        let network = city.study.network();
+        let origin = network.projection().project(at);
+        let snap_m = city.study.snap_m();
+        let snap = network
+            .snap(origin, snap_m)
+            .ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
+        let weights = network.weigh(&profile);
+        let limits: Vec<WalkTime> = minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect();
+        let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO);
+        let reach = Reach::new(&mut Search::new(), network, &weights, snap, longest);
+        let drawn = isochrones(network, &weights, &reach, origin, &limits);
+
+        let features: Vec<Vec<u8>> = drawn
+            .iter()
+            .zip(&minutes)
+            .map(|(isochrone, m)| {
+                let mut feature = Vec::new();
+                let id = format!("{m}min").replace('.', "-");
+                geojson::isochrone_feature(&mut feature, network.projection(), isochrone, &id, profile.speed.kmh());
+                feature
+            })
+            .collect();
+        let mut about = Map::new();
+        about.insert("attribution".to_owned(), json!(geojson::ATTRIBUTION));
+        about.insert("extract_date".to_owned(), json!(city.extract_date));
+        about.insert(
+            "parameters".to_owned(),
+            json!({
+                "lon": at.lon(), "lat": at.lat(), "minutes": minutes, "profile": profile.name,
+                "speed_kmh": profile.speed.kmh(), "snap_m": snap_m, "snapped_off_m": (snap.offset_m * 10.0).round() / 10.0,
+            }),
+        );
+        let parts = || features.iter().map(Vec::as_slice);
+        if !is_file {
+            geojson::write_collection(&mut io::stdout().lock(), &about, parts())?;
+            return Ok(());
+        }
+        write_whole(&self.output, |out| Ok(geojson::write_collection(out, &about, parts())?))?;
+        let lang = self.lang.unwrap_or_else(Lang::of_environment);
+        let mut out = io::stdout().lock();
+        for (isochrone, m) in drawn.iter().zip(&minutes) {
+            let km2 = area_m2(&isochrone.shape) / 1e6;
+            match lang {
+                Lang::En => writeln!(out, "{m} minutes: {km2:.2} km²")?,
+                Lang::Zh => writeln!(out, "{m} 分钟：{km2:.2} 平方公里")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_place(text: &str) -> Result<LonLat> {
+    let place = text
+        .split_once(',')
+        .and_then(|(lon, lat)| LonLat::from_degrees(lon.trim().parse().ok()?, lat.trim().parse().ok()?));
+    place.ok_or_else(|| {
+        bad_input(format!("--at {text}: longitude and latitude in degrees are wanted, as in 28.83,47.02"))
+    })
+}
