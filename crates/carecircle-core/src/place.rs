@@ -89,7 +89,7 @@ pub struct Area {
     pub population: Option<f64>,
     /// Children under three.
     pub under3: Option<f64>,
-    /// Its outline in degrees.
+    /// Its outline in degrees; empty where a table knows it by name alone.
     pub shape: LonLatShape,
     /// Columns that pass through as they came.
     pub other: BTreeMap<String, String>,

@@ -3,7 +3,7 @@
 use crate::table::{Geometry, Row, Table, TableError};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
-use carecircle_core::geometry::LonLat;
+use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -319,7 +319,7 @@ pub fn blocks(table: &Table, mapping: &Mapping) -> Result<Sorted<BlockRow>, Tabl
     }))
 }
 
-/// Areas from a table.
+/// Areas from a table. Without polygons (a CSV of names and totals) their shapes are empty.
 pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableError> {
     let names = names(table, mapping);
     require_id(table, &names)?;
@@ -329,7 +329,8 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
         let shape = match &cells.row.geometry {
             Some(Ok(Geometry::Shape(shape))) => shape.clone(),
             Some(Err(why)) => return Err(("geometry".to_owned(), why.clone())),
-            _ => return Err(("geometry".to_owned(), "an area needs a polygon".to_owned())),
+            // Known by name alone: blocks name it in their column `area`, or the map has its outline.
+            _ => LonLatShape::new(Vec::new()),
         };
         let level = cells.parsed("level", &levels, level_named)?;
         Ok(Area {
@@ -341,7 +342,18 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
             population: cells.amount("population")?,
             under3: cells.amount("under3")?,
             shape,
-            other: cells.others(&["id", "name", "name_zh", "name_en", "level", "parent", "population", "under3"]),
+            other: cells.others(&[
+                "id",
+                "name",
+                "name_zh",
+                "name_en",
+                "level",
+                "parent",
+                "population",
+                "under3",
+                "lon",
+                "lat",
+            ]),
             id: cells.id(&mut seen)?,
         })
     }))

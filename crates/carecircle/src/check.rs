@@ -7,7 +7,7 @@ use crate::output::{self, write_whole};
 use crate::timings::Timings;
 use anyhow::{Context, Result};
 use carecircle_core::coverage::{Coverage, Reason, Tally};
-use carecircle_core::demand::Outline;
+use carecircle_core::demand::{ChildrenFrom, Outline};
 use carecircle_core::polygon;
 use carecircle_formats::columns;
 use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
@@ -159,7 +159,6 @@ fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
 /// The table for people.
 fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
     let mut out = String::new();
-    let study = &city.study;
     let policy = &coverage.policy;
     let date = city.extract_date.as_deref().and_then(|d| d.get(..10)).map(|d| format!(" ({d})")).unwrap_or_default();
     let speed = policy.profile.speed.kmh();
@@ -170,95 +169,65 @@ fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
         }
         Lang::Zh => writeln!(out, "{}{date}：步行 {minutes} 分钟，{speed} 公里/小时，政策 {}", city.title, policy.name),
     };
-    let total = &coverage.total;
-    let unsnapped = study.facilities().iter().filter(|f| f.snap.is_none()).count();
-    _ = match lang {
-        Lang::En => writeln!(
-            out,
-            "{} facilities, {} of them count, {unsnapped} farther than {} m from any street; {} blocks, {} children under three",
-            total.facilities,
-            total.eligible,
-            study.snap_m(),
-            total.blocks,
-            thousands(total.children)
-        ),
-        Lang::Zh => writeln!(
-            out,
-            "托育机构 {} 家，计入 {} 家，距任何道路超过 {} 米的 {unsnapped} 家；居住地块 {} 个，3岁以下儿童 {} 人",
-            total.facilities,
-            total.eligible,
-            study.snap_m(),
-            total.blocks,
-            thousands(total.children)
-        ),
-    };
-    let network = &city.network;
-    _ = match lang {
-        Lang::En => writeln!(
-            out,
-            "{} km of walkable street; {} islands with {:.1} km set aside",
-            thousands(network.length_m / 1_000.0),
-            network.islands,
-            network.islands_m / 1_000.0
-        ),
-        Lang::Zh => writeln!(
-            out,
-            "可步行道路 {} 公里；{} 处孤立路网（{:.1} 公里）不计",
-            thousands(network.length_m / 1_000.0),
-            network.islands,
-            network.islands_m / 1_000.0
-        ),
-    };
-    warnings(&mut out, city, coverage, lang);
     out.push('\n');
     table(&mut out, city, coverage, lang);
-    reasons(&mut out, coverage, lang);
+    out.push('\n');
+    notes(&mut out, city, coverage, lang);
     out
 }
 
-fn warnings(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
-    for merged in &city.import.merged {
-        let name = merged.name.as_deref().unwrap_or("-");
-        _ = match lang {
-            Lang::En => writeln!(
-                out,
-                "one facility drawn twice: {} is {} ({name}): {}",
-                merged.dropped, merged.kept, merged.reason
-            ),
-            Lang::Zh => {
-                writeln!(out, "同一机构重复绘制：{} 即 {}（{name}）：{}", merged.dropped, merged.kept, merged.reason)
-            }
-        };
+/// What a reader should know before trusting the table.
+fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
+    let (study, total, network) = (&city.study, &coverage.total, &city.network);
+    let mut note = |en: String, zh: String| _ = writeln!(out, "{}", lang.pick(&en, &zh));
+    let counts = reasons(coverage);
+    if !counts.is_empty() {
+        note(format!("why not covered: {counts}"), format!("未覆盖原因：{counts}"));
     }
-    for clipped in &city.import.clipped {
-        let name = clipped.name.as_deref().unwrap_or(&clipped.id);
-        _ = match lang {
-            Lang::En => writeln!(out, "boundary cut off by the extract's edge, left out: {name}"),
-            Lang::Zh => writeln!(out, "行政边界被数据范围截断，未采用：{name}"),
-        };
+    let unsnapped = study.facilities().iter().filter(|f| f.snap.is_none()).count();
+    let (found, eligible, snap_m) = (total.facilities, total.eligible, study.snap_m());
+    note(
+        format!("facilities: {found} found, {eligible} count, {unsnapped} farther than {snap_m} m from any street"),
+        format!("托育机构：共 {found} 家，计入 {eligible} 家，距任何道路超过 {snap_m} 米的 {unsnapped} 家"),
+    );
+    if eligible == 0 {
+        note(
+            "warning: no facility counts, so no block is covered".to_owned(),
+            "注意：没有计入的托育机构，所有地块均未覆盖".to_owned(),
+        );
+    }
+    for merged in &city.import.merged {
+        let name = merged.name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default();
+        let (kept, dropped, reason) = (&merged.kept, &merged.dropped, merged.reason);
+        note(
+            format!("  one facility drawn twice: {dropped}{name} is {kept}: {reason}"),
+            format!("  同一机构重复绘制：{dropped}{name} 即 {kept}：{reason}"),
+        );
+    }
+    let (street_km, islands, islands_km) =
+        (thousands(network.length_m / 1_000.0), network.islands, network.islands_m / 1_000.0);
+    note(
+        format!("streets: {street_km} km walkable; islands set aside: {islands}, {islands_km:.1} km in all"),
+        format!("道路：可步行 {street_km} 公里；孤立路网 {islands} 处（共 {islands_km:.1} 公里）不计"),
+    );
+    let clipped: Vec<&str> = city.import.clipped.iter().map(|c| c.name.as_deref().unwrap_or(&c.id)).collect();
+    if !clipped.is_empty() {
+        note(
+            format!("boundaries cut off at the extract's edge, left out: {}", clipped.join(", ")),
+            format!("被数据范围截断而未采用的行政边界：{}", clipped.join("、")),
+        );
+    }
+    if study.demand().blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
+        note(
+            "children are estimated from floor area or residents; the answer states how".to_owned(),
+            "儿童数按建筑面积或人口估算，估算方法见结果文件".to_owned(),
+        );
     }
     for Rejected { table, rejects, .. } in &city.rejected {
-        _ = match lang {
-            Lang::En => writeln!(
-                out,
-                "{}: {} rows can't be used, the first: {}",
-                table.name(),
-                rejects.len(),
-                describe(table, &rejects[0])
-            ),
-            Lang::Zh => {
-                writeln!(out, "{}：{} 行无法使用，首行：{}", table.name(), rejects.len(), describe(table, &rejects[0]))
-            }
-        };
-    }
-    if coverage.total.eligible == 0 {
-        _ = writeln!(
-            out,
-            "{}",
-            lang.pick(
-                "warning: no facility counts, so no block is covered",
-                "注意：没有计入的托育机构，所有地块均未覆盖"
-            )
+        let (name, n, first) = (table.name(), rejects.len(), describe(table, &rejects[0]));
+        note(
+            format!("{name}: rows that can't be used: {n}, the first: {first}"),
+            format!("{name}：{n} 行无法使用，首行：{first}"),
         );
     }
 }
@@ -279,7 +248,10 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             Lang::En => area.name_en.as_ref().or(area.name.as_ref()),
             Lang::Zh => area.name_zh.as_ref().or(area.name.as_ref()),
         };
-        let name = format!("{}{}", "  ".repeat(depth), named.unwrap_or(&area.id));
+        // The name on the map stands beside a translation, so that both can be looked for.
+        let own = area.name.as_ref().filter(|own| named.is_some_and(|n| n != *own));
+        let own = own.map(|own| format!(" ({own})")).unwrap_or_default();
+        let name = format!("{}{}{own}", "  ".repeat(depth), named.unwrap_or(&area.id));
         let level = match (lang, area.level.name()) {
             (Lang::Zh, "city") => "市",
             (Lang::Zh, "district") => "区县",
@@ -330,7 +302,8 @@ fn cells(name: String, level: String, tally: &Tally) -> [String; 9] {
     ]
 }
 
-fn reasons(out: &mut String, coverage: &Coverage, lang: Lang) {
+/// Why blocks are not covered, the most frequent reason first.
+fn reasons(coverage: &Coverage) -> String {
     let mut counts: Vec<(Reason, usize)> = Vec::new();
     for reason in coverage.verdicts.iter().filter_map(|v| v.reason) {
         match counts.iter_mut().find(|(r, _)| *r == reason) {
@@ -338,12 +311,8 @@ fn reasons(out: &mut String, coverage: &Coverage, lang: Lang) {
             None => counts.push((reason, 1)),
         }
     }
-    if counts.is_empty() {
-        return;
-    }
     counts.sort_by_key(|(reason, n)| (std::cmp::Reverse(*n), *reason));
-    let text = counts.iter().map(|(r, n)| format!("{} {n}", r.name())).collect::<Vec<_>>().join(", ");
-    _ = writeln!(out, "\n{}{text}", lang.pick("why not covered: ", "未覆盖原因："));
+    counts.iter().map(|(r, n)| format!("{} {n}", r.name())).collect::<Vec<_>>().join(", ")
 }
 
 /// A whole number with thousands marks.

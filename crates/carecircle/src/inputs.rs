@@ -221,7 +221,13 @@ impl Inputs {
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::areas(&table, &mapping)?;
-            let used: Vec<Area> = self.keep("areas", table, sorted, &mut rejected)?;
+            let mut used: Vec<Area> = self.keep("areas", table, sorted, &mut rejected)?;
+            for area in used.iter_mut().filter(|a| a.shape.0.is_empty()) {
+                // A table of names and totals takes its outlines from the map, by id.
+                if let Some(mapped) = places.areas.iter().find(|m| m.id == area.id) {
+                    area.shape.clone_from(&mapped.shape);
+                }
+            }
             let ids: BTreeSet<String> = used.iter().map(|a| a.id.clone()).collect();
             places.areas.retain(|a| self.add_osm && !ids.contains(&a.id));
             places.areas.extend(used);

@@ -1,0 +1,222 @@
+//! The program as its users run it: what it prints, writes and returns.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of its own for one test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("carecircle-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder to work in");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a plain path").to_owned()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.file(name);
+        std::fs::write(&path, text).expect("a file to read");
+        path
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the folder");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn carecircle(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_carecircle"))
+        .args(arguments)
+        .env_clear()
+        .env("LANG", "en_GB.UTF-8")
+        .output()
+        .expect("the program starts")
+}
+
+fn succeed(arguments: &[&str]) -> String {
+    let output = carecircle(arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{out}\n{err}");
+    out.into_owned()
+}
+
+/// Fails with exit code 2, and returns what it says.
+fn refuse(arguments: &[&str]) -> String {
+    let output = carecircle(arguments);
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}\n{err}");
+    assert!(!err.contains("panicked"), "{err}");
+    err
+}
+
+fn demo(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo").join(name);
+    path.to_str().expect("a plain path").to_owned()
+}
+
+fn features(text: &str) -> Vec<Value> {
+    let collection: Value = serde_json::from_str(text).expect("GeoJSON");
+    assert_eq!(collection["type"], "FeatureCollection");
+    assert_eq!(collection["attribution"], "© OpenStreetMap contributors (ODbL)");
+    collection["features"].as_array().expect("features").clone()
+}
+
+#[test]
+fn the_demo_is_checked_into_a_file_and_a_table() {
+    let folder = Folder::new("check");
+    let out = folder.file("out.geojson");
+    let table = succeed(&["check", "-o", &out, "--timings", &folder.file("t.json")]);
+    assert!(table.contains("He'an District (和安区)") && table.contains("total"), "{table}");
+    let blocks = features(&std::fs::read_to_string(&out).expect("the file"));
+    assert_eq!(blocks.len(), 261);
+    for block in &blocks {
+        let p = &block["properties"];
+        for name in [
+            "id",
+            "name",
+            "status",
+            "covered_share",
+            "minutes",
+            "nearest_facility",
+            "reason",
+            "children",
+            "demand",
+            "area",
+        ] {
+            assert!(p.get(name).is_some(), "{name} is missing: {p}");
+        }
+        assert_eq!(p["id"], block["id"]);
+        assert!(p["covered_share"].is_number());
+        assert_eq!(p["reason"].is_null(), p["status"] == "covered");
+    }
+    assert_eq!(folder.names(), ["out.geojson", "t.json"], "something half-done remains");
+    let timings: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.file("t.json")).expect("t.json")).expect("JSON");
+    assert!(timings["stages"]["read"].is_number());
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes_in_any_order_of_facilities() {
+    let folder = Folder::new("order");
+    let table = std::fs::read_to_string(demo("facilities.csv")).expect("the demo's register");
+    let (head, rows) = table.split_once('\n').expect("a header");
+    let mut rows: Vec<&str> = rows.lines().collect();
+    rows.reverse();
+    let turned = folder.write("turned.csv", format!("{head}\n{}\n", rows.join("\n")));
+    let stream = |facilities: &str| succeed(&["check", "--facilities", facilities, "-o", "-"]);
+    let first = stream(&demo("facilities.csv"));
+    assert_eq!(first, stream(&turned));
+    assert_eq!(first, succeed(&["check", "-o", "-"]));
+}
+
+#[test]
+fn a_stricter_limit_covers_less_and_a_stream_is_nothing_but_geojson() {
+    let covered = |minutes: &str| {
+        let blocks = features(&succeed(&["check", "-o", "-", "--minutes", minutes]));
+        blocks.iter().filter(|b| b["properties"]["status"] == "covered").count()
+    };
+    assert!(covered("5") < covered("15"));
+}
+
+#[test]
+fn a_map_without_tables_gives_every_home_a_verdict() {
+    let folder = Folder::new("osm");
+    let out = folder.file("out.csv");
+    let table = succeed(&["check", &demo("town.osm.pbf"), "-o", &out, "--lang", "zh"]);
+    assert!(table.contains("和安区") && table.contains("合计"), "{table}");
+    let csv = std::fs::read_to_string(&out).expect("the file");
+    assert!(csv.starts_with("\u{feff}id,name,status,"), "Excel needs the mark: {}", &csv[..40]);
+    assert!(csv.lines().count() > 200);
+}
+
+#[test]
+fn rows_that_cannot_be_used_come_back_beside_the_output() {
+    let folder = Folder::new("rejects");
+    let register =
+        folder.write("f.csv", "编号,名称,经度,纬度,托位数\na,甲,114.3,30.9,20\nb,乙,,30.9,30\nc,丙,114.31,30.9,很多\n");
+    let out = folder.file("out.geojson");
+    let output = carecircle(&["check", "--facilities", &register, "-o", &out]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(err.contains("f.csv row 3, column 经度: is empty"), "{err}");
+    assert!(err.contains("f.csv row 4, column 托位数: `很多` is no whole number"), "{err}");
+    let rejects = std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects");
+    assert!(rejects.starts_with("编号,名称,经度,纬度,托位数,reject_row"), "{rejects}");
+    assert_eq!(rejects.lines().count(), 3);
+    let strict = refuse(&["check", "--facilities", &register, "--strict", "-o", &folder.file("strict.geojson")]);
+    assert!(strict.contains("row 3"), "{strict}");
+    assert!(!folder.names().contains(&"strict.geojson".to_owned()));
+}
+
+#[test]
+fn a_table_of_points_gets_one_verdict_per_row() {
+    let folder = Folder::new("points");
+    let rows: String =
+        (0..50).map(|i| format!("h{i},{},{},{}\n", 114.28 + f64::from(i) * 0.0008, 30.9, i * 10)).collect();
+    let blocks = folder.write("b.csv", format!("id,lon,lat,population\n{rows}"));
+    let judged = features(&succeed(&["check", &demo("town.osm.pbf"), "--blocks", &blocks, "-o", "-"]));
+    let ids: Vec<String> = judged.iter().map(|b| b["id"].as_str().expect("an id").to_owned()).collect();
+    assert_eq!(ids, (0..50).map(|i| format!("h{i}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn areas_without_outlines_count_the_blocks_that_name_them() {
+    let folder = Folder::new("areas");
+    let areas = folder.write("a.csv", "id,name,level,parent,under3\nd,全区,district,,100\ns,一街,street,d,60\n");
+    let blocks = folder.write("b.csv", "id,lon,lat,area\nx,114.30,30.90,s\ny,114.301,30.90,d\n");
+    let table = succeed(&["check", &demo("town.osm.pbf"), "--areas", &areas, "--blocks", &blocks]);
+    assert!(table.lines().any(|l| l.trim_start().starts_with("一街") && l.contains(" 1 ")), "{table}");
+}
+
+#[test]
+fn wrong_input_is_named_with_what_would_do() {
+    let folder = Folder::new("wrong");
+    let text = folder.write("no.osm.pbf", "this is no map");
+    let cut = folder.write("cut.osm.pbf", &std::fs::read(demo("town.osm.pbf")).expect("the demo")[..50_000]);
+    let none = folder.file("none.osm.pbf");
+    let cases: [(&[&str], &str); 12] = [
+        (&["check", &text], "not an OpenStreetMap extract"),
+        (&["check", &cut], "at byte"),
+        (&["check", &none], "none.osm.pbf"),
+        (&["check", "--minutes", "0"], "from 1 to 120"),
+        (&["check", "--speed-kmh", "nan"], "from 0.5 to 15"),
+        (&["check", "--profile", "car"], "there is walk"),
+        (&["check", "--policy", "mars"], "there is default, national"),
+        (&["check", "--crs", "mars"], "wgs84"),
+        (&["check", "--columns", "x"], "ours=theirs"),
+        (&["check", "-o", "out.shp"], ".geojson"),
+        (&["isochrone", "--at", "east"], "longitude and latitude"),
+        (&["isochrone", "--at", "0,0"], "no walkable street within 250 m"),
+    ];
+    for (arguments, hint) in cases {
+        let err = refuse(arguments);
+        assert!(err.contains(hint), "{arguments:?}: {err}");
+    }
+    refuse(&["dance"]);
+}
+
+#[test]
+fn isochrones_nest_and_hold_their_origin() {
+    let folder = Folder::new("isochrone");
+    let out = folder.file("iso.geojson");
+    let told = succeed(&["isochrone", "--at", "114.3,30.9", "--minutes", "15,5,10", "-o", &out]);
+    assert_eq!(told.lines().count(), 3, "{told}");
+    let bands = features(&std::fs::read_to_string(&out).expect("the file"));
+    let minutes: Vec<f64> = bands.iter().map(|b| b["properties"]["minutes"].as_f64().expect("minutes")).collect();
+    assert_eq!(minutes, [5.0, 10.0, 15.0]);
+}
