@@ -1,7 +1,5 @@
 //! A whole city judged: one sweep, a verdict per block; and the study put together before it.
 
-#![expect(missing_docs, reason = "criterion's macros write functions without any")]
-
 use carecircle_benches::{extracts, read, study};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
@@ -17,7 +15,7 @@ fn coverage(c: &mut Criterion) {
         let extract = read(&path);
         group.bench_function("study put together", |b| {
             b.iter_batched(
-                || (Network::build(&extract.streets, &NetworkOptions::default()).0, extract.places.clone()),
+                || (Network::build(&extract.streets, NetworkOptions::default()).0, extract.places.clone()),
                 |(network, places)| black_box(Study::new(network, places, None, SNAP_WITHIN_M)),
                 BatchSize::LargeInput,
             );

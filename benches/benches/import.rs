@@ -1,7 +1,5 @@
 //! From file to searchable network, beside what osmpbf alone needs to decode every element of the same file.
 
-#![expect(missing_docs, reason = "criterion's macros write functions without any")]
-
 use carecircle_benches::{extracts, read};
 use carecircle_core::network::{Network, NetworkOptions};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -40,12 +38,12 @@ fn import(c: &mut Criterion) {
             });
         });
         group.bench_function("file to searchable network", |b| {
-            b.iter(|| black_box(Network::build(&read(&path).streets, &NetworkOptions::default())));
+            b.iter(|| black_box(Network::build(&read(&path).streets, NetworkOptions::default())));
         });
         group.bench_function("read alone", |b| b.iter(|| black_box(read(&path))));
         let streets = read(&path).streets;
         group.bench_function("network alone", |b| {
-            b.iter(|| black_box(Network::build(&streets, &NetworkOptions::default())));
+            b.iter(|| black_box(Network::build(&streets, NetworkOptions::default())));
         });
         group.finish();
     }

@@ -1,7 +1,5 @@
 //! One origin: the reach within 15 minutes, and its three isochrones.
 
-#![expect(missing_docs, reason = "criterion's macros write functions without any")]
-
 use carecircle_benches::{extracts, study};
 use carecircle_core::isochrone::isochrones;
 use carecircle_core::profile::Profile;

@@ -28,7 +28,7 @@ pub fn read(path: &Path) -> Extract {
 pub fn study(path: &Path) -> Study {
     use carecircle_core::facility::{Facility, Kind};
     let mut extract = read(path);
-    let (network, _) = Network::build(&extract.streets, &NetworkOptions::default());
+    let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     if extract.places.facilities.is_empty() {
         let every = extract.streets.points.len() / 100 + 1;
         let places = extract.streets.points.iter().step_by(every).enumerate();

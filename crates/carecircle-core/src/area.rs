@@ -33,7 +33,7 @@ pub struct PlacedArea {
 
 /// All areas of a study and their index.
 pub struct Areas {
-    areas: Vec<PlacedArea>,
+    all: Vec<PlacedArea>,
     sizes_m2: Vec<f64>,
     ids: BTreeMap<String, usize>,
     index: ShapeIndex,
@@ -61,7 +61,7 @@ impl Areas {
         let sizes_m2 = areas.iter().map(|a| polygon::area_m2(&a.shape)).collect();
         let index = ShapeIndex::new(areas.iter().map(|a| &a.shape));
         let ids = areas.iter().enumerate().map(|(i, a)| (a.id.clone(), i)).collect();
-        let mut out = Self { areas, sizes_m2, ids, index };
+        let mut out = Self { all: areas, sizes_m2, ids, index };
         let parents: Vec<Option<usize>> = named
             .into_iter()
             .enumerate()
@@ -69,27 +69,27 @@ impl Areas {
             .collect();
         for (i, parent) in parents.into_iter().enumerate() {
             // A parent must be larger in level or size: a table that names a loop must not hang anybody.
-            let order = |a: usize| (out.areas[a].level, -out.sizes_m2[a]);
-            out.areas[i].parent = parent.filter(|&p| order(p) < order(i));
+            let order = |a: usize| (out.all[a].level, -out.sizes_m2[a]);
+            out.all[i].parent = parent.filter(|&p| order(p) < order(i));
         }
         out
     }
 
     fn parent_by_geometry(&self, child: usize) -> Option<usize> {
-        let inside = polygon::point_inside(&self.areas[child].shape)?;
+        let inside = polygon::point_inside(&self.all[child].shape)?;
         self.containing(inside)
             .filter(|&a| a != child && self.sizes_m2[a] > self.sizes_m2[child])
-            .filter(|&a| self.areas[a].level <= self.areas[child].level)
+            .filter(|&a| self.all[a].level <= self.all[child].level)
             .min_by(|&a, &b| self.sizes_m2[a].total_cmp(&self.sizes_m2[b]).then(a.cmp(&b)))
     }
 
     fn containing(&self, at: Point) -> impl Iterator<Item = usize> + '_ {
-        self.index.containing(at, |i| &self.areas[i].shape)
+        self.index.containing(at, |i| &self.all[i].shape)
     }
 
     /// The areas, in stable order.
     pub fn all(&self) -> &[PlacedArea] {
-        &self.areas
+        &self.all
     }
 
     /// The index of the area of that id.
@@ -104,12 +104,12 @@ impl Areas {
 
     /// An area and all that contain it, from the smallest.
     pub fn chain(&self, area: Option<usize>) -> impl Iterator<Item = usize> + '_ {
-        std::iter::successors(area, |&a| self.areas[a].parent)
+        std::iter::successors(area, |&a| self.all[a].parent)
     }
 }
 
 impl std::fmt::Debug for Areas {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&self.areas).finish()
+        f.debug_list().entries(&self.all).finish()
     }
 }

@@ -19,7 +19,7 @@ const COARSEST_M: f64 = 25.0;
 /// Contours keep this share of a grid side away from its ends.
 const CLEARANCE: f64 = 0.02;
 /// More grid corners than this are never laid: two hours at 15 km/h stay below.
-const MOST_CORNERS: f64 = 40_000_000.0;
+const MOST_CORNERS: f64 = 8_000_000.0;
 
 /// The polygon of a reach for one band.
 #[derive(Clone, Debug, PartialEq)]

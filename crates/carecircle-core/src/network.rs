@@ -139,7 +139,7 @@ pub struct Network {
 
 impl Network {
     /// Builds the network: streets are cut where they meet, islands set aside, trees built.
-    pub fn build(streets: &Streets, options: &NetworkOptions) -> (Self, NetworkReport) {
+    pub fn build(streets: &Streets, options: NetworkOptions) -> (Self, NetworkReport) {
         let projection = Projection::new(centre(&streets.points));
         let plan: Vec<Point> = streets.points.par_iter().map(|&p| projection.project(p)).collect();
         let meetings = meetings(streets);
@@ -430,7 +430,7 @@ impl Pieces {
 }
 
 /// Which edges belong to components that are large enough, in order.
-fn kept_edges(pieces: &[Pieces], points: usize, options: &NetworkOptions, report: &mut NetworkReport) -> Vec<bool> {
+fn kept_edges(pieces: &[Pieces], points: usize, options: NetworkOptions, report: &mut NetworkReport) -> Vec<bool> {
     let all = || pieces.iter().flat_map(|p| &p.edges);
     let mut union = UnionFind::<u32>::new(points);
     for edge in all() {

@@ -17,7 +17,7 @@ impl Profile {
 
     /// An adult's walk at 4.8 km/h, the assumption that every answer states (80 m a minute: 1,200 m in 15 minutes).
     pub fn walk() -> Self {
-        Self { name: "walk", speed: Speed::from_kmh(4.8).expect("4.8 km/h is a walk") }
+        Self { name: "walk", speed: Speed::POLICY }
     }
 
     /// The profile of that name.

@@ -63,6 +63,9 @@ impl Speed {
     /// The slowest and fastest walk accepted, km/h. Naismith to race walking: anything else is a slip of the pen.
     pub const RANGE_KMH: std::ops::RangeInclusive<f64> = 0.5..=15.0;
 
+    /// The speed that the policy's limits assume, 4.8 km/h: 80 m a minute.
+    pub const POLICY: Self = Self { kmh: 4.8 };
+
     /// A speed in km/h, or `None` outside [`Speed::RANGE_KMH`].
     pub fn from_kmh(kmh: f64) -> Option<Self> {
         Self::RANGE_KMH.contains(&kmh).then_some(Self { kmh })

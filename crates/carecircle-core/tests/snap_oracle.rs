@@ -67,15 +67,15 @@ fn bends_are_geometry_and_meetings_are_nodes() {
 fn islands_are_set_aside_and_the_largest_stays() {
     let streets =
         town::streets(&[(0, 0), (5, 0), (0, 5), (1, 5)], &[(vec![0, 1], true, true), (vec![2, 3], true, true)]);
-    let (network, report) = Network::build(&streets, &NetworkOptions { island_m: 100_000.0 });
+    let (network, report) = Network::build(&streets, NetworkOptions { island_m: 100_000.0 });
     assert_eq!((network.edges().len(), report.components, report.islands), (1, 1, 1));
-    let (network, report) = Network::build(&streets, &NetworkOptions { island_m: 10.0 });
+    let (network, report) = Network::build(&streets, NetworkOptions { island_m: 10.0 });
     assert_eq!((network.edges().len(), report.components, report.islands), (2, 2, 0));
 }
 
 #[test]
 fn no_streets_make_an_empty_network() {
-    let (network, report) = Network::build(&carecircle_core::street::Streets::default(), &NetworkOptions::default());
+    let (network, report) = Network::build(&carecircle_core::street::Streets::default(), NetworkOptions::default());
     assert_eq!((network.node_count(), report.components), (0, 0));
     assert_eq!(network.snap(Coord { x: 0.0, y: 0.0 }, 250.0), None);
 }

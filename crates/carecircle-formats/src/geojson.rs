@@ -3,11 +3,13 @@
 //! Geometry is turned back to degrees and rounded once, when a [`Drawing`] is made; features are then put together from
 //! bytes. Exterior rings run counter-clockwise, coordinates carry seven decimals at most, nothing depends on a hash map.
 
-use carecircle_core::coverage::{Coverage, Tally};
+use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, Outline};
+use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, Point, Projection, Shape};
 use carecircle_core::isochrone::Isochrone;
 use carecircle_core::study::{SitedFacility, Study};
+use carecircle_core::time::WalkTime;
 use geo::{LineString, Polygon, Winding};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -231,9 +233,9 @@ pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, draw
     property(out, "name", &block.name);
     property(out, "status", &verdict.status.name());
     property(out, "covered_share", &verdict.covered_share);
-    property(out, "minutes", &verdict.time.and_then(|t| t.minutes()).map(rounded_minutes));
+    property(out, "minutes", &verdict.time.and_then(WalkTime::minutes).map(rounded_minutes));
     property(out, "nearest_facility", &verdict.nearest.map(|f| &study.facilities()[f].facility.id));
-    property(out, "reason", &verdict.reason.map(|r| r.name()));
+    property(out, "reason", &verdict.reason.map(Reason::name));
     property(out, "children", &block.children);
     property(out, "demand", &block.children_from.name());
     property(out, "area", &block.area.map(|a| &study.areas().all()[a].id));
@@ -365,7 +367,7 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
             json!(eligibility.kinds.iter().map(|k| k.name()).collect::<Vec<_>>())
         },
         "inclusive": eligibility.inclusive,
-        "facility_status": eligibility.status.map(|s| s.name()),
+        "facility_status": eligibility.status.map(Status::name),
         "min_places": eligibility.min_places,
     });
     if study.demand().blocks.iter().any(|b| b.children_from.name() == "estimated") {

@@ -221,7 +221,7 @@ impl LineCount {
     fn at(&mut self, text: &str, byte: usize) -> usize {
         let rest = &text.as_bytes()[byte..];
         let start = byte + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        self.line += text.as_bytes()[self.byte..start].iter().filter(|b| **b == b'\n').count();
+        self.line += text[self.byte..start].matches('\n').count();
         self.byte = start;
         self.line + 1
     }

@@ -1,1 +1,175 @@
-//! To be written.
+//! The HTTP service: one immutable study, answered from over HTTP/1.1.
+//!
+//! Owns the routes, their parameters and representations, caching, and the accept loop. It reads no files: the binary
+//! hands it a study. It refuses to own the formats (`carecircle-formats`) and every computation (`carecircle-core`).
+
+mod analysis;
+mod app;
+mod collections;
+mod enquiries;
+mod openapi;
+mod problem;
+mod query;
+mod reply;
+mod stall;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use app::App;
+use axum::http::Uri;
+use carecircle_core::policy::Policy;
+use carecircle_core::study::Study;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use stall::Stalling;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// What is served.
+#[derive(Debug)]
+pub struct Served {
+    /// Streets, facilities, demand, areas.
+    pub study: Study,
+    /// The name of the city, for the landing page.
+    pub title: String,
+    /// The date of the map extract, as answers give it.
+    pub extract_date: Option<String>,
+    /// What changes whenever an answer could: inputs and their versions. Part of every ETag.
+    pub revision: String,
+    /// What a query is judged by where it says nothing else.
+    pub policy: Policy,
+}
+
+/// How the service behaves towards its clients.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The address that links start with, `https://example.org/care`; without it the `Host` of each request, by http.
+    pub public_url: Option<String>,
+    /// A connection whose request head is not complete by then is closed; so is one that stays idle.
+    pub header_read_timeout: Duration,
+    /// A connection whose client takes no byte of an answer for so long is closed.
+    pub stall_timeout: Duration,
+    /// A request that isn't answered by then is told to come back (503).
+    pub request_timeout: Duration,
+    /// After the signal to stop, requests under way have so long to finish.
+    pub drain_timeout: Duration,
+    /// Connections open at once; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Computations that run at once.
+    pub workers: usize,
+    /// Computations that may wait; beyond them a request is told to come back (503).
+    pub queue: usize,
+    /// About how much memory analyses and answers may keep.
+    pub cache_bytes: u64,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            header_read_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_mins(1),
+            drain_timeout: Duration::from_secs(20),
+            max_connections: 1_024,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            queue: 256,
+            cache_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Serves until `shutdown` completes, then lets requests under way finish.
+///
+/// # Errors
+/// A `public_url` that isn't an http or https URL without query, or a listener without an address. A connection that
+/// fails ends alone.
+pub async fn serve(
+    listener: TcpListener,
+    served: Arc<Served>,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    check_public_url(options.public_url.as_deref())?;
+    let local = format!("http://{}", listener.local_addr()?);
+    // Drawing a whole city takes a while: not on an async thread.
+    let app = tokio::task::spawn_blocking(move || Arc::new(App::new(served, options, local)));
+    let app = app.await.map_err(io::Error::other)?;
+    let options = &app.options;
+    let routes = app::router(&app);
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(options.header_read_timeout).max_buf_size(64 << 10);
+
+    let slots = Arc::new(Semaphore::new(options.max_connections.max(1)));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, _)| (slot, stream))
+        };
+        let (slot, stream) = tokio::select! {
+            () = &mut shutdown => break,
+            // Finished connections are let go as they come.
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file handles, most likely: some connection has to end first.
+                    tracing::warn!(%error, "no connection accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Small answers must not wait for the client's acknowledgement.
+        _ = stream.set_nodelay(true);
+        let io = TokioIo::new(Stalling::new(stream, options.stall_timeout));
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = graceful.watch(http.serve_connection(io, service));
+        connections.spawn(async move {
+            let _slot = slot;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+    app.draining.store(true, Ordering::Relaxed);
+    drop(listener);
+    if tokio::time::timeout(options.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections cut off: they took longer than the drain timeout");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+fn check_public_url(url: Option<&str>) -> io::Result<()> {
+    let valid = |url: &str| {
+        url.parse::<Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none() && !url.contains('#')
+        })
+    };
+    match url {
+        Some(url) if !valid(url) => {
+            let text = format!("the public URL \"{url}\" is not an http or https URL without query");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The service without its sockets, as the tests call it.
+#[cfg(test)]
+fn routes(served: Arc<Served>, options: ServerOptions) -> axum::Router {
+    app::router(&Arc::new(App::new(served, options, "http://localhost".to_owned())))
+}

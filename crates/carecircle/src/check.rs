@@ -241,7 +241,8 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     };
     let mut rows = vec![head.map(str::to_owned)];
     let mut nested = Vec::new();
-    nest(areas.iter().map(|a| a.parent), None, 0, &mut nested);
+    let parents: Vec<Option<usize>> = areas.iter().map(|a| a.parent).collect();
+    nest(&parents, None, 0, &mut nested);
     for (i, depth) in nested {
         let area = &areas[i];
         let named = match lang {
@@ -275,15 +276,10 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
 }
 
 /// Areas with their depth, each followed by those inside it.
-fn nest(
-    parents: impl Iterator<Item = Option<usize>> + Clone,
-    of: Option<usize>,
-    depth: usize,
-    out: &mut Vec<(usize, usize)>,
-) {
-    for (i, _) in parents.clone().enumerate().filter(|(_, parent)| *parent == of) {
+fn nest(parents: &[Option<usize>], of: Option<usize>, depth: usize, out: &mut Vec<(usize, usize)>) {
+    for (i, _) in parents.iter().enumerate().filter(|(_, parent)| **parent == of) {
         out.push((i, depth));
-        nest(parents.clone(), Some(i), depth + 1, out);
+        nest(parents, Some(i), depth + 1, out);
     }
 }
 

@@ -198,7 +198,7 @@ impl Inputs {
         let extract = self.extract()?;
         timings.stage("read");
         let Extract { streets, mut places, report: import, header } = extract;
-        let (network, network_report) = Network::build(&streets, &NetworkOptions { island_m: self.island_m });
+        let (network, network_report) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
         drop(streets);
         timings.stage("network");
 

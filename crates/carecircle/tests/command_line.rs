@@ -166,9 +166,9 @@ fn rows_that_cannot_be_used_come_back_beside_the_output() {
 #[test]
 fn a_table_of_points_gets_one_verdict_per_row() {
     let folder = Folder::new("points");
-    let rows: String =
-        (0..50).map(|i| format!("h{i},{},{},{}\n", 114.28 + f64::from(i) * 0.0008, 30.9, i * 10)).collect();
-    let blocks = folder.write("b.csv", format!("id,lon,lat,population\n{rows}"));
+    let row = |i: i32| format!("h{i},{},30.9,{}", 114.28 + f64::from(i) * 0.0008, i * 10);
+    let rows = (0..50).map(row).collect::<Vec<_>>().join("\n");
+    let blocks = folder.write("b.csv", format!("id,lon,lat,population\n{rows}\n"));
     let judged = features(&succeed(&["check", &demo("town.osm.pbf"), "--blocks", &blocks, "-o", "-"]));
     let ids: Vec<String> = judged.iter().map(|b| b["id"].as_str().expect("an id").to_owned()).collect();
     assert_eq!(ids, (0..50).map(|i| format!("h{i}")).collect::<Vec<_>>());

@@ -30,7 +30,7 @@ fn no_file_panics_hangs_or_swells() {
         match carecircle_osm::read_from(Cursor::new(&bytes), &ReadOptions::default()) {
             Ok(extract) => {
                 read += 1;
-                let (network, _) = Network::build(&extract.streets, &NetworkOptions::default());
+                let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
                 let coverage = Study::new(network, extract.places, None, SNAP_WITHIN_M).check(&Policy::default());
                 assert!(coverage.verdicts.iter().all(|v| (0.0..=1.0).contains(&v.covered_share)), "{what}");
             }

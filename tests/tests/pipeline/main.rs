@@ -1,5 +1,7 @@
 //! The whole path on whole files: what comes out of an extract, and what an extract can do to us.
 
+#![expect(clippy::print_stderr, reason = "a test says what it compared and what it left out")]
+
 mod hostile;
 mod truth;
 mod verdicts;

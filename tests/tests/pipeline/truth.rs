@@ -28,7 +28,7 @@ impl City {
     fn read(path: &Path, homes: Option<u64>) -> Self {
         let oracle = Oracle::read(path, Rules::default()).expect("the oracle reads the extract");
         let mut extract = carecircle_osm::read(path, &ReadOptions::default()).expect("a sound extract");
-        let (network, _) = Network::build(&extract.streets, &NetworkOptions::default());
+        let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
         let place = |(lon, lat): (f64, f64)| LonLat::from_degrees(lon, lat).expect("a place on earth");
         if extract.places.facilities.is_empty() {
             let seeded = oracle.random_points_near(60, 99).into_iter().map(place).enumerate();

@@ -4,6 +4,7 @@ use carecircle_core::coverage::{BlockStatus, Coverage, Reason};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::time::WalkTime;
 use carecircle_osm::ReadOptions;
 use carecircle_tests::pbf::{Compression, Member, Node, OsmFile, Relation, Way};
 use std::io::Cursor;
@@ -40,7 +41,7 @@ impl Drawing {
     fn study(&self) -> Study {
         let bytes = self.file.to_pbf(Compression::Zlib);
         let extract = carecircle_osm::read_from(Cursor::new(bytes), &ReadOptions::default()).expect("a sound drawing");
-        let (network, _) = Network::build(&extract.streets, &NetworkOptions { island_m: 0.0 });
+        let (network, _) = Network::build(&extract.streets, NetworkOptions { island_m: 0.0 });
         Study::new(network, extract.places, None, SNAP_WITHIN_M)
     }
 
@@ -72,7 +73,7 @@ fn eighty_metres_are_a_minute_and_1200_the_limit() {
     let ids: Vec<&str> = study.demand().blocks.iter().map(|b| b.id.as_str()).collect();
     assert_eq!(ids, ["w11", "w13"]);
     // 1,100 m along the street and 30 m to it.
-    let minutes = |i: usize| coverage.verdicts[i].time.and_then(|t| t.minutes()).expect("a route");
+    let minutes = |i: usize| coverage.verdicts[i].time.and_then(WalkTime::minutes).expect("a route");
     assert!((minutes(0) - 1_130.0 / 80.0).abs() < 0.02, "{}", minutes(0));
     assert!((minutes(1) - 1_330.0 / 80.0).abs() < 0.02, "{}", minutes(1));
     assert_eq!(coverage.verdicts[0].status, BlockStatus::Covered);
@@ -151,7 +152,7 @@ fn a_one_way_for_walkers_is_walked_one_way() {
     drawing.node(5, 0.0, 0.0, &[("amenity", "childcare")]);
     drawing.square(10, 500.0, -20.0, 10.0, &[("building", "house")]);
     let (_, coverage) = drawing.check();
-    let minutes = coverage.verdicts[0].time.and_then(|t| t.minutes()).expect("a route");
+    let minutes = coverage.verdicts[0].time.and_then(WalkTime::minutes).expect("a route");
     // From 2 against the arrow is closed: 1,700 m round by the north, where plain `oneway` binds only wheels.
     assert!((minutes - 1_720.0 / 80.0).abs() < 0.05, "{minutes}");
 }

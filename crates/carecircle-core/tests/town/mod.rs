@@ -48,7 +48,7 @@ pub(crate) fn any_streets() -> impl Strategy<Value = Streets> {
 
 /// The whole network of some streets, islands included.
 pub(crate) fn network(streets: &Streets) -> Network {
-    Network::build(streets, &NetworkOptions { island_m: 0.0 }).0
+    Network::build(streets, NetworkOptions { island_m: 0.0 }).0
 }
 
 /// Random points around the town of [`any_streets`], on the plan of its network.

@@ -1,0 +1,351 @@
+//! What is computed once and answered from often: the study made ready to be served, and the analyses of it.
+//!
+//! Geometry is drawn once per study. An [`Analysis`] holds the rest of every feature as bytes, so that a page is put
+//! together by copying. Analyses are kept in a cache bounded by their size; of many requests for the same one a single
+//! one computes it.
+
+use crate::Served;
+use crate::collections::{Collection, Column};
+use crate::problem::ApiError;
+use crate::work::Workers;
+use carecircle_core::coverage::{BlockStatus, Coverage, Verdict};
+use carecircle_core::facility::Eligibility;
+use carecircle_core::network::Weights;
+use carecircle_core::policy::Policy;
+use carecircle_core::profile::Profile;
+use carecircle_core::search::Search;
+use carecircle_formats::geojson::{self, Drawing, Drawings};
+use moka::policy::EvictionPolicy;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A study ready to be served: drawn, indexed, with its own caches. Requests see one snapshot from beginning to end.
+pub(crate) struct Snapshot {
+    pub(crate) served: Arc<Served>,
+    pub(crate) drawings: Drawings,
+    ids: [BTreeMap<String, usize>; 3],
+    columns: [Vec<Column>; 3],
+    analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
+    /// Finished bodies by everything that decides them.
+    pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
+    weights: Mutex<Option<(Profile, Arc<Weights>)>>,
+    searches: Mutex<Vec<Search>>,
+}
+
+/// Where a collection's features come from: gaps are blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    Blocks,
+    Facilities,
+    Areas,
+}
+
+impl Snapshot {
+    /// Draws and indexes a study. A quarter of `cache_bytes` is for finished answers, the rest for analyses.
+    pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
+        let study = &served.study;
+        let drawings = Drawings::new(study);
+        let index = |ids: &mut dyn Iterator<Item = &String>| {
+            let mut index = BTreeMap::new();
+            for (i, id) in ids.enumerate() {
+                index.entry(id.clone()).or_insert(i);
+            }
+            index
+        };
+        let ids = [
+            index(&mut study.demand().blocks.iter().map(|b| &b.id)),
+            index(&mut study.facilities().iter().map(|f| &f.facility.id)),
+            index(&mut study.areas().all().iter().map(|a| &a.id)),
+        ];
+        let columns = [
+            Column::of(&Column::BLOCKS, study.demand().blocks.iter().map(|b| &b.other)),
+            Column::of(&Column::FACILITIES, study.facilities().iter().map(|f| &f.facility.other)),
+            Column::of(&Column::AREAS, study.areas().all().iter().map(|a| &a.other)),
+        ];
+        // Least recently used goes first: what was asked for once is answered from the cache the second time, however
+        // popular the others are.
+        let analyses = moka::future::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 4 * 3 / 1024)
+            .weigher(|_, analysis: &Arc<Analysis>| u32::try_from(analysis.bytes / 1024 + 1).unwrap_or(u32::MAX))
+            .build();
+        let answers = moka::sync::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 4)
+            .weigher(|key: &String, body: &axum::body::Bytes| u32::try_from(key.len() + body.len()).unwrap_or(u32::MAX))
+            .build();
+        Self {
+            drawings,
+            ids,
+            columns,
+            analyses,
+            answers,
+            weights: Mutex::new(None),
+            searches: Mutex::new(Vec::new()),
+            served,
+        }
+    }
+
+    /// The drawings of a layer, in the order of its features.
+    pub(crate) fn drawings_of(&self, layer: Layer) -> &[Drawing] {
+        match layer {
+            Layer::Blocks => &self.drawings.blocks,
+            Layer::Facilities => &self.drawings.facilities,
+            Layer::Areas => &self.drawings.areas,
+        }
+    }
+
+    /// The place of the feature of that id.
+    pub(crate) fn index_of(&self, layer: Layer, id: &str) -> Option<usize> {
+        self.ids[layer as usize].get(id).copied()
+    }
+
+    /// The properties of a collection's features.
+    pub(crate) fn columns(&self, collection: Collection) -> &[Column] {
+        &self.columns[collection.layer() as usize]
+    }
+
+    /// The box around a layer; `None` when it is empty.
+    pub(crate) fn extent(&self, layer: Layer) -> Option<[f64; 4]> {
+        let boxes = self.drawings_of(layer).iter().filter_map(|d| d.bbox);
+        boxes.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
+    }
+
+    /// The analysis by a policy, and whether it was there already.
+    pub(crate) async fn analysis(
+        self: &Arc<Self>,
+        workers: &Workers,
+        policy: Policy,
+    ) -> Result<(Arc<Analysis>, bool), ApiError> {
+        let key = AnalysisKey::new(&policy);
+        if let Some(analysis) = self.analyses.get(&key).await {
+            return Ok((analysis, true));
+        }
+        let (snapshot, workers) = (Arc::clone(self), workers.clone());
+        // A task of its own: when the client that asked first goes away, the others still get what is being computed.
+        let asked = tokio::spawn(async move {
+            let of = Arc::clone(&snapshot);
+            let compute = async move { workers.run(move || Arc::new(Analysis::new(&of, &policy))).await };
+            snapshot.analyses.try_get_with(key, compute).await
+        });
+        match asked.await {
+            Ok(Ok(analysis)) => Ok((analysis, false)),
+            Ok(Err(error)) => Err((*error).clone()),
+            Err(error) => Err(ApiError::internal(error.to_string())),
+        }
+    }
+
+    /// The walking times of all edges for a profile. The last are kept: most requests come with the same.
+    pub(crate) fn weights(&self, profile: &Profile) -> Arc<Weights> {
+        let mut kept = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((of, weights)) if of == profile => Arc::clone(weights),
+            _ => {
+                let weights = Arc::new(self.served.study.network().weigh(profile));
+                *kept = Some((profile.clone(), Arc::clone(&weights)));
+                weights
+            }
+        }
+    }
+
+    /// Runs a search with scratch that is used again: as many are kept as ever worked at once.
+    pub(crate) fn with_search<T>(&self, run: impl FnOnce(&mut Search) -> T) -> T {
+        let pool = || self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = pool().pop();
+        let mut search = kept.unwrap_or_default();
+        let out = run(&mut search);
+        pool().push(search);
+        out
+    }
+}
+
+/// What an analysis depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct AnalysisKey {
+    minutes: u64,
+    profile: &'static str,
+    speed: u64,
+    eligibility: Eligibility,
+}
+
+impl AnalysisKey {
+    fn new(policy: &Policy) -> Self {
+        Self {
+            minutes: policy.minutes.to_bits(),
+            profile: policy.profile.name,
+            speed: policy.profile.speed.kmh().to_bits(),
+            eligibility: policy.eligibility.clone(),
+        }
+    }
+}
+
+/// A coverage, and its features as bytes.
+pub(crate) struct Analysis {
+    /// The verdicts and sums; the walks of single demand points are let go.
+    pub(crate) coverage: Coverage,
+    layers: [Features; 3],
+    /// Which blocks are not covered.
+    pub(crate) gaps: Vec<usize>,
+    /// About what it takes in memory.
+    bytes: usize,
+}
+
+impl Analysis {
+    fn new(snapshot: &Snapshot, policy: &Policy) -> Self {
+        let study = &snapshot.served.study;
+        let mut coverage = study.check(policy);
+        coverage.walks = Vec::new();
+        let layers = [
+            Features::write(study.demand().blocks.len(), |out, blank, i| {
+                geojson::block_feature(out, study, &coverage, blank, i);
+            }),
+            Features::write(study.facilities().len(), |out, blank, i| {
+                geojson::facility_feature(out, study, &coverage, blank, i);
+            }),
+            Features::write(study.areas().all().len(), |out, blank, i| {
+                geojson::area_feature(out, study, &coverage, blank, i);
+            }),
+        ];
+        let is_gap = |(i, verdict): (usize, &Verdict)| (verdict.status != BlockStatus::Covered).then_some(i);
+        let gaps: Vec<usize> = coverage.verdicts.iter().enumerate().filter_map(is_gap).collect();
+        let bytes = layers.iter().map(Features::bytes).sum::<usize>()
+            + size_of_val(&gaps[..])
+            + size_of_val(&coverage.verdicts[..])
+            + size_of_val(&coverage.areas[..])
+            + coverage.eligible.len();
+        Self { coverage, layers, gaps, bytes }
+    }
+
+    /// The features of a layer.
+    pub(crate) fn features(&self, layer: Layer) -> &Features {
+        &self.layers[layer as usize]
+    }
+}
+
+/// Features as bytes, without their geometry: that is the same in every analysis, and by far the larger part.
+#[derive(Default)]
+pub(crate) struct Features {
+    bytes: Vec<u8>,
+    /// Where the geometry of each belongs, and where each ends.
+    spans: Vec<(usize, usize)>,
+}
+
+/// Where a feature written with a blank drawing wants its geometry. No id can hold this: its quotes would be escaped.
+const GEOMETRY: &[u8] = b"\"geometry\":";
+const BLANK: &[u8] = b"\"geometry\":,";
+
+impl Features {
+    fn write(count: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
+        const CHUNK: usize = 1_024;
+        let blank = Drawing { json: "".into(), bbox: None };
+        let chunks: Vec<Self> = (0..count.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                let mut out = Self::default();
+                for i in chunk * CHUNK..count.min((chunk + 1) * CHUNK) {
+                    let start = out.bytes.len();
+                    feature(&mut out.bytes, &blank, i);
+                    let gap = find(&out.bytes[start..], BLANK).map_or(0, |at| start + at + GEOMETRY.len());
+                    out.spans.push((gap, out.bytes.len()));
+                }
+                out
+            })
+            .collect();
+        let mut out = Self {
+            bytes: Vec::with_capacity(chunks.iter().map(|c| c.bytes.len()).sum()),
+            spans: Vec::with_capacity(count),
+        };
+        for chunk in chunks {
+            let base = out.bytes.len();
+            out.bytes.extend_from_slice(&chunk.bytes);
+            out.spans.extend(chunk.spans.iter().map(|(gap, end)| (base + gap, base + end)));
+        }
+        out
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.spans[..])
+    }
+
+    /// A feature's bytes before and after its geometry.
+    fn parts(&self, i: usize) -> (&[u8], &[u8]) {
+        let start = if i == 0 { 0 } else { self.spans[i - 1].1 };
+        let (gap, end) = self.spans[i];
+        (&self.bytes[start..gap], &self.bytes[gap..end])
+    }
+
+    /// Appends a whole feature.
+    pub(crate) fn push(&self, out: &mut Vec<u8>, drawing: &Drawing, i: usize) {
+        let (head, tail) = self.parts(i);
+        out.extend_from_slice(head);
+        out.extend_from_slice(drawing.json.as_bytes());
+        out.extend_from_slice(tail);
+    }
+
+    /// The JSON text of a property. `key` is the name as it stands in JSON between a comma and a colon, both included:
+    /// no string can hold that, its quotes would be escaped.
+    pub(crate) fn property(&self, i: usize, key: &[u8]) -> Option<&[u8]> {
+        let (_, tail) = self.parts(i);
+        // The first property follows a brace; every key but that one is found with its comma.
+        let at = find(tail, key).or_else(|| {
+            let open = find(tail, b"{")?;
+            tail[open + 1..].starts_with(&key[1..]).then_some(open)
+        })?;
+        let value = &tail[at + key.len()..];
+        let end = if value.first() == Some(&b'"') {
+            let mut escaped = false;
+            let close = value[1..].iter().position(|&b| {
+                let closes = b == b'"' && !escaped;
+                escaped = b == b'\\' && !escaped;
+                closes
+            });
+            close? + 2
+        } else {
+            value.iter().position(|b| matches!(b, b',' | b'}'))?
+        };
+        Some(&value[..end])
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = *wanted.first()?;
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..)?.iter().position(|&b| b == first) {
+        if bytes[from + at..].starts_with(wanted) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_found_whatever_the_strings_hold() {
+        let tail = r#","properties":{"id":"a","name":"x,\"status\":\\","status":"covered","share":0.5,"reason":null}}"#;
+        let texts = [format!("{{\"type\":\"Feature\",\"id\":\"\\\"geometry\\\":,\",\"geometry\":{tail}")];
+        let features = Features::write(1, |out, _, i| out.extend_from_slice(texts[i].as_bytes()));
+        let get = |name: &str| {
+            let value = features.property(0, format!(",\"{name}\":").as_bytes());
+            value.map(|v| String::from_utf8(v.to_vec()).unwrap())
+        };
+        assert_eq!(get("id").as_deref(), Some("\"a\""));
+        assert_eq!(get("name").as_deref(), Some(r#""x,\"status\":\\""#));
+        assert_eq!(get("status").as_deref(), Some("\"covered\""));
+        assert_eq!(get("share").as_deref(), Some("0.5"));
+        assert_eq!(get("reason").as_deref(), Some("null"));
+        assert_eq!(get("other"), None);
+        let mut whole = Vec::new();
+        features.push(&mut whole, &Drawing { json: "null".into(), bbox: None }, 0);
+        serde_json::from_slice::<serde_json::Value>(&whole).unwrap();
+    }
+}

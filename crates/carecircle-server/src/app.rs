@@ -1,0 +1,324 @@
+//! The routes, and what is common to every response: CORS, request ids, problem documents, logging.
+
+use crate::analysis::Snapshot;
+use crate::problem::{ApiError, METHODS};
+use crate::query::{Query, is_well_encoded};
+use crate::reply::{Media, Reply, Timing, preferred};
+use crate::work::{Workers, panic_text};
+use crate::{Served, ServerOptions, collections, enquiries, openapi};
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// An address longer than this is refused.
+const URI_MAX: usize = 8_192;
+
+const MAP: &str = include_str!("map.html");
+
+/// The OGC conformance classes that hold here.
+const CONFORMANCE: [&str; 5] = [
+    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+];
+
+/// What every request sees.
+pub(crate) struct App {
+    snapshot: Arc<Snapshot>,
+    pub(crate) workers: Workers,
+    pub(crate) options: ServerOptions,
+    /// The base of links where the client names no host.
+    local: String,
+    /// Set when the server is about to stop.
+    pub(crate) draining: AtomicBool,
+    started: u64,
+    requests: AtomicU64,
+}
+
+impl App {
+    pub(crate) fn new(served: Arc<Served>, options: ServerOptions, local: String) -> Self {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Self {
+            snapshot: Arc::new(Snapshot::new(served, options.cache_bytes)),
+            workers: Workers::new(options.workers, options.queue),
+            options,
+            local,
+            draining: AtomicBool::new(false),
+            started,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// The study as it is now. A request asks once and keeps what it got.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// What links start with: the configured public address, else the host that the client asked.
+    pub(crate) fn base(&self, parts: &Parts) -> Result<String, ApiError> {
+        if let Some(url) = &self.options.public_url {
+            return Ok(url.trim_end_matches('/').to_owned());
+        }
+        let host = match (parts.uri.authority(), parts.headers.get(HOST)) {
+            (Some(authority), _) => authority.as_str(),
+            (None, Some(host)) => host.to_str().unwrap_or_default(),
+            (None, None) => return Ok(self.local.clone()),
+        };
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '[' | ']');
+        if host.is_empty() || host.len() > 255 || !host.chars().all(valid) {
+            return Err(ApiError::bad_request("the Host header is not a host name with an optional port"));
+        }
+        Ok(format!("http://{host}"))
+    }
+
+    /// A resource that takes no parameter but `f`, and no analysis.
+    pub(crate) async fn document(
+        self: &Arc<Self>,
+        parts: &Parts,
+        media: Media,
+        write: impl FnOnce(&Snapshot, &str) -> Value + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let begun = Instant::now();
+        let base = self.base(parts)?;
+        let mut query = Query::parse(parts.uri.query(), &["f"])?;
+        query.word("f", &["json"])?;
+        let snapshot = self.snapshot();
+        let question = format!("{}{}", parts.uri.path(), query.canonical());
+        let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+        if let Some(response) = reply.early(&parts.headers) {
+            return Ok(response);
+        }
+        reply.write(self, move || Ok(write(&snapshot, &base).to_string().into_bytes())).await
+    }
+}
+
+type Answered = Result<Response, ApiError>;
+
+/// All routes, with what is common to them around.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let missing = |parts: Parts| async move {
+        ApiError::not_found(format!(
+            "there is nothing at {}: start at /, or see /api for what there is",
+            crate::problem::shortened(parts.uri.path())
+        ))
+    };
+    Router::new()
+        .route("/", get(landing))
+        .route("/conformance", get(conformance))
+        .route("/api", get(api))
+        .route("/collections", get(|State(app), parts: Parts| collections::list(app, parts)))
+        .route(
+            "/collections/{c}",
+            get(|State(app), path: Result<Path<String>, PathRejection>, parts: Parts| async {
+                let Path(c) = path.map_err(bad_path)?;
+                collections::one(app, parts, c).await
+            }),
+        )
+        .route(
+            "/collections/{c}/items",
+            get(|State(app), path: Result<Path<String>, PathRejection>, parts: Parts| async {
+                let Path(c) = path.map_err(bad_path)?;
+                collections::items(app, parts, c).await
+            }),
+        )
+        .route(
+            "/collections/{c}/items/{id}",
+            get(|State(app), path: Result<Path<(String, String)>, PathRejection>, parts: Parts| async {
+                let Path((c, id)) = path.map_err(bad_path)?;
+                collections::item(app, parts, c, id).await
+            }),
+        )
+        .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
+        .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(missing)
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+            ApiError::internal(panic_text(&*panic)).into_response()
+        }))
+        .layer(from_fn_with_state(Arc::clone(app), around))
+        .with_state(Arc::clone(app))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
+fn bad_path(rejection: PathRejection) -> ApiError {
+    ApiError::bad_request(format!("the path is not percent-encoded UTF-8: {}", rejection.body_text()))
+}
+
+/// What happens around every request, whatever its route.
+async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = format!("{:x}-{:x}", app.started, app.requests.fetch_add(1, Ordering::Relaxed));
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let mut response = answer(&app, request, next).await;
+
+    let error = response.extensions_mut().remove::<ApiError>();
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    // Whatever a layer below answered with, an error leaves here as a problem document.
+    if let Some(error) = error.or_else(|| failed.then(|| ApiError::of_status(response.status()))) {
+        if error.status.is_server_error() {
+            let cause = error.cause.as_deref().unwrap_or("overloaded or not ready");
+            tracing::error!(%id, %method, %uri, status = error.status.as_u16(), cause, "request failed");
+        }
+        response = error.render(uri.path(), &id);
+    }
+    if method == Method::HEAD {
+        let length = response.body().size_hint().exact();
+        *response.body_mut() = Body::empty();
+        if let Some(length) = length.filter(|&l| l > 0) {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        }
+    }
+    let timing = response.extensions_mut().remove::<Timing>().unwrap_or_default();
+    let total = begun.elapsed();
+    mark(response.headers_mut(), &timing.header(total), &id);
+    tracing::info!(%id, %method, %uri, status = response.status().as_u16(), ms = total.as_secs_f64() * 1e3, "request");
+    response
+}
+
+/// The response before it is finished.
+async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let path_and_query = uri.path().len() + uri.query().map_or(0, |q| q.len() + 1);
+    if path_and_query > URI_MAX {
+        return ApiError::uri_too_long(URI_MAX).into_response();
+    }
+    if !is_well_encoded(uri.path()) {
+        return ApiError::bad_request("the path is not percent-encoded UTF-8").into_response();
+    }
+    if request.method() == Method::OPTIONS {
+        return preflight(request.headers());
+    }
+    match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::unavailable("the answer took too long: ask for less, or again later").into_response(),
+    }
+}
+
+fn preflight(asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+    headers.insert("access-control-allow-methods", HeaderValue::from_static(METHODS));
+    headers.insert("access-control-max-age", HeaderValue::from_static("86400"));
+    // No header changes what may be read here, so a page may send any that it names.
+    if let Some(names) = asked.get("access-control-request-headers") {
+        headers.insert("access-control-allow-headers", names.clone());
+    }
+    response
+}
+
+/// The headers of every response.
+fn mark(headers: &mut HeaderMap, timing: &str, id: &str) {
+    const FIXED: [(&str, &str); 4] = [
+        ("access-control-allow-origin", "*"),
+        (
+            "access-control-expose-headers",
+            "Content-Crs, ETag, Link, Location, Server-Timing, X-Request-Id, Retry-After",
+        ),
+        ("timing-allow-origin", "*"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    for (name, value) in FIXED {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    for (name, value) in [("server-timing", timing), ("x-request-id", id)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// `GET /`: the landing page, or the map for who prefers HTML.
+async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
+    let begun = Instant::now();
+    let base = app.base(&parts)?;
+    let mut query = Query::parse(parts.uri.query(), &["f"])?;
+    let media = match query.word("f", &["json", "html"])? {
+        Some("html") => Media::Html,
+        Some(_) => Media::Json,
+        None => preferred(&parts, &[Media::Json, Media::Html]),
+    };
+    let snapshot = app.snapshot();
+    let question = format!("/{}", query.canonical());
+    let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+    if let Some(response) = reply.early(&parts.headers) {
+        return Ok(response);
+    }
+    let write = move || {
+        if media == Media::Html {
+            return Ok(MAP.as_bytes().to_vec());
+        }
+        let link = |rel: &str, media: Media, title: &str, path: &str| json!({ "rel": rel, "type": media.name(), "title": title, "href": format!("{base}{path}") });
+        let served = &snapshot.served;
+        let landing = json!({
+            "title": served.title,
+            "description": "Who can walk to childcare within the limit (15 minutes unless asked otherwise), and who cannot.",
+            "attribution": carecircle_formats::geojson::ATTRIBUTION,
+            "extract_date": served.extract_date,
+            "links": [
+                link("self", Media::Json, "This document", "/"),
+                link("alternate", Media::Html, "The map", "/?f=html"),
+                link("service-desc", Media::OpenApi, "The API, as OpenAPI 3.0", "/api"),
+                link("conformance", Media::Json, "Conformance classes", "/conformance"),
+                link("data", Media::Json, "The collections", "/collections"),
+                link("related", Media::Json, "Indicators per area", "/summary"),
+            ],
+        });
+        Ok(landing.to_string().into_bytes())
+    };
+    reply.write(&app, write).await
+}
+
+/// `GET /conformance`
+async fn conformance(State(app): State<Arc<App>>, parts: Parts) -> Answered {
+    app.document(&parts, Media::Json, |_, base| {
+        let links = json!([
+            { "rel": "self", "type": "application/json", "title": "This document", "href": format!("{base}/conformance") }
+        ]);
+        json!({ "links": links, "conformsTo": CONFORMANCE })
+    })
+    .await
+}
+
+/// `GET /api`
+async fn api(State(app): State<Arc<App>>, parts: Parts) -> Answered {
+    app.document(&parts, Media::OpenApi, openapi::document).await
+}
+
+fn plain(parts: &Parts, word: &'static str) -> Answered {
+    Query::parse(parts.uri.query(), &[])?;
+    let mut response = axum::body::Bytes::from_static(word.as_bytes()).into_response();
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `GET /healthz`: the process lives.
+async fn healthz(parts: Parts) -> Answered {
+    plain(&parts, "ok\n")
+}
+
+/// `GET /readyz`: the study is loaded, and the server is not about to stop.
+async fn readyz(State(app): State<Arc<App>>, parts: Parts) -> Answered {
+    if app.draining.load(Ordering::Relaxed) {
+        return Err(ApiError::unavailable("the server is about to stop"));
+    }
+    plain(&parts, "ready\n")
+}

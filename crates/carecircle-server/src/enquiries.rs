@@ -1,0 +1,371 @@
+//! The questions that are no collection: isochrones around a place, and indicators per area.
+
+use crate::analysis::{Analysis, Snapshot};
+use crate::app::App;
+use crate::collections::write_features;
+use crate::problem::{ApiError, shortened};
+use crate::query::{POLICY_NAMES, Query};
+use crate::reply::{Media, Reply, preferred};
+use axum::http::request::Parts;
+use axum::response::Response;
+use carecircle_core::coverage::{Known, Tally};
+use carecircle_core::geometry::LonLat;
+use carecircle_core::isochrone;
+use carecircle_core::network::Snap;
+use carecircle_core::place::AreaLevel;
+use carecircle_core::profile::Profile;
+use carecircle_core::search::Reach;
+use carecircle_core::time::WalkTime;
+use carecircle_formats::geojson;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The bands drawn unless the client names others, minutes.
+pub(crate) const BANDS: [f64; 3] = [5.0, 10.0, 15.0];
+
+/// Where an isochrone is drawn around.
+struct Origin {
+    at: LonLat,
+    facility: Option<String>,
+    snap: Snap,
+}
+
+/// `GET /isochrones`
+pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let snapshot = app.snapshot();
+    let base = app.base(&parts)?;
+    let known = ["lon", "lat", "facility", "minutes", "profile", "speed_kmh", "f"];
+    let mut query = Query::parse(parts.uri.query(), &known)?;
+    query.word("f", &["geojson", "json"])?;
+    let bands = query.bands(&BANDS)?;
+    let profile = query.profile(&snapshot.served.policy.profile)?;
+    let origin = origin(&snapshot, &mut query)?;
+    let question = format!("/isochrones{}", query.canonical());
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    if let Some(response) = reply.early(&parts.headers) {
+        return Ok(response);
+    }
+    let drawn = {
+        let (snapshot, profile) = (Arc::clone(&snapshot), profile.clone());
+        let at = (origin.at, origin.snap);
+        app.workers.run(move || draw(&snapshot, &profile, at, &bands)).await?
+    };
+    reply.analysed(false);
+    let members = isochrone_members(&snapshot, &origin, &profile, &format!("{base}{question}"), drawn.len());
+    let write = move || Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)));
+    reply.write(&app, write).await
+}
+
+/// The place asked about, and where it meets a street.
+fn origin(snapshot: &Snapshot, query: &mut Query) -> Result<Origin, ApiError> {
+    let study = &snapshot.served.study;
+    let lon = query.number("lon", &(-180.0..=180.0))?;
+    let lat = query.number("lat", &(-90.0..=90.0))?;
+    match (lon, lat, query.text("facility").map(str::to_owned)) {
+        (None, None, Some(id)) => {
+            let Some(i) = snapshot.index_of(crate::analysis::Layer::Facilities, &id) else {
+                let detail = format!("there is no facility \"{}\": see /collections/facilities/items", shortened(&id));
+                return Err(ApiError::not_found(detail));
+            };
+            let sited = &study.facilities()[i];
+            let snap = sited.snap.ok_or_else(|| too_far_off(study.snap_m(), "the facility"))?;
+            Ok(Origin { at: sited.facility.at, facility: Some(id), snap })
+        }
+        (Some(lon), Some(lat), None) => {
+            let wanted = "lon and lat must lie on the earth";
+            let at = LonLat::from_degrees(lon, lat).ok_or_else(|| ApiError::bad_request(wanted))?;
+            let place = study.network().projection().project(at);
+            let snap = study.network().snap(place, study.snap_m());
+            let snap = snap.ok_or_else(|| too_far_off(study.snap_m(), &format!("{lon},{lat}")))?;
+            Ok(Origin { at, facility: None, snap })
+        }
+        _ => Err(ApiError::bad_request("say where: either lon and lat (both), or facility")),
+    }
+}
+
+fn too_far_off(snap_m: f64, what: &str) -> ApiError {
+    ApiError::unanswerable(format!(
+        "no street within {snap_m} m of {what}: choose a place nearer to a street, inside the extract"
+    ))
+}
+
+/// The features of the bands, the shortest first.
+fn draw(snapshot: &Snapshot, profile: &Profile, (at, snap): (LonLat, Snap), bands: &[f64]) -> Vec<Vec<u8>> {
+    let network = snapshot.served.study.network();
+    let weights = snapshot.weights(profile);
+    let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
+    let longest = limits.last().copied().unwrap_or(WalkTime::ZERO);
+    let reach = snapshot.with_search(|search| Reach::new(search, network, &weights, snap, longest));
+    let drawn = isochrone::isochrones(network, &weights, &reach, network.projection().project(at), &limits);
+    let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
+        // Ids hold no dot: some clients take it for the end of the path.
+        let id = format!("minutes-{}", minutes.to_string().replace('.', "-"));
+        let mut out = Vec::new();
+        geojson::isochrone_feature(&mut out, network.projection(), isochrone, &id, profile.speed.kmh());
+        out
+    });
+    features.collect()
+}
+
+fn isochrone_members(
+    snapshot: &Snapshot,
+    origin: &Origin,
+    profile: &Profile,
+    here: &str,
+    count: usize,
+) -> Map<String, Value> {
+    let served = &snapshot.served;
+    let members = json!({
+        "attribution": geojson::ATTRIBUTION,
+        "extract_date": served.extract_date,
+        "parameters": {
+            "profile": profile.name,
+            "speed_kmh": profile.speed.kmh(),
+            "snap_m": served.study.snap_m(),
+            "off_street_m": isochrone::OFF_STREET_M,
+        },
+        "origin": {
+            "lon": origin.at.lon(),
+            "lat": origin.at.lat(),
+            "facility": origin.facility,
+            "metres_to_street": (origin.snap.offset_m * 10.0).round() / 10.0,
+        },
+        "numberReturned": count,
+        "links": [{ "rel": "self", "type": Media::GeoJson.name(), "title": "These isochrones", "href": here }],
+    });
+    match members {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// `GET /summary`
+pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let snapshot = app.snapshot();
+    let base = app.base(&parts)?;
+    let known: Vec<&str> = ["by", "f"].into_iter().chain(POLICY_NAMES).collect();
+    let mut query = Query::parse(parts.uri.query(), &known)?;
+    let media = match query.word("f", &["json", "csv"])? {
+        Some("csv") => Media::Csv,
+        Some(_) => Media::Json,
+        None => preferred(&parts, &[Media::Json, Media::Csv]),
+    };
+    let level = match query.word("by", &AreaLevel::ALL.map(AreaLevel::name))? {
+        Some(name) => AreaLevel::named(name),
+        None => snapshot.served.study.areas().all().iter().map(|a| a.level).min(),
+    };
+    let level = level.unwrap_or(AreaLevel::City);
+    let policy = query.policy(&snapshot.served.policy)?;
+    let question = format!("/summary{}", query.canonical());
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+    if let Some(response) = reply.early(&parts.headers) {
+        return Ok(response);
+    }
+    let (analysis, hit) = snapshot.analysis(&app.workers, policy).await?;
+    reply.analysed(hit);
+    let write = move || {
+        let sheet = Sheet::new(&snapshot, &analysis, level);
+        Ok(match media {
+            Media::Csv => sheet.csv().into_bytes(),
+            _ => sheet.json(&snapshot, &analysis, &format!("{base}{question}")).to_string().into_bytes(),
+        })
+    };
+    reply.write(&app, write).await
+}
+
+/// One indicator. What is missing makes the value null, never a good mark.
+struct Indicator {
+    id: &'static str,
+    formula: &'static str,
+    value: Option<f64>,
+    numerator: Option<f64>,
+    denominator: Option<f64>,
+    missing: Vec<String>,
+}
+
+/// A number, or what is missing of it.
+type Input = Result<f64, String>;
+
+impl Indicator {
+    fn new(id: &'static str, formula: &'static str, numerator: Input, denominator: Input, factor: f64) -> Self {
+        let mut missing: Vec<String> = [&numerator, &denominator].into_iter().filter_map(|i| i.clone().err()).collect();
+        missing.dedup();
+        let (numerator, denominator) = (numerator.ok(), denominator.ok());
+        let value = match (numerator, denominator) {
+            (Some(n), Some(d)) if d > 0.0 => Some(n / d * factor),
+            (_, Some(0.0)) if missing.is_empty() => {
+                missing.push("the denominator is zero".to_owned());
+                None
+            }
+            _ => None,
+        };
+        Self { id, formula, value, numerator, denominator, missing }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "value": self.value,
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "missing": self.missing,
+            "formula": self.formula,
+        })
+    }
+}
+
+fn all_known(what: &str, known: Known, of: usize) -> Input {
+    match known.missing {
+        0 => Ok(known.sum),
+        n => Err(format!("{what} of {n} of {of} facilities")),
+    }
+}
+
+fn indicators(tally: &Tally, residents: Input) -> [Indicator; 3] {
+    let places = all_known("places", tally.places, tally.eligible);
+    let inclusive = all_known("inclusive places", tally.inclusive_places, tally.eligible);
+    [
+        Indicator::new(
+            "covered_share",
+            "children within the circle / children",
+            Ok(tally.covered),
+            Ok(tally.children),
+            1.0,
+        ),
+        Indicator::new("places_per_1000", "places / residents × 1,000", places.clone(), residents, 1000.0),
+        Indicator::new("inclusive_share", "places in inclusive facilities / places", inclusive, places, 1.0),
+    ]
+}
+
+/// A row of the summary: id, name, indicators.
+struct Row {
+    id: String,
+    name: Option<String>,
+    indicators: [Indicator; 3],
+}
+
+struct Sheet {
+    level: AreaLevel,
+    rows: Vec<Row>,
+    total: [Indicator; 3],
+}
+
+impl Sheet {
+    fn new(snapshot: &Snapshot, analysis: &Analysis, level: AreaLevel) -> Self {
+        let study = &snapshot.served.study;
+        let coverage = &analysis.coverage;
+        let residents = Residents::count(snapshot);
+        let areas = study.areas().all();
+        let rows = areas.iter().enumerate().filter(|(_, area)| area.level == level);
+        let rows = rows.map(|(i, area)| Row {
+            id: area.id.clone(),
+            name: area.name.clone(),
+            indicators: indicators(&coverage.areas[i], residents.of_area(snapshot, i)),
+        });
+        let total = indicators(&coverage.total, residents.of_all(snapshot, analysis));
+        Self { level, rows: rows.collect(), total }
+    }
+
+    fn json(&self, snapshot: &Snapshot, analysis: &Analysis, here: &str) -> Value {
+        let served = &snapshot.served;
+        let policy = &analysis.coverage.policy;
+        let object = |indicators: &[Indicator; 3]| -> Value {
+            indicators.iter().map(|i| (i.id.to_owned(), i.json())).collect::<Map<_, _>>().into()
+        };
+        let areas: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| json!({ "id": row.id, "name": row.name, "indicators": object(&row.indicators) }))
+            .collect();
+        let mut out = geojson::about(&served.study, &analysis.coverage, served.extract_date.as_deref());
+        let own = [
+            ("by", json!(self.level.name())),
+            ("minutes", json!(policy.minutes)),
+            ("profile", json!(policy.profile.name)),
+            ("speed_kmh", json!(policy.profile.speed.kmh())),
+            ("areas", Value::Array(areas)),
+            ("total", json!({ "indicators": object(&self.total) })),
+            ("links", json!([{ "rel": "self", "type": "application/json", "title": "This summary", "href": here }])),
+        ];
+        out.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        out.into()
+    }
+
+    /// One row per area and a last one, `total`; of each indicator value, numerator, denominator and what is missing.
+    fn csv(&self) -> String {
+        let heads =
+            self.total.iter().map(|Indicator { id, .. }| format!("{id},{id}_numerator,{id}_denominator,{id}_missing"));
+        let mut out = format!("level,id,name,{}\r\n", heads.collect::<Vec<_>>().join(","));
+        let rows = self.rows.iter().map(|r| (self.level.name(), r.id.as_str(), r.name.as_deref(), &r.indicators));
+        for (level, id, name, indicators) in rows.chain([("total", "", None, &self.total)]) {
+            let mut cells = vec![level.to_owned(), cell(id), cell(name.unwrap_or_default())];
+            for i in indicators {
+                let numbers = [i.value, i.numerator, i.denominator];
+                cells.extend(numbers.map(|n| n.map(|n| n.to_string()).unwrap_or_default()));
+                cells.push(cell(&i.missing.join("; ")));
+            }
+            out += &cells.join(",");
+            out += "\r\n";
+        }
+        out
+    }
+}
+
+/// A text as a CSV cell (RFC 4180).
+fn cell(text: &str) -> String {
+    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// Residents by the blocks: where an area itself doesn't tell.
+struct Residents {
+    areas: Vec<Known>,
+    all: Known,
+    blocks: usize,
+}
+
+impl Residents {
+    fn count(snapshot: &Snapshot) -> Self {
+        let study = &snapshot.served.study;
+        let mut out = Self {
+            areas: vec![Known::default(); study.areas().all().len()],
+            all: Known::default(),
+            blocks: study.demand().blocks.len(),
+        };
+        for block in &study.demand().blocks {
+            let add = |known: &mut Known| match block.population {
+                Some(population) => known.sum += population,
+                None => known.missing += 1,
+            };
+            add(&mut out.all);
+            study.areas().chain(block.area).for_each(|a| add(&mut out.areas[a]));
+        }
+        out
+    }
+
+    fn of_area(&self, snapshot: &Snapshot, area: usize) -> Input {
+        let by_blocks = self.areas[area];
+        let by_blocks = (by_blocks.missing == 0 && by_blocks.sum > 0.0).then_some(by_blocks.sum);
+        let own = snapshot.served.study.areas().all()[area].population;
+        own.or(by_blocks).ok_or_else(|| "population of the area".to_owned())
+    }
+
+    /// All residents: by the blocks where each tells, else by the outermost areas where they tell and hold everything.
+    fn of_all(&self, snapshot: &Snapshot, analysis: &Analysis) -> Input {
+        if self.all.missing == 0 && self.blocks > 0 {
+            return Ok(self.all.sum);
+        }
+        let areas = snapshot.served.study.areas().all();
+        let roots: Vec<usize> = (0..areas.len()).filter(|&i| areas[i].parent.is_none()).collect();
+        let coverage = &analysis.coverage;
+        let held = |count: fn(&Tally) -> usize| roots.iter().map(|&i| count(&coverage.areas[i])).sum::<usize>();
+        let complete =
+            held(|t| t.blocks) == coverage.total.blocks && held(|t| t.facilities) == coverage.total.facilities;
+        let populations: Option<Vec<f64>> = roots.iter().map(|&i| areas[i].population).collect();
+        match populations {
+            Some(known) if complete && !known.is_empty() => Ok(known.iter().sum()),
+            _ => Err("population of the whole extract".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The API described by itself: an OpenAPI 3.0.3 document, by hand, that holds exactly what exists.
+//!
+//! GDAL, QGIS and the OGC test suite read version 3.0 only, and read it literally: `style` is written out where it is
+//! the default, page sizes come from the schema of `limit`, and a property is filtered by the server only if it is
+//! declared as a parameter.
+
+use crate::analysis::Snapshot;
+use crate::collections::{Collection, Column, ColumnType};
+use crate::enquiries::BANDS;
+use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES};
+use carecircle_core::facility::{Kind, Status};
+use carecircle_core::place::AreaLevel;
+use carecircle_core::policy::Policy;
+use carecircle_core::profile::Profile;
+use carecircle_core::time::Speed;
+use serde_json::{Map, Value, json};
+
+/// The whole document.
+pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
+    let served = &snapshot.served;
+    json!({
+        "openapi": "3.0.3",
+        "info": {
+            "title": served.title,
+            "description": "Who can walk to childcare within 15 minutes, and who cannot.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Data: Open Database License 1.0", "url": "https://opendatacommons.org/licenses/odbl/1-0/" },
+        },
+        "servers": [{ "url": base }],
+        "tags": [
+            { "name": "about", "description": "What there is" },
+            { "name": "features", "description": "OGC API Features" },
+            { "name": "enquiries", "description": "Isochrones and indicators" },
+            { "name": "health", "description": "For whoever runs the service" },
+        ],
+        "paths": paths(snapshot),
+        "components": {
+            "parameters": parameters(&served.policy),
+            "responses": responses(),
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn parameter(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/parameters/{name}") })
+}
+
+fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &Value, errors: &[&str]) -> Value {
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), json!({ "description": "The answer", "content": answer }));
+    responses.insert("304".to_owned(), json!({ "description": "The client has the answer (If-None-Match)" }));
+    for status in errors {
+        responses.insert((*status).to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    }
+    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
+}
+
+fn content(media: &str, schema: &str) -> Value {
+    json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}
+
+fn paths(snapshot: &Snapshot) -> Value {
+    let json_format = || parameter("f_json");
+    let mut paths = Map::new();
+    let mut add = |path: &str, operation: Value| paths.insert(path.to_owned(), operation);
+    let mut landing = content("application/json", "LandingPage");
+    landing["text/html"] = json!({ "schema": { "type": "string" } });
+    add(
+        "/",
+        operation("getLandingPage", "about", "Landing page, or the map", &[parameter("f_page")], &landing, &["400"]),
+    );
+    add(
+        "/conformance",
+        operation(
+            "getConformance",
+            "about",
+            "Conformance classes",
+            &[json_format()],
+            &content("application/json", "Conformance"),
+            &["400"],
+        ),
+    );
+    add(
+        "/api",
+        operation(
+            "getApi",
+            "about",
+            "This document",
+            &[json_format()],
+            &json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } }),
+            &["400"],
+        ),
+    );
+    add(
+        "/collections",
+        operation(
+            "getCollections",
+            "features",
+            "The collections",
+            &[json_format()],
+            &content("application/json", "Collections"),
+            &["400"],
+        ),
+    );
+    add(
+        "/collections/{collectionId}",
+        operation(
+            "getCollection",
+            "features",
+            "A collection",
+            &[parameter("collectionId"), json_format()],
+            &content("application/json", "Collection"),
+            &["400", "404"],
+        ),
+    );
+    for collection in Collection::ALL {
+        let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
+        let columns = snapshot.columns(collection);
+        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_geojson"].map(parameter).into();
+        page.extend(POLICY_NAMES.map(parameter));
+        // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
+        page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
+        add(
+            &path,
+            operation(
+                &format!("getFeatures.{id}"),
+                "features",
+                collection.title(),
+                &page,
+                &content("application/geo+json", "FeatureCollection"),
+                &["400"],
+            ),
+        );
+        let mut single = vec![parameter("featureId"), parameter("f_geojson")];
+        single.extend(POLICY_NAMES.map(parameter));
+        add(
+            &format!("{path}/{{featureId}}"),
+            operation(
+                &format!("getFeature.{id}"),
+                "features",
+                collection.title(),
+                &single,
+                &content("application/geo+json", "Feature"),
+                &["400", "404"],
+            ),
+        );
+    }
+    let place = ["lon", "lat", "facility", "bands", "profile", "speed_kmh", "f_geojson"].map(parameter);
+    add(
+        "/isochrones",
+        operation(
+            "getIsochrones",
+            "enquiries",
+            "From where a place is reached on foot, one polygon per band: either around lon and lat, or a facility",
+            &place,
+            &content("application/geo+json", "FeatureCollection"),
+            &["400", "404", "422"],
+        ),
+    );
+    let mut summary = vec![parameter("by"), parameter("f_table")];
+    summary.extend(POLICY_NAMES.map(parameter));
+    let mut sheet = content("application/json", "Summary");
+    sheet["text/csv"] = json!({ "schema": { "type": "string" } });
+    add("/summary", operation("getSummary", "enquiries", "Indicators per area", &summary, &sheet, &["400"]));
+    for (path, id, text) in [
+        ("/healthz", "getHealth", "Whether the process lives"),
+        ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
+    ] {
+        let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
+        add(path, operation(id, "health", text, &[], &answer, &["400"]));
+    }
+    paths.into()
+}
+
+/// `property=value`.
+fn equality(column: &Column) -> Value {
+    let schema = match column.holds {
+        ColumnType::Text => json!({ "type": "string" }),
+        ColumnType::Number => json!({ "type": "number" }),
+        ColumnType::Integer => json!({ "type": "integer" }),
+        ColumnType::Truth => json!({ "type": "boolean" }),
+    };
+    let description = format!("Only features whose {} is this", column.name);
+    in_query(&column.name, &description, &schema)
+}
+
+fn in_query(name: &str, description: &str, schema: &Value) -> Value {
+    json!({
+        "name": name, "in": "query", "required": false, "style": "form", "explode": false,
+        "description": description, "schema": schema,
+    })
+}
+
+fn parameters(policy: &Policy) -> Value {
+    let number = |range: std::ops::RangeInclusive<f64>, default: Option<f64>| {
+        let mut schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
+        if let Some(default) = default {
+            schema["default"] = json!(default);
+        }
+        schema
+    };
+    let words = |words: &[&str]| json!({ "type": "string", "enum": words });
+    let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
+    let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
+    let in_path = |name: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema });
+    json!({
+        "collectionId": in_path("collectionId", words(&Collection::ALL.map(Collection::id))),
+        "featureId": in_path("featureId", json!({ "type": "string" })),
+        "limit": in_query(
+            "limit",
+            "Features on a page; a larger number is taken for the maximum",
+            &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
+        ),
+        "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        "bbox": in_query(
+            "bbox",
+            "West, south, east, north in degrees (or with heights, six numbers); west of its east it spans the date line",
+            &json!({ "type": "array", "minItems": 4, "maxItems": 6, "items": { "type": "number" } }),
+        ),
+        "datetime": in_query(
+            "datetime",
+            "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
+            &json!({ "type": "string" }),
+        ),
+        "f_json": in_query("f", "The representation", &words(&["json"])),
+        "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
+        "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
+        "f_table": in_query("f", "The representation; without it by Accept", &words(&["json", "csv"])),
+        "minutes": in_query(
+            "minutes",
+            "The limit, minutes of walking (always the limit, never the property of that name)",
+            &number(Policy::MINUTES, Some(policy.minutes)),
+        ),
+        "profile": in_query("profile", "Who walks", &words(&Profile::NAMES)),
+        "speed_kmh": in_query("speed_kmh", "Walking speed, km/h", &number(Speed::RANGE_KMH, None)),
+        "kinds": in_query(
+            "kinds",
+            "Only facilities of these kinds count",
+            &json!({ "type": "array", "minItems": 1, "items": words(&kinds) }),
+        ),
+        "inclusive": in_query(
+            "inclusive",
+            "Only facilities known to be inclusive (or known not to be) count; of the facilities only those are given",
+            &json!({ "type": "boolean" }),
+        ),
+        "facility_status": in_query("facility_status", "Only facilities at or past this step count", &words(&steps)),
+        "min_places": in_query(
+            "min_places",
+            "Only facilities known to have at least so many places count",
+            &json!({ "type": "integer", "minimum": 0 }),
+        ),
+        "lon": in_query("lon", "Longitude in degrees", &number(-180.0..=180.0, None)),
+        "lat": in_query("lat", "Latitude in degrees", &number(-90.0..=90.0, None)),
+        "facility": in_query("facility", "The id of a facility", &json!({ "type": "string" })),
+        "bands": in_query(
+            "minutes",
+            "The bands, minutes of walking",
+            &json!({
+                "type": "array", "minItems": 1, "maxItems": BANDS_MAX, "default": BANDS,
+                "items": number(Policy::MINUTES, None),
+            }),
+        ),
+        "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),
+    })
+}
+
+fn responses() -> Value {
+    json!({
+        "Problem": {
+            "description": "What went wrong and what to change (RFC 9457)",
+            "content": content("application/problem+json", "Problem"),
+        },
+    })
+}
+
+fn schemas() -> Value {
+    let links = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Link" } });
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "number", "nullable": true });
+    let geometry = json!({
+        "type": "object", "nullable": true, "required": ["type", "coordinates"],
+        "properties": {
+            "type": { "type": "string", "enum": ["Point", "Polygon", "MultiPolygon"] },
+            "coordinates": { "type": "array", "items": {} },
+        },
+    });
+    json!({
+        "Link": {
+            "type": "object", "required": ["href", "rel"],
+            "properties": { "href": text, "rel": text, "type": text, "title": text },
+        },
+        "LandingPage": {
+            "type": "object", "required": ["title", "links"],
+            "properties": { "title": text, "description": text, "links": links },
+        },
+        "Conformance": {
+            "type": "object", "required": ["conformsTo"],
+            "properties": { "conformsTo": { "type": "array", "items": text } },
+        },
+        "Collections": {
+            "type": "object", "required": ["links", "collections"],
+            "properties": {
+                "links": links,
+                "collections": { "type": "array", "items": { "$ref": "#/components/schemas/Collection" } },
+            },
+        },
+        "Collection": {
+            "type": "object", "required": ["id", "links"],
+            "properties": {
+                "id": text, "title": text, "description": text, "itemType": text,
+                "crs": { "type": "array", "items": text },
+                "extent": { "type": "object" },
+                "links": links,
+            },
+        },
+        "FeatureCollection": {
+            "type": "object", "required": ["type", "features"],
+            "properties": {
+                "type": { "type": "string", "enum": ["FeatureCollection"] },
+                "features": { "type": "array", "items": { "$ref": "#/components/schemas/Feature" } },
+                "links": links,
+                "numberMatched": { "type": "integer", "minimum": 0 },
+                "numberReturned": { "type": "integer", "minimum": 0 },
+                "attribution": text,
+                "extract_date": { "type": "string", "nullable": true },
+                "parameters": { "type": "object", "description": "What the answer was computed with" },
+            },
+        },
+        "Feature": {
+            "type": "object", "required": ["type", "id", "geometry", "properties"],
+            "properties": {
+                "type": { "type": "string", "enum": ["Feature"] },
+                "id": text,
+                "geometry": geometry,
+                "properties": { "type": "object" },
+                "links": links,
+            },
+        },
+        "Indicator": {
+            "type": "object", "required": ["value", "numerator", "denominator", "missing", "formula"],
+            "properties": {
+                "value": number, "numerator": number, "denominator": number, "formula": text,
+                "missing": { "type": "array", "items": text, "description": "Inputs that are missing; value is null then" },
+            },
+        },
+        "Indicators": {
+            "type": "object",
+            "properties": {
+                "covered_share": { "$ref": "#/components/schemas/Indicator" },
+                "places_per_1000": { "$ref": "#/components/schemas/Indicator" },
+                "inclusive_share": { "$ref": "#/components/schemas/Indicator" },
+            },
+        },
+        "Summary": {
+            "type": "object", "required": ["by", "minutes", "profile", "speed_kmh", "areas", "total"],
+            "properties": {
+                "by": text, "minutes": { "type": "number" }, "profile": text, "speed_kmh": { "type": "number" },
+                "areas": {
+                    "type": "array",
+                    "items": {
+                        "type": "object", "required": ["id", "indicators"],
+                        "properties": {
+                            "id": text, "name": { "type": "string", "nullable": true },
+                            "indicators": { "$ref": "#/components/schemas/Indicators" },
+                        },
+                    },
+                },
+                "total": {
+                    "type": "object", "required": ["indicators"],
+                    "properties": { "indicators": { "$ref": "#/components/schemas/Indicators" } },
+                },
+            },
+        },
+        "Problem": {
+            "type": "object", "required": ["type", "title", "status", "detail", "instance"],
+            "properties": {
+                "type": text, "title": text, "status": { "type": "integer" }, "detail": text, "instance": text,
+                "request_id": text, "parameter": text,
+            },
+        },
+    })
+}

@@ -1,0 +1,137 @@
+//! The one error of the service, and the RFC 9457 problem document that it becomes.
+//!
+//! A 4xx says what to change. A 5xx says nothing of the inside; what went wrong is kept for the log.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// The methods that every path takes.
+pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Why a request was not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// What to change, for the client.
+    detail: String,
+    /// The parameter at fault.
+    parameter: Option<String>,
+    /// What happened, for the log only.
+    pub(crate) cause: Option<String>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), parameter: None, cause: None }
+    }
+
+    /// A request that cannot be understood.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A parameter that the resource does not know.
+    pub(crate) fn unknown_parameter(name: &str, known: &[&str]) -> Self {
+        let name = shortened(name);
+        let detail = match known {
+            [] => format!("unknown parameter \"{name}\": this resource takes none, leave it out"),
+            _ => format!("unknown parameter \"{name}\": this resource takes {}", known.join(", ")),
+        };
+        Self { parameter: Some(name), ..Self::bad_request(detail) }
+    }
+
+    /// A value that a parameter does not take.
+    pub(crate) fn bad_value(name: &str, value: &str, wanted: &str) -> Self {
+        let detail = format!("parameter {name}: \"{}\" is not {wanted}", shortened(value));
+        Self { parameter: Some(name.to_owned()), ..Self::bad_request(detail) }
+    }
+
+    /// Nothing of that name.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// A method other than those of [`METHODS`].
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this resource takes {METHODS}"))
+    }
+
+    /// A well-formed question without an answer.
+    pub(crate) fn unanswerable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// An address longer than `most` bytes.
+    pub(crate) fn uri_too_long(most: usize) -> Self {
+        Self::new(StatusCode::URI_TOO_LONG, format!("the address is longer than {most} bytes: ask for less at once"))
+    }
+
+    /// Too much to do, or not ready.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// Our own fault. The cause goes to the log, never to the client.
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        let detail = "the server failed to answer; the request id leads to its log";
+        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail) }
+    }
+
+    /// An error for a status that some layer below answered with.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            return Self::method_not_allowed();
+        }
+        Self::new(status, status.canonical_reason().unwrap_or("the request failed"))
+    }
+
+    /// The problem document for a request by its path and id.
+    pub(crate) fn render(&self, path: &str, request_id: &str) -> Response {
+        let mut document = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "instance": path,
+            "request_id": request_id,
+        });
+        if let Some(parameter) = &self.parameter {
+            document["parameter"] = json!(parameter);
+        }
+        let body = document.to_string();
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_LENGTH, length);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => _ = headers.insert(ALLOW, HeaderValue::from_static(METHODS)),
+            StatusCode::SERVICE_UNAVAILABLE => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("2")),
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Only marks the response: path and request id are known further out, where [`ApiError::render`] is called.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a client sent, short enough to be sent back.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,414 @@
+//! The parameters of a request: a closed list of names per resource, each value checked and brought to one form.
+//!
+//! The canonical form (names in order, numbers by value) is what links are written with and what the ETag is made of:
+//! `minutes=15` and `minutes=15.0` are one question. Of a name given twice the last value counts, since clients add
+//! theirs to links that already carry them.
+
+use crate::problem::ApiError;
+use carecircle_core::facility::{Kind, Status};
+use carecircle_core::policy::Policy;
+use carecircle_core::profile::Profile;
+use carecircle_core::time::Speed;
+use std::collections::BTreeMap;
+
+/// Features on a page unless the client asks for another number.
+pub(crate) const LIMIT_DEFAULT: usize = 100;
+/// No page is longer; a larger `limit` is taken for this one.
+pub(crate) const LIMIT_MAX: usize = 10_000;
+/// Bands of one isochrone.
+pub(crate) const BANDS_MAX: usize = 10;
+
+/// The parameters that choose a page of features.
+pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
+/// The parameters of an analysis.
+pub(crate) const POLICY_NAMES: [&str; 7] =
+    ["minutes", "profile", "speed_kmh", "kinds", "inclusive", "facility_status", "min_places"];
+
+/// The parameters of one request, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    given: BTreeMap<String, String>,
+}
+
+impl Query {
+    /// Reads a query string; every name must be among those `known`.
+    pub(crate) fn parse(raw: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        let raw = raw.unwrap_or_default();
+        if !is_well_encoded(raw) {
+            let detail = "the query is not percent-encoded UTF-8: write % as %25, and every other byte above 7F as %XX";
+            return Err(ApiError::bad_request(detail));
+        }
+        let mut given = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                return Err(ApiError::unknown_parameter(&name, known));
+            }
+            given.insert(name.into_owned(), value.into_owned());
+        }
+        Ok(Self { given })
+    }
+
+    /// The query in canonical form, with `?` before it; empty without parameters.
+    pub(crate) fn canonical(&self) -> String {
+        self.with(&[])
+    }
+
+    /// The canonical query with some parameters set anew, or removed.
+    pub(crate) fn with(&self, changes: &[(&str, Option<String>)]) -> String {
+        let mut pairs = self.given.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => _ = pairs.insert((*name).to_owned(), value.clone()),
+                None => _ = pairs.remove(*name),
+            }
+        }
+        if pairs.is_empty() {
+            return String::new();
+        }
+        let pairs = form_urlencoded::Serializer::new("?".to_owned()).extend_pairs(pairs).finish();
+        pairs.replacen("?&", "?", 1)
+    }
+
+    /// The value of a parameter as it came.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// The value of a parameter, read together with its canonical form.
+    fn take<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        read: impl FnOnce(&str) -> Option<(T, String)>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.given.get_mut(name) else { return Ok(None) };
+        let (value, canonical) = read(text).ok_or_else(|| ApiError::bad_value(name, text, wanted))?;
+        *text = canonical;
+        Ok(Some(value))
+    }
+
+    /// One of some words.
+    pub(crate) fn word(&mut self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, ApiError> {
+        self.take(name, &format!("one of {}", words.join(", ")), |text| {
+            let word = words.iter().copied().find(|w| *w == text)?;
+            Some((word, word.to_owned()))
+        })
+    }
+
+    /// A number within a range.
+    pub(crate) fn number(
+        &mut self,
+        name: &str,
+        range: &std::ops::RangeInclusive<f64>,
+    ) -> Result<Option<f64>, ApiError> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        self.take(name, &wanted, |text| {
+            let value = number(text).filter(|v| range.contains(v))?;
+            Some((value, value.to_string()))
+        })
+    }
+
+    /// True or false, also as 1 or 0: that is how GDAL writes it.
+    pub(crate) fn truth(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.take(name, "true or false", |text| truth(text).map(|value| (value, value.to_string())))
+    }
+
+    /// A whole number.
+    fn count(&mut self, name: &str, least: usize, most: usize) -> Result<Option<usize>, ApiError> {
+        let wanted = format!("a whole number from {least} on");
+        self.take(name, &wanted, |text| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            // Too many digits for us are too many features as well.
+            let value = digits.then(|| text.parse().unwrap_or(usize::MAX))?;
+            let value = (value >= least).then_some(value.min(most))?;
+            Some((value, value.to_string()))
+        })
+    }
+
+    /// `limit` and `offset`.
+    pub(crate) fn page(&mut self) -> Result<Page, ApiError> {
+        let limit = self.count("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+        let offset = self.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
+        Ok(Page { limit, offset })
+    }
+
+    /// `bbox`: four numbers, or six with heights, which plane features pay no heed to.
+    pub(crate) fn bbox(&mut self) -> Result<Option<Bbox>, ApiError> {
+        let wanted = "west,south,east,north in degrees (or six numbers with heights), south not above north";
+        self.take("bbox", wanted, |text| {
+            let numbers: Vec<f64> = text.split(',').map(|n| number(n.trim())).collect::<Option<_>>()?;
+            let ([west, south, east, north] | [west, south, _, east, north, _]) = numbers[..] else { return None };
+            let canonical: Vec<String> = numbers.iter().map(f64::to_string).collect();
+            (south <= north).then(|| (Bbox { west, south, east, north }, canonical.join(",")))
+        })
+    }
+
+    /// `datetime`: an instant or interval by RFC 3339. No feature here has a time, so all of them match.
+    pub(crate) fn datetime(&mut self) -> Result<(), ApiError> {
+        let wanted = "an RFC 3339 instant (2024-05-01T00:00:00Z) or an interval of two, .. for an open end";
+        self.take("datetime", wanted, |text| {
+            let open = |end: &str| end.is_empty() || end == ".." || is_rfc3339(end);
+            let valid = match text.split_once('/') {
+                None => is_rfc3339(text),
+                Some((start, end)) => open(start) && open(end) && text.len() > 1,
+            };
+            valid.then(|| ((), text.to_owned()))
+        })?;
+        Ok(())
+    }
+
+    /// The profile and speed asked for, or those of the policy.
+    pub(crate) fn profile(&mut self, default: &Profile) -> Result<Profile, ApiError> {
+        let mut profile = default.clone();
+        if let Some(name) = self.word("profile", &Profile::NAMES)?
+            && name != default.name
+        {
+            profile = Profile::named(name).unwrap_or(profile);
+        }
+        if let Some(kmh) = self.number("speed_kmh", &Speed::RANGE_KMH)? {
+            profile.speed = Speed::from_kmh(kmh).unwrap_or(profile.speed);
+        }
+        Ok(profile)
+    }
+
+    /// The policy asked for: that of the service, changed by the parameters of [`POLICY_NAMES`].
+    pub(crate) fn policy(&mut self, default: &Policy) -> Result<Policy, ApiError> {
+        let mut policy = default.clone();
+        policy.profile = self.profile(&default.profile)?;
+        if let Some(minutes) = self.number("minutes", &Policy::MINUTES)? {
+            policy.minutes = minutes;
+        }
+        let counts = &mut policy.eligibility;
+        if let Some(kinds) = self.take("kinds", &kinds_wanted(), kinds)? {
+            counts.kinds = kinds;
+        }
+        if let Some(inclusive) = self.truth("inclusive")? {
+            counts.inclusive = Some(inclusive);
+        }
+        let names: Vec<&'static str> = Status::ALL.iter().map(|s| s.name()).collect();
+        if let Some(name) = self.word("facility_status", &names)? {
+            counts.status = Status::named(name);
+        }
+        if let Some(places) = self.count("min_places", 0, u32::MAX as usize)? {
+            counts.min_places = Some(places as u32);
+        }
+        Ok(policy)
+    }
+
+    /// The bands of an isochrone in minutes, ascending, each once.
+    pub(crate) fn bands(&mut self, default: &[f64]) -> Result<Vec<f64>, ApiError> {
+        let range = Policy::MINUTES;
+        let wanted =
+            format!("a list of 1 to {BANDS_MAX} numbers from {} to {}, as in 5,10,15", range.start(), range.end());
+        let bands = self.take("minutes", &wanted, |text| {
+            let mut bands: Vec<f64> = text.split(',').map(|n| number(n.trim())).collect::<Option<_>>()?;
+            let valid = (1..=BANDS_MAX).contains(&bands.len()) && bands.iter().all(|m| range.contains(m));
+            bands.sort_by(f64::total_cmp);
+            bands.dedup();
+            let canonical: Vec<String> = bands.iter().map(f64::to_string).collect();
+            valid.then(|| (bands, canonical.join(",")))
+        })?;
+        Ok(bands.unwrap_or_else(|| default.to_vec()))
+    }
+}
+
+fn kinds_wanted() -> String {
+    let names: Vec<&str> = Kind::ALL.iter().map(|k| k.name()).collect();
+    format!("all, or a list of {}", names.join(", "))
+}
+
+fn kinds(text: &str) -> Option<(Vec<Kind>, String)> {
+    if text == "all" {
+        return Some((Vec::new(), text.to_owned()));
+    }
+    let mut kinds: Vec<Kind> = text.split(',').map(|name| Kind::named(name.trim())).collect::<Option<_>>()?;
+    kinds.sort_unstable();
+    kinds.dedup();
+    let names: Vec<&str> = kinds.iter().map(|k| k.name()).collect();
+    let canonical = names.join(",");
+    Some((kinds, canonical))
+}
+
+/// Which features are on the page.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Page {
+    pub(crate) limit: usize,
+    pub(crate) offset: usize,
+}
+
+/// A box in degrees. West of its east it spans the date line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bbox {
+    west: f64,
+    south: f64,
+    east: f64,
+    north: f64,
+}
+
+impl Bbox {
+    /// West, south, east, north of one box, or of the two sides of the date line.
+    pub(crate) fn parts(self) -> impl Iterator<Item = [f64; 4]> {
+        let Self { west, south, east, north } = self;
+        let (first, second) = if west > east {
+            ([west, south, f64::max(west, 180.0), north], Some([f64::min(east, -180.0), south, east, north]))
+        } else {
+            ([west, south, east, north], None)
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+/// A finite number, as the clients write them: `.5`, `-1.5000000`, seventeen digits.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    // Minus zero is zero: one value, one form.
+    text.parse::<f64>().ok().filter(|v| v.is_finite()).map(|v| v + 0.0)
+}
+
+/// True or false.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether every `%` starts an escape and the decoded bytes are UTF-8.
+pub(crate) fn is_well_encoded(raw: &str) -> bool {
+    decoded(raw).is_some()
+}
+
+/// The text behind percent escapes; `None` where an escape or the bytes are broken.
+fn decoded(raw: &str) -> Option<String> {
+    let hex = |digit: u8| char::from(digit).to_digit(16);
+    let mut bytes = raw.bytes();
+    let mut out = Vec::with_capacity(raw.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let (high, low) = (hex(bytes.next()?)?, hex(bytes.next()?)?);
+            out.push((high * 16 + low) as u8);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+/// Whether a text is an RFC 3339 date-time, or a full date.
+fn is_rfc3339(text: &str) -> bool {
+    let Some((date, rest)) = text.split_at_checked(10) else { return false };
+    let field = |text: &str, range: std::ops::RangeInclusive<u32>| {
+        text.bytes().all(|b| b.is_ascii_digit()) && text.parse().is_ok_and(|n| range.contains(&n))
+    };
+    let fields = |text: &str, mark: char, ranges: &[std::ops::RangeInclusive<u32>], widths: &[usize]| {
+        let parts: Vec<&str> = text.split(mark).collect();
+        parts.len() == ranges.len()
+            && parts.iter().zip(ranges).zip(widths).all(|((p, r), w)| p.len() == *w && field(p, r.clone()))
+    };
+    if !fields(date, '-', &[0..=9999, 1..=12, 1..=31], &[4, 2, 2]) {
+        return false;
+    }
+    if rest.is_empty() {
+        return true;
+    }
+    let Some(time) = rest.strip_prefix(['T', 't']) else { return false };
+    let Some((clock, tail)) = time.split_at_checked(8) else { return false };
+    let zone = match tail.strip_prefix('.') {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            if zone.len() == fraction.len() {
+                return false;
+            }
+            zone
+        }
+        None => tail,
+    };
+    // Sixty seconds: a leap second.
+    fields(clock, ':', &[0..=23, 0..=59, 0..=60], &[2, 2, 2])
+        && (zone.eq_ignore_ascii_case("z")
+            || zone.strip_prefix(['+', '-']).is_some_and(|offset| fields(offset, ':', &[0..=23, 0..=59], &[2, 2])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(raw: &str) -> Option<Page> {
+        Query::parse(Some(raw), &["limit", "offset"]).unwrap().page().ok()
+    }
+
+    #[test]
+    fn of_a_name_given_twice_the_last_value_counts() {
+        assert_eq!(page("limit=5&limit=7"), Some(Page { limit: 7, offset: 0 }));
+    }
+
+    #[test]
+    fn limits_beyond_the_largest_are_the_largest_and_nonsense_is_refused() {
+        assert_eq!(page("limit=99999999999999999999999").unwrap().limit, LIMIT_MAX);
+        for bad in ["limit=0", "limit=", "limit=-1", "limit=1.5", "limit=unlimited", "offset=x", "limit=%D9%A3"] {
+            assert_eq!(page(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn broken_escapes_are_refused() {
+        for bad in ["limit=%", "limit=%4", "limit=%zz", "limit=%ff", "%C3=1"] {
+            assert!(Query::parse(Some(bad), &["limit"]).is_err(), "{bad}");
+        }
+        assert_eq!(decoded("%E6%9D%8E").as_deref(), Some("李"));
+    }
+
+    #[test]
+    fn one_question_has_one_form() {
+        let canonical = |raw| {
+            let mut query = Query::parse(Some(raw), &POLICY_NAMES).unwrap();
+            query.policy(&Policy::default()).unwrap();
+            query.canonical()
+        };
+        assert_eq!(
+            canonical("minutes=15.0&speed_kmh=5&inclusive=1"),
+            canonical("inclusive=true&speed_kmh=5.0&minutes=15")
+        );
+        assert_eq!(canonical("kinds=family,nursery"), canonical("kinds=nursery,family,nursery"));
+        assert_eq!(canonical(""), "");
+    }
+
+    #[test]
+    fn boxes_come_in_many_spellings() {
+        let parts = |raw: &str| {
+            let mut query = Query::parse(Some(&format!("bbox={raw}")), &["bbox"]).unwrap();
+            query.bbox().ok().flatten().map(|b| b.parts().collect::<Vec<_>>())
+        };
+        assert_eq!(parts(".5000000,-1.5000000,1,2"), Some(vec![[0.5, -1.5, 1.0, 2.0]]));
+        assert_eq!(parts("1,2,0,3,4,9"), Some(vec![[1.0, 2.0, 3.0, 4.0]]));
+        assert_eq!(parts("177,65,-177,70"), Some(vec![[177.0, 65.0, 180.0, 70.0], [-180.0, 65.0, -177.0, 70.0]]));
+        assert_eq!(parts("-500,-500,500,500").map(|p| p.len()), Some(1));
+        for bad in ["", "1,2,3", "1,2,3,4,5", "1,5,3,4", "nan,0,1,1", "inf,0,1,1", "a,b,c,d", "1,2,3,4,"] {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn datetimes_are_checked() {
+        let valid = |raw: &str| {
+            let mut query = Query::parse(Some(&format!("datetime={raw}")), &["datetime"]).unwrap();
+            query.datetime().is_ok()
+        };
+        for good in [
+            "2024-05-01T00:00:00Z",
+            "2024-05-01T00:00:00.25%2B08:00",
+            "2024-05-01",
+            "../2024-05-01T00:00:00Z",
+            "2024-05-01T00:00:00Z/..",
+            "2024-05-01T00:00:00Z/",
+            "2024-05-01T00:00:00Z/2025-05-01T00:00:00Z",
+        ] {
+            assert!(valid(good), "{good}");
+        }
+        for bad in
+            ["", "..", "/", "yesterday", "2024-13-01T00:00:00Z", "2024-05-01T00:00:00", "2024-05-01T25:00:00Z", "a/b"]
+        {
+            assert!(!valid(bad), "{bad}");
+        }
+    }
+}

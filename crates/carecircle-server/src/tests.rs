@@ -1,0 +1,6 @@
+//! The whole service without its sockets, over a town drawn by hand: a grid of streets, a block in each mesh of it,
+//! three facilities in the south-west.
+
+mod answers;
+mod manners;
+mod town;

@@ -1,0 +1,304 @@
+//! What is answered.
+
+use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, town};
+use axum::http::{Method, StatusCode};
+use geo::{Contains, Coord, Intersects, Rect};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn the_landing_page_leads_everywhere() {
+    let app = town();
+    let landing = ask(&app, "/").await.json();
+    assert_eq!(landing["title"], "Grid Town");
+    for rel in ["self", "service-desc", "conformance", "data"] {
+        let href = link(&landing, rel).unwrap_or_else(|| panic!("no {rel}"));
+        let path = href.strip_prefix(BASE).expect("links are absolute");
+        assert_eq!(ask(&app, path).await.status, StatusCode::OK, "{href}");
+    }
+    let api = ask(&app, "/api").await;
+    assert_eq!(api.header("content-type"), "application/vnd.oai.openapi+json;version=3.0");
+    let conformance = ask(&app, "/conformance").await.json();
+    let core = "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core";
+    assert!(conformance["conformsTo"].as_array().unwrap().contains(&Value::from(core)));
+}
+
+#[tokio::test]
+async fn browsers_get_the_map_and_programs_json() {
+    let app = town();
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let got = send(&app, Method::GET, "/", &[("accept", browser)]).await;
+    assert_eq!(got.header("content-type"), "text/html; charset=utf-8");
+    assert!(got.header("content-security-policy").contains("default-src 'none'"));
+    let page = String::from_utf8(got.body).unwrap();
+    assert!(!page.contains("src=\"http") && !page.contains("@import"), "the page is self-contained");
+    for accept in ["*/*", "application/json"] {
+        assert_eq!(
+            send(&app, Method::GET, "/", &[("accept", accept)]).await.header("content-type"),
+            "application/json"
+        );
+    }
+    assert_eq!(ask(&app, "/?f=html").await.header("content-type"), "text/html; charset=utf-8");
+    ask(&app, "/collections?f=html").await.problem(400);
+}
+
+#[tokio::test]
+async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
+    let app = town();
+    let api = ask(&app, "/api").await.json();
+    assert_eq!(api["openapi"], "3.0.3");
+    assert_eq!(api["servers"][0]["url"], BASE);
+    for (path, item) in api["paths"].as_object().unwrap() {
+        let feature = if path.contains("/gaps/") {
+            "b143"
+        } else if path.contains("blocks") {
+            "b1"
+        } else if path.contains("areas") {
+            "city"
+        } else {
+            "n1"
+        };
+        let mut asked = path.replace("{collectionId}", "gaps").replace("{featureId}", feature);
+        if path == "/isochrones" {
+            asked += "?facility=n1";
+        }
+        let got = ask(&app, &asked).await;
+        assert_eq!(got.status, StatusCode::OK, "{asked}");
+        let media = got.header("content-type").split("; ").next().unwrap().to_owned();
+        assert!(item["get"]["responses"]["200"]["content"][&media].is_object(), "{path}: {media}");
+        for parameter in item["get"]["parameters"].as_array().unwrap() {
+            let parameter = match parameter["$ref"].as_str() {
+                Some(reference) => api.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+                None => parameter,
+            };
+            assert!(parameter["style"].is_string() && parameter["schema"].is_object(), "{parameter}");
+            // A parameter that is declared is a parameter that is known.
+            if parameter["in"] == "query" {
+                let name: String =
+                    form_urlencoded::byte_serialize(parameter["name"].as_str().unwrap().as_bytes()).collect();
+                let mark = if asked.contains('?') { '&' } else { '?' };
+                let got = ask(&app, &format!("{asked}{mark}{name}=%01")).await;
+                assert!(!String::from_utf8_lossy(&got.body).contains("unknown parameter"), "{path}: {name}");
+            }
+        }
+    }
+    let text = api.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|r| r.split('"').next().unwrap()) {
+        assert!(api.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn collections_say_what_they_hold() {
+    let app = town();
+    let list = ask(&app, "/collections").await.json();
+    let all = list["collections"].as_array().unwrap();
+    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas"]);
+    for collection in all {
+        let id = collection["id"].as_str().unwrap();
+        assert_eq!(&ask(&app, &format!("/collections/{id}")).await.json(), collection);
+        assert_eq!(link(collection, "items").unwrap(), format!("{BASE}/collections/{id}/items"));
+        assert_eq!(collection["extent"]["spatial"]["bbox"][0].as_array().unwrap().len(), 4);
+    }
+    ask(&app, "/collections/streets").await.problem(404);
+}
+
+#[tokio::test]
+async fn pages_hold_every_feature_exactly_once() {
+    let app = town();
+    for (start, all) in
+        [("blocks/items?limit=7&speed_kmh=4.0", BLOCKS), ("facilities/items?limit=1", 3), ("areas/items?limit=3", 3)]
+    {
+        let mut seen = Vec::new();
+        let mut path = format!("/collections/{start}");
+        loop {
+            let page = ask(&app, &path).await.json();
+            let features = page["features"].as_array().unwrap();
+            assert!(!features.is_empty(), "no link leads to an empty page");
+            assert_eq!(page["numberMatched"], all);
+            seen.extend(ids(features));
+            let Some(next) = link(&page, "next") else { break };
+            assert!(next.starts_with(BASE) && !start.contains("speed") || next.contains("speed_kmh=4"), "{next}");
+            path = next.strip_prefix(BASE).unwrap().to_owned();
+        }
+        assert_eq!(seen.len(), all);
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), all);
+    }
+    let beyond = ask(&app, "/collections/blocks/items?offset=5000").await.json();
+    assert_eq!((beyond["numberReturned"].as_u64(), link(&beyond, "next")), (Some(0), None));
+}
+
+#[tokio::test]
+async fn gaps_are_the_blocks_that_are_not_covered() {
+    let app = town();
+    for query in ["limit=1000", "limit=1000&minutes=5", "limit=1000&kinds=kindergarten", "limit=1000&min_places=1000"] {
+        let blocks = features(&app, &format!("/collections/blocks/items?{query}")).await;
+        let gaps = features(&app, &format!("/collections/gaps/items?{query}")).await;
+        let uncovered: Vec<Value> = blocks.into_iter().filter(|b| b["properties"]["status"] != "covered").collect();
+        assert!(!gaps.is_empty(), "{query}");
+        assert_eq!(gaps, uncovered, "{query}");
+    }
+    let covered = ask(&app, "/collections/gaps/items/b0").await;
+    assert!(covered.problem(404).contains("covered"));
+    assert_eq!(ask(&app, "/collections/gaps/items/b0?minutes=1").await.status, StatusCode::OK);
+    assert!(!ask(&app, "/collections/gaps/items/nowhere").await.problem(404).contains("covered"));
+}
+
+#[tokio::test]
+async fn a_feature_is_the_same_alone_and_on_a_page() {
+    let app = town();
+    for collection in ["blocks", "gaps", "facilities", "areas"] {
+        for feature in features(&app, &format!("/collections/{collection}/items?limit=1000")).await {
+            let id = feature["id"].as_str().unwrap();
+            let got = ask(&app, &format!("/collections/{collection}/items/{id}")).await;
+            assert_eq!(got.header("content-type"), "application/geo+json");
+            let alone = got.json();
+            for member in ["type", "id", "geometry", "properties"] {
+                assert_eq!(alone[member], feature[member], "{id}");
+            }
+            assert_eq!(link(&alone, "collection").unwrap(), format!("{BASE}/collections/{collection}"));
+            assert_eq!(alone["parameters"]["minutes"], 15.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn properties_choose_by_equality() {
+    let app = town();
+    let count = async |query: &str| features(&app, &format!("/collections/{query}")).await.len();
+    let covered = count("blocks/items?limit=1000&status=covered").await;
+    assert!(covered > 0 && covered + count("gaps/items?limit=1000").await == BLOCKS);
+    assert_eq!(count("blocks/items?id=b7").await, 1);
+    assert_eq!(count("blocks/items?id=b").await, 0);
+    assert_eq!(count("blocks/items?children=10.0&limit=1000").await, BLOCKS);
+    assert_eq!(count("blocks/items?%E8%A1%97%E9%81%93+no.=1%E5%8F%B7&limit=1000").await, BLOCKS / 3);
+    assert_eq!(count("facilities/items?inclusive=1").await, 1);
+    assert_eq!(count("facilities/items?counted=true&kinds=nursery,kindergarten").await, 2);
+    assert_eq!(count("facilities/items?places=60").await, 1);
+    assert_eq!(count("facilities/items?status=x").await, 0, "text inside a name is no property");
+    assert_eq!(count("areas/items?level=district").await, 2);
+    ask(&app, "/collections/facilities/items?counted=maybe").await.problem(400);
+    ask(&app, "/collections/facilities/items?places=many").await.problem(400);
+    ask(&app, "/collections/areas/items?status=covered").await.problem(400);
+}
+
+#[tokio::test]
+async fn a_box_holds_what_touches_it() {
+    let app = town();
+    let blocks = features(&app, "/collections/blocks/items?limit=1000").await;
+    let mut seed = Seed(7);
+    for _ in 0..200 {
+        let (x, y) = (seed.unit() * 14.0 - 1.0, seed.unit() * 14.0 - 1.0);
+        let (low, high) = (at(x, y), at(x + seed.unit() * 5.0, y + seed.unit() * 5.0));
+        let query = format!("bbox={},{},{},{}&limit=1000", low.lon(), low.lat(), high.lon(), high.lat());
+        let window = Rect::new(Coord { x: low.lon(), y: low.lat() }, Coord { x: high.lon(), y: high.lat() });
+        let inside: Vec<String> =
+            ids(&blocks.iter().filter(|b| polygons(b).intersects(&window)).cloned().collect::<Vec<_>>());
+        assert_eq!(ids(&features(&app, &format!("/collections/blocks/items?{query}")).await), inside, "{query}");
+    }
+    for (bbox, facilities) in [
+        ("-180,-90,180,90", 3),
+        ("-500,-500,500,500", 3),
+        ("116.3,39.9,-100,116.4,40,9000", 2),
+        ("177,-90,117.5,90", 3),
+        ("177,65,-177,70", 0),
+        ("116.9,40.4,117.1,40.6", 1),
+    ] {
+        let found = features(&app, &format!("/collections/facilities/items?bbox={bbox}")).await;
+        assert_eq!(found.len(), facilities, "{bbox}");
+    }
+}
+
+#[tokio::test]
+async fn geometry_keeps_to_rfc_7946() {
+    let app = town();
+    let mut all = features(&app, "/collections/blocks/items?limit=1000").await;
+    all.extend(features(&app, "/collections/areas/items").await);
+    all.extend(features(&app, "/isochrones?facility=n1").await);
+    for feature in &all {
+        for polygon in polygons(feature) {
+            assert!(geo::Winding::is_ccw(polygon.exterior()));
+            assert!(polygon.interiors().iter().all(geo::Winding::is_cw));
+        }
+        let text = feature["geometry"]["coordinates"].to_string();
+        let decimals = text.split(['[', ']', ',']).filter_map(|n| n.split_once('.')).map(|(_, d)| d.len()).max();
+        assert!(decimals.unwrap_or(0) <= 7, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn isochrones_nest_and_say_what_they_are() {
+    let app = town();
+    let middle = at(6.0, 6.02);
+    for query in [
+        format!("lon={}&lat={}&minutes=12,3,7.5", middle.lon(), middle.lat()),
+        "facility=n2&minutes=3,12,7.5,3".to_owned(),
+    ] {
+        let bands = features(&app, &format!("/isochrones?{query}")).await;
+        let minutes: Vec<f64> = bands.iter().map(|b| b["properties"]["minutes"].as_f64().unwrap()).collect();
+        assert_eq!(minutes, [3.0, 7.5, 12.0]);
+        for pair in bands.windows(2) {
+            assert!(polygons(&pair[1]).contains(&polygons(&pair[0])), "{query}");
+        }
+    }
+    ask(&app, "/isochrones?lon=10&lat=10").await.problem(422);
+    assert!(ask(&app, "/isochrones?facility=far").await.problem(422).contains("250 m"));
+    ask(&app, "/isochrones?facility=none").await.problem(404);
+    for bad in [
+        "",
+        "lon=1",
+        "lon=1&lat=1&facility=n1",
+        "lon=nan&lat=1",
+        "lon=181&lat=1",
+        "facility=n1&minutes=",
+        "facility=n1&minutes=0",
+        "facility=n1&minutes=121",
+        "facility=n1&minutes=5,,6",
+        "facility=n1&minutes=1,2,3,4,5,6,7,8,9,10,11",
+        "facility=n1&speed_kmh=0",
+        "facility=n1&profile=car",
+        "facility=n1&kinds=nursery",
+    ] {
+        ask(&app, &format!("/isochrones?{bad}")).await.problem(400);
+    }
+}
+
+#[tokio::test]
+async fn the_summary_marks_what_is_missing() {
+    let app = town();
+    let summary = ask(&app, "/summary").await.json();
+    assert_eq!(
+        (&summary["by"], &summary["minutes"], &summary["profile"]),
+        (&"city".into(), &15.0.into(), &"walk".into())
+    );
+    let city = &summary["areas"][0];
+    assert_eq!(city["id"], "city");
+    let share = &city["indicators"]["covered_share"];
+    let blocks = features(&app, "/collections/blocks/items?limit=1000").await;
+    let covered: f64 = blocks.iter().map(|b| b["properties"]["covered_share"].as_f64().unwrap()).sum();
+    assert!((share["value"].as_f64().unwrap() - covered / BLOCKS as f64).abs() < 1e-9);
+    assert_eq!(share["denominator"], 10.0 * BLOCKS as f64);
+    // n1 and n2 lie in the city, with 100 places for its 20,000 residents, 60 of them inclusive.
+    assert_eq!(city["indicators"]["places_per_1000"]["value"], 5.0);
+    assert_eq!(city["indicators"]["inclusive_share"]["value"], 0.6);
+    // The facility far off tells no places, so that the total cannot tell either.
+    let total = &summary["total"]["indicators"]["places_per_1000"];
+    assert!(total["value"].is_null() && !total["missing"].as_array().unwrap().is_empty());
+
+    let districts = ask(&app, "/summary?by=district&kinds=nursery").await.json();
+    let east = &districts["areas"][1]["indicators"];
+    assert!(east["places_per_1000"]["value"].is_null(), "nobody knows how many live there");
+    assert!(east["inclusive_share"]["value"].is_null(), "there are no places to be shared");
+    assert!(ask(&app, "/summary?by=community").await.json()["areas"].as_array().unwrap().is_empty());
+    ask(&app, "/summary?by=planet").await.problem(400);
+
+    let csv = ask(&app, "/summary?by=district&f=csv").await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    let text = String::from_utf8(csv.body).unwrap();
+    assert_eq!(text.lines().count(), 4);
+    assert!(text.contains("\"west \"\"quoted\"\", 区\""), "{text}");
+    assert_eq!(
+        send(&app, Method::GET, "/summary", &[("accept", "text/csv")]).await.header("content-type"),
+        "text/csv; charset=utf-8"
+    );
+}
