@@ -17,7 +17,7 @@ mod tags;
 mod tests;
 mod wire;
 
-pub use report::{Bounds, Clipped, ExtractHeader, ImportReport, Merged, PolygonCounts, ReadError, StreetCounts};
+pub use report::{Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, ReadError, StreetCounts};
 
 use blob::Blobs;
 use carecircle_core::place::Places;

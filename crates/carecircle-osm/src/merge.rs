@@ -26,7 +26,7 @@ impl Source {
     }
 }
 
-/// A facility with its grounds, none for a node.
+/// A facility with its grounds; none for a node, and for what could only be placed at a point.
 #[derive(Debug)]
 pub(crate) struct Candidate {
     pub(crate) source: Source,
@@ -57,10 +57,11 @@ impl Candidate {
     }
 }
 
-/// One facility for each on the ground, in the order of their ids. Grounds stay and take over what only the node
-/// tells; of two grounds the larger stays, the relation rather than its outline.
+/// One facility for each on the ground, points before grounds, each in the order of their ids. Grounds stay and take
+/// over what only the node tells; of two grounds the larger stays, the relation rather than its outline, unless they go
+/// by different names: two kindergartens may share their grounds.
 pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) -> Vec<Facility> {
-    candidates.sort_by_key(|c| c.source);
+    candidates.sort_by_key(|c| (!c.shape.is_empty(), c.source));
     let nodes = candidates.partition_point(|c| c.shape.is_empty());
     let boxes = candidates.iter().enumerate().skip(nodes).map(|(i, c)| {
         let (low, high) = c.corners();
@@ -73,6 +74,8 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
         .sort_by_key(|&i| Reverse((candidates[i].size(), matches!(candidates[i].source, Source::Relation(_)))));
     let mut rank = vec![usize::MAX; candidates.len()];
     let mut into: Vec<Option<usize>> = vec![None; candidates.len()];
+    // What each will be called: grounds without a name take that of the first merged into them.
+    let mut names: Vec<Option<&str>> = candidates.iter().map(|c| c.facility.name.as_deref()).collect();
     for (place, i) in largest_first.into_iter().chain(0..nodes).enumerate() {
         let candidate = &candidates[i];
         let (low, high) = if i < nodes {
@@ -86,7 +89,11 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
             .map(|near| near.data)
             .filter(|&j| rank[j] != usize::MAX && is_same_kind(candidate.facility.kind, candidates[j].facility.kind))
             .filter(|&j| candidates[j].covers(candidate) || candidate.covers(&candidates[j]))
+            .filter(|&j| i < nodes || !names_differ(names[j], &candidate.facility))
             .min_by_key(|&j| rank[j]);
+        if let Some(kept) = into[i] {
+            names[kept] = names[kept].or(candidate.facility.name.as_deref());
+        }
         if into[i].is_none() {
             rank[i] = place;
         }
@@ -116,6 +123,11 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
 
 const NODE_INSIDE: &str = "node inside polygon of the same kind";
 const POLYGON_INSIDE: &str = "polygon inside polygon of the same kind";
+
+/// Whether both have a name, and not the same.
+fn names_differ(name: Option<&str>, other: &Facility) -> bool {
+    matches!((name, other.name.as_deref()), (Some(a), Some(b)) if a != b)
+}
 
 /// Whether two facilities may be one: kindergartens are, whether or not one of them tells of a class for under-threes.
 fn is_same_kind(a: Kind, b: Kind) -> bool {
@@ -184,5 +196,22 @@ mod tests {
         assert_eq!(facilities.len(), 1);
         assert_eq!(facilities[0].id, "r9");
         assert!(merged.iter().all(|m| m.kept == "r9" && m.reason == POLYGON_INSIDE));
+    }
+
+    #[test]
+    fn two_named_kindergartens_on_one_ground_stay_two() {
+        let named = |source, x, half, name: &str| {
+            let mut grounds = square(source, x, half);
+            grounds.facility.name = Some(name.to_owned());
+            grounds
+        };
+        let mut merged = Vec::new();
+        let all = vec![
+            square(Source::Way(1), 0, 100),
+            named(Source::Way(2), -50, 20, "North"),
+            named(Source::Way(3), 50, 10, "South"),
+        ];
+        let names: Vec<_> = merge(all, &mut merged).into_iter().map(|f| f.name).collect();
+        assert_eq!(names, [Some("North".to_owned()), Some("South".to_owned())]);
     }
 }

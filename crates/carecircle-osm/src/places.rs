@@ -1,12 +1,13 @@
 //! Places out of closed ways and relations: outlines assembled, mended and put to their uses.
 
 use crate::merge::{Candidate, Source, merge};
-use crate::report::{Clipped, ImportReport, PolygonCounts};
+use crate::report::{Clipped, ImportReport, Lost, PolygonCounts};
 use crate::rings::{join, nest};
 use crate::shape::{Outline, Ring, area_m2, has_area, mended, point_inside};
 use crate::stages::{Drawn, Harvest, MISSING, RelationFound, Role};
 use crate::tags::Uses;
-use carecircle_core::geometry::LonLatShape;
+use carecircle_core::facility::Facility;
+use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, Building, Places, ResidentialArea};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
     for found in from_ways.into_iter().chain(from_relations) {
         report.polygons.add(found.counts);
         report.clipped.extend(found.clipped);
+        report.lost.extend(found.lost);
         facilities.extend(found.facilities);
         places.residential.extend(found.residential);
         places.other_use.extend(found.other_use);
@@ -73,6 +75,7 @@ struct Found {
     buildings: Vec<Building>,
     areas: Vec<Area>,
     clipped: Vec<Clipped>,
+    lost: Vec<Lost>,
     /// The ways that outer rings of relations are made of, and what those were good for.
     outer_ways: Vec<(i64, Purposes)>,
     counts: PolygonCounts,
@@ -106,15 +109,38 @@ fn from_way(id: i64, uses: Uses, refs: Range<u32>, harvest: &Harvest, found: &mu
     if uses.is_none() {
         return;
     }
-    match ring(&harvest.refs[refs.start as usize..refs.end as usize], harvest) {
+    let positions = &harvest.refs[refs.start as usize..refs.end as usize];
+    match ring(positions, harvest) {
         Ok(outer) => {
             put_to_use(Source::Way(id), uses, vec![Outline { outer, holes: Vec::new() }], found);
+            return;
         }
         Err(Flaw::MissingNodes) => {
             found.counts.missing_nodes += 1;
             found.clipped.extend(clipped(Source::Way(id), &uses));
         }
         Err(Flaw::NoArea) => found.counts.degenerate += 1,
+    }
+    place_anywhere(Source::Way(id), uses.facility, positions.iter(), harvest, found);
+}
+
+/// Puts a facility whose grounds can't be drawn at the middle one of the places that the extract has of them.
+fn place_anywhere<'a>(
+    source: Source,
+    facility: Option<Box<Facility>>,
+    positions: impl Iterator<Item = &'a u32>,
+    harvest: &Harvest,
+    found: &mut Found,
+) {
+    let Some(mut facility) = facility else { return };
+    let places: Vec<LonLat> =
+        positions.filter_map(|&p| harvest.places.get(p as usize).copied().filter(|p| *p != MISSING)).collect();
+    match places.get(places.len() / 2) {
+        Some(at) => {
+            facility.at = *at;
+            found.facilities.push(Candidate::point(source, facility));
+        }
+        None => found.lost.push(Lost { id: source.id(), name: facility.name }),
     }
 }
 
@@ -171,6 +197,8 @@ fn from_relation(mut relation: RelationFound, harvest: &Harvest, found: &mut Fou
     }
     if nested.outlines.is_empty() {
         found.counts.not_assembled += u64::from(!relation.uses.is_none());
+        let positions = ways.iter().flatten().flat_map(|(_, _, refs)| refs.iter());
+        place_anywhere(source, relation.uses.facility, positions, harvest, found);
     } else {
         let purposes = put_to_use(source, relation.uses, nested.outlines, found);
         found.outer_ways.extend(outer_ways.into_iter().map(|way| (way, purposes)));

@@ -121,6 +121,8 @@ pub struct ImportReport {
     pub clipped: Vec<Clipped>,
     /// Facilities that turned out to be one, by the id dropped.
     pub merged: Vec<Merged>,
+    /// Facilities of which the extract holds no place at all, by id.
+    pub lost: Vec<Lost>,
 }
 
 /// What became of ways with `highway=*` or `route=ferry`.
@@ -248,6 +250,15 @@ impl PolygonCounts {
 /// An area cut by the extract's edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clipped {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// A facility that could not be placed: none of its nodes is in the extract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
     /// Its id.
     pub id: String,
     /// Its name.

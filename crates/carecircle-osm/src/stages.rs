@@ -481,7 +481,8 @@ fn look_at_ways(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> WayYiel
         if !uses.is_none() && !is_closed(way.raw_refs()) {
             // A piece of a boundary carries the boundary's tags.
             out.unclosed += u64::from(uses.area.is_none());
-            uses = Uses::default();
+            // A facility is one however badly its grounds are drawn.
+            uses = Uses { facility: uses.facility, ..Uses::default() };
         }
         if !is_member && walk.is_none() && uses.is_none() {
             continue;

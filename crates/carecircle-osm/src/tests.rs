@@ -363,7 +363,10 @@ fn facilities_are_nodes_closed_ways_and_relations() {
     );
     assert_eq!(extract.places.facilities[1].at, LonLat { lon_e7: 96_000_000, lat_e7: 470_000_000 });
     let merged = &extract.report.merged;
-    assert_eq!((merged.len(), merged[0].kept.as_str(), merged[0].dropped.as_str()), (1, "w1", "n50"));
+    let merged: Vec<_> = merged.iter().map(|m| (m.kept.as_str(), m.dropped.as_str())).collect();
+    assert_eq!(merged, [("w1", "n50"), ("w1", "w4")], "way 4 is not closed, and a facility all the same");
+    let lost: Vec<_> = extract.report.lost.iter().map(|l| l.id.as_str()).collect();
+    assert_eq!(lost, ["r4"], "of relation 4 the extract holds nothing");
     let counts = extract.report.polygons;
     assert_eq!((counts.unclosed, counts.not_assembled, counts.missing_members), (1, 1, 1));
     assert_eq!(extract.places.other_use.len(), 2);

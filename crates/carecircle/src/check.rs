@@ -196,6 +196,13 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             "注意：没有计入的托育机构，所有地块均未覆盖".to_owned(),
         );
     }
+    for lost in &city.import.lost {
+        let name = lost.name.as_deref().unwrap_or("-");
+        note(
+            format!("  facility without any place in the extract, left out: {} ({name})", lost.id),
+            format!("  数据中没有位置而未采用的机构：{}（{name}）", lost.id),
+        );
+    }
     for merged in &city.import.merged {
         let name = merged.name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default();
         let (kept, dropped, reason) = (&merged.kept, &merged.dropped, merged.reason);
