@@ -152,41 +152,18 @@ impl Network {
         };
         let kept = kept_edges(&pieces, streets.points.len(), options, &mut report);
 
-        let vertex_count = pieces.iter().map(|p| p.vertices.len()).sum();
-        let mut node_of_point = vec![u32::MAX; streets.points.len()];
-        let mut nodes: Vec<Point> = Vec::new();
-        let mut edges: Vec<Edge> = Vec::with_capacity(kept.iter().filter(|k| **k).count());
-        let mut vertices: Vec<Vertex> = Vec::with_capacity(vertex_count);
-        let mut node = |point: u32| {
-            let slot = &mut node_of_point[point as usize];
-            if *slot == u32::MAX {
-                *slot = nodes.len() as u32;
-                nodes.push(plan[point as usize]);
-            }
-            NodeId(*slot)
-        };
-        let mut is_kept = kept.into_iter();
-        for piece in pieces {
-            for mut edge in piece.edges {
-                if !is_kept.next().unwrap_or(false) {
-                    continue;
-                }
-                // Until here the ends were places; now they become nodes.
-                edge.from = node(edge.from.0);
-                edge.to = node(edge.to.0);
-                let start = vertices.len() as u32;
-                vertices.extend_from_slice(&piece.vertices[edge.vertices.start as usize..edge.vertices.end as usize]);
-                edge.vertices = start..vertices.len() as u32;
-                edges.push(edge);
-            }
-        }
+        // The tree needs no node ids: it grows while the rest is put together.
+        let (tree, (nodes, edges, vertices, graph, (first_incoming, incoming))) = rayon::join(
+            || edge_tree(&pieces, &kept),
+            || {
+                let (nodes, edges, vertices) = number(&pieces, &kept, &plan);
+                let graph = arcs(&nodes, &edges);
+                let incoming = incoming_arcs(nodes.len(), &edges);
+                (nodes, edges, vertices, graph, incoming)
+            },
+        );
         report.nodes = nodes.len();
         report.edges = edges.len();
-
-        let (tree, (graph, (first_incoming, incoming))) = rayon::join(
-            || edge_tree(&edges, &vertices),
-            || rayon::join(|| arcs(&nodes, &edges), || incoming_arcs(nodes.len(), &edges)),
-        );
         (Self { projection, graph, edges, vertices, first_incoming, incoming, tree }, report)
     }
 
@@ -377,6 +354,10 @@ struct Pieces {
 }
 
 impl Pieces {
+    fn geometry(&self, edge: &Edge) -> &[Vertex] {
+        &self.vertices[edge.vertices.start as usize..edge.vertices.end as usize]
+    }
+
     fn cut(ways: &[StreetWay], streets: &Streets, plan: &[Point], meetings: &[bool]) -> Self {
         let mut out = Self::default();
         for way in ways {
@@ -460,6 +441,35 @@ fn kept_edges(pieces: &[Pieces], points: usize, options: NetworkOptions, report:
     roots.into_iter().map(|root| keep(root as usize)).collect()
 }
 
+/// Gives the ends of the kept edges their node ids, in order of appearance, and lays all geometry into one array.
+fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<Edge>, Vec<Vertex>) {
+    let mut node_of_point = vec![u32::MAX; plan.len()];
+    let mut nodes: Vec<Point> = Vec::new();
+    let mut edges: Vec<Edge> = Vec::with_capacity(kept.len());
+    let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
+    let mut node = |point: NodeId| {
+        let slot = &mut node_of_point[point.index()];
+        if *slot == u32::MAX {
+            *slot = nodes.len() as u32;
+            nodes.push(plan[point.index()]);
+        }
+        NodeId(*slot)
+    };
+    for (piece, edge) in kept_of(pieces, kept) {
+        let start = vertices.len() as u32;
+        vertices.extend_from_slice(piece.geometry(edge));
+        let (from, to) = (node(edge.from), node(edge.to));
+        edges.push(Edge { from, to, vertices: start..vertices.len() as u32, ..edge.clone() });
+    }
+    (nodes, edges, vertices)
+}
+
+/// The edges that stay, in the order of their ids, each with the piece that it was cut in.
+fn kept_of<'a>(pieces: &'a [Pieces], kept: &'a [bool]) -> impl Iterator<Item = (&'a Pieces, &'a Edge)> {
+    let all = pieces.iter().flat_map(|piece| piece.edges.iter().map(move |edge| (piece, edge)));
+    all.zip(kept).filter_map(|(edge, keep)| keep.then_some(edge))
+}
+
 fn arcs(nodes: &[Point], edges: &[Edge]) -> DiGraph<Point, EdgeId, u32> {
     let mut graph = DiGraph::with_capacity(nodes.len(), edges.len() * 2);
     for &at in nodes {
@@ -506,15 +516,14 @@ fn incoming_arcs(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<Incoming>) {
     (first, incoming)
 }
 
-fn edge_tree(edges: &[Edge], vertices: &[Vertex]) -> RTree<EdgeBox> {
-    let boxes = edges
-        .iter()
+fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
+    let boxes = kept_of(pieces, kept)
         .enumerate()
-        .filter(|(_, e)| e.class != StreetClass::Ferry)
-        .map(|(i, e)| {
+        .filter(|(_, (_, edge))| edge.class != StreetClass::Ferry)
+        .map(|(i, (piece, edge))| {
             let mut low = [f64::INFINITY; 2];
             let mut high = [f64::NEG_INFINITY; 2];
-            for v in &vertices[e.vertices.start as usize..e.vertices.end as usize] {
+            for v in piece.geometry(edge) {
                 low = [low[0].min(v.at.x), low[1].min(v.at.y)];
                 high = [high[0].max(v.at.x), high[1].max(v.at.y)];
             }
