@@ -196,14 +196,14 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             "注意：没有计入的托育机构，所有地块均未覆盖".to_owned(),
         );
     }
-    for lost in &city.import.lost {
+    for lost in city.import.lost.iter().filter(|_| city.map_facilities) {
         let name = lost.name.as_deref().unwrap_or("-");
         note(
             format!("  facility without any place in the extract, left out: {} ({name})", lost.id),
             format!("  数据中没有位置而未采用的机构：{}（{name}）", lost.id),
         );
     }
-    for merged in &city.import.merged {
+    for merged in city.import.merged.iter().filter(|_| city.map_facilities) {
         let name = merged.name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default();
         let (kept, dropped, reason) = (&merged.kept, &merged.dropped, merged.reason);
         note(
@@ -218,7 +218,7 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         format!("道路：可步行 {street_km} 公里；孤立路网 {islands} 处（共 {islands_km:.1} 公里）不计"),
     );
     let clipped: Vec<&str> = city.import.clipped.iter().map(|c| c.name.as_deref().unwrap_or(&c.id)).collect();
-    if !clipped.is_empty() {
+    if city.map_areas && !clipped.is_empty() {
         note(
             format!("boundaries cut off at the extract's edge, left out: {}", clipped.join(", ")),
             format!("被数据范围截断而未采用的行政边界：{}", clipped.join("、")),

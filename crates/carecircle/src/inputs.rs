@@ -97,6 +97,10 @@ pub(crate) struct City {
     /// Changes when any input changes.
     pub(crate) revision: String,
     pub(crate) import: ImportReport,
+    /// Whether the map's own facilities are among the study's; a table may have replaced them.
+    pub(crate) map_facilities: bool,
+    /// Whether the map's own boundaries are among the areas.
+    pub(crate) map_areas: bool,
     pub(crate) network: NetworkReport,
     pub(crate) rejected: Vec<Rejected>,
 }
@@ -247,6 +251,8 @@ impl Inputs {
             extract_date: header.date.map(rfc3339),
             revision: self.revision()?,
             import,
+            map_facilities: self.add_osm || !(demo || self.facilities.is_some()),
+            map_areas: self.add_osm || !(demo || self.areas.is_some()),
             network: network_report,
             rejected,
         })
