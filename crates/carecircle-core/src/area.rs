@@ -1,9 +1,8 @@
 //! Administrative areas on the plan, and how they nest.
 
-use crate::demand::ShapeIndex;
 use crate::geometry::{Point, Projection, Shape};
 use crate::place::{Area, AreaLevel};
-use crate::polygon;
+use crate::polygon::{self, ShapeIndex};
 use std::collections::BTreeMap;
 
 /// An area on the plan.

@@ -143,8 +143,15 @@ pub struct Coverage {
     pub eligible: Vec<bool>,
 }
 
+impl Study {
+    /// Judges every block by a policy.
+    pub fn check(&self, policy: &Policy) -> Coverage {
+        Coverage::new(self, policy)
+    }
+}
+
 impl Coverage {
-    pub(crate) fn new(study: &Study, policy: &Policy) -> Self {
+    fn new(study: &Study, policy: &Policy) -> Self {
         let weights = study.network().weigh(&policy.profile);
         let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
         let walks = walks(study, &weights, |i| eligible[i]);

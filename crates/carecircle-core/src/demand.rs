@@ -8,10 +8,8 @@ use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
 use crate::network::Snap;
 use crate::place::{Building, Home, Places, ResidentialArea};
-use crate::polygon::{self, Tile, TileGrid};
+use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use rayon::prelude::*;
-use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, RTree};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -395,43 +393,4 @@ fn homes(projection: &Projection, places: &Places, report: &mut DemandReport) ->
     report.homes = homes.len();
     report.not_homes = places.buildings.len() - homes.len();
     homes
-}
-
-/// An rstar tree over the boxes of shapes.
-pub(crate) struct ShapeIndex {
-    tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
-}
-
-impl ShapeIndex {
-    pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a geo::MultiPolygon<f64>>) -> Self {
-        let boxes = shapes
-            .enumerate()
-            .filter_map(|(i, shape)| {
-                let b = polygon::bounds(shape)?;
-                let rectangle = Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
-                Some(GeomWithData::new(rectangle, i))
-            })
-            .collect();
-        Self { tree: RTree::bulk_load(boxes) }
-    }
-
-    /// Indices of all shapes that contain a point, in no particular order.
-    pub(crate) fn containing<'a>(
-        &'a self,
-        at: Point,
-        shape: impl Fn(usize) -> &'a geo::MultiPolygon<f64> + 'a,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let here = AABB::from_point([at.x, at.y]);
-        let boxes = self.tree.locate_in_envelope_intersecting(here).map(|b| b.data);
-        boxes.filter(move |&i| polygon::contains(shape(i), at))
-    }
-
-    /// The first shape that contains a point.
-    pub(crate) fn first_containing<'a>(
-        &'a self,
-        at: Point,
-        shape: impl Fn(usize) -> &'a geo::MultiPolygon<f64> + 'a,
-    ) -> Option<usize> {
-        self.containing(at, shape).min()
-    }
 }

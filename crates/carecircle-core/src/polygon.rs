@@ -1,7 +1,10 @@
-//! What blocks and areas need of polygons: containment, size, a point inside, an even sample, a cut along tile lines.
+//! What blocks and areas need of polygons: containment, size, a point inside, an even sample, a cut along tile lines, an
+//! index by boxes.
 
 use crate::geometry::{LonLatShape, Point, Shape};
 use geo::{Area, BooleanOps, BoundingRect, Coord, InteriorPoint, LineString, MultiPolygon, Polygon, Rect};
+use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{AABB, RTree};
 use std::f64::consts::PI;
 
 /// Whether a point lies inside a shape, by the even-odd rule over all its rings.
@@ -151,6 +154,45 @@ impl TileGrid {
 /// A tile's or box's outline as a shape.
 pub fn rectangle(rect: Rect<f64>) -> MultiPolygon<f64> {
     MultiPolygon(vec![Polygon::new(rect.to_polygon().exterior().clone(), Vec::new())])
+}
+
+/// An rstar tree over the boxes of shapes.
+pub(crate) struct ShapeIndex {
+    tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
+}
+
+impl ShapeIndex {
+    pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a MultiPolygon<f64>>) -> Self {
+        let boxes = shapes
+            .enumerate()
+            .filter_map(|(i, shape)| {
+                let b = bounds(shape)?;
+                let rectangle = Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
+                Some(GeomWithData::new(rectangle, i))
+            })
+            .collect();
+        Self { tree: RTree::bulk_load(boxes) }
+    }
+
+    /// Indices of all shapes that contain a point, in no particular order.
+    pub(crate) fn containing<'a>(
+        &'a self,
+        at: Point,
+        shape: impl Fn(usize) -> &'a MultiPolygon<f64> + 'a,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let here = AABB::from_point([at.x, at.y]);
+        let boxes = self.tree.locate_in_envelope_intersecting(here).map(|b| b.data);
+        boxes.filter(move |&i| contains(shape(i), at))
+    }
+
+    /// The first shape that contains a point.
+    pub(crate) fn first_containing<'a>(
+        &'a self,
+        at: Point,
+        shape: impl Fn(usize) -> &'a MultiPolygon<f64> + 'a,
+    ) -> Option<usize> {
+        self.containing(at, shape).min()
+    }
 }
 
 #[cfg(test)]

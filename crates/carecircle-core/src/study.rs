@@ -1,13 +1,11 @@
 //! The immutable whole that a command or a request sees: network, facilities, demand, areas.
 
 use crate::area::Areas;
-use crate::coverage::Coverage;
 use crate::demand::{BlockRow, Demand};
 use crate::facility::Facility;
 use crate::geometry::Point;
 use crate::network::{Network, Snap};
 use crate::place::Places;
-use crate::policy::Policy;
 use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
@@ -98,10 +96,5 @@ impl Study {
     /// Indices of facilities by growing distance as the crow flies: candidates for "nearest", to be checked by network.
     pub fn facilities_near(&self, at: Point) -> impl Iterator<Item = usize> + '_ {
         self.facility_tree.nearest_neighbor_iter([at.x, at.y]).map(|f| f.data)
-    }
-
-    /// Judges every block by a policy.
-    pub fn check(&self, policy: &Policy) -> Coverage {
-        Coverage::new(self, policy)
     }
 }
