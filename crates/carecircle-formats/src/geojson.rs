@@ -219,9 +219,9 @@ pub const BLOCK_PROPERTIES: [&str; 11] = [
     "population",
 ];
 
-/// Minutes to three decimals: the search counts milliseconds, 0.06 s is below what any map can tell.
+/// Minutes to four decimals: the search counts milliseconds, 0.006 s is below what any map can tell.
 fn rounded_minutes(minutes: f64) -> f64 {
-    (minutes * 1e3).round() / 1e3
+    (minutes * 1e4).round() / 1e4
 }
 
 /// Writes the feature of block `i` with its verdict.

@@ -190,6 +190,13 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         format!("facilities: {found} found, {eligible} count, {unsnapped} farther than {snap_m} m from any street"),
         format!("托育机构：共 {found} 家，计入 {eligible} 家，距任何道路超过 {snap_m} 米的 {unsnapped} 家"),
     );
+    if total.blocks == 0 {
+        note(
+            "warning: no blocks, for the extract has neither residential land nor homes; give them with --blocks"
+                .to_owned(),
+            "注意：没有居住地块，数据中既无居住用地也无住宅；请用 --blocks 提供".to_owned(),
+        );
+    }
     if eligible == 0 {
         note(
             "warning: no facility counts, so no block is covered".to_owned(),
