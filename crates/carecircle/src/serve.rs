@@ -9,6 +9,7 @@ use carecircle_server::{Served, ServerOptions};
 use clap::Args;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
 const LISTEN: &str = "127.0.0.1:8015";
@@ -54,9 +55,12 @@ impl Serve {
         };
         let options = ServerOptions { public_url: self.public_url.clone(), ..ServerOptions::default() };
         complain(&format!("carecircle serves {} on http://{}/", served.title, listener.local_addr()?));
-        runtime
+        let result = runtime
             .block_on(carecircle_server::serve(listener, Arc::new(served), options, asked_to_stop()))
-            .context("the server stopped")
+            .context("the server stopped");
+        // A computation that nobody waits for any more must not hold up the exit.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
     }
 }
 
