@@ -19,7 +19,7 @@ bench:
     cargo bench -p carecircle-benches
 
 deny:
-    cargo deny check
+    cargo deny check bans licenses sources
 
 ci:
     bash .ci/run
