@@ -157,7 +157,7 @@ impl Coverage {
         let walks = walks(study, &weights, |i| eligible[i]);
         // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell.
         let any = if eligible.contains(&false) { walks_within(study, &weights, policy.limit()) } else { Vec::new() };
-        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: eligible.contains(&true) };
+        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: !origins(study, |i| eligible[i]).is_empty() };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let (areas, total) = tally(study, &verdicts, &eligible);
         Self { policy: policy.clone(), verdicts, walks, areas, total, eligible }

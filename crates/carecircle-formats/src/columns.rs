@@ -5,12 +5,14 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
+use geo::{Area as _, BooleanOps, CoordsIter, Validation};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Our column names, each with the headers that mean the same. Case and outer blanks don't matter.
 const SYNONYMS: &[(&str, &[&str])] = &[
-    ("id", &["编号", "机构编号", "代码", "序号", "code"]),
+    ("id", &["编号", "机构编号", "编码", "机构编码", "统一社会信用代码", "代码", "序号", "code"]),
     ("name", &["名称", "机构名称", "小区名称", "小区", "地块名称"]),
     ("name_zh", &["中文名称"]),
     ("name_en", &["英文名称"]),
@@ -29,7 +31,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("health_manager", &["保健员", "卫生保健人员", "健康管理员"]),
     ("min_months", &["最小月龄"]),
     ("max_months", &["最大月龄"]),
-    ("population", &["常住人口", "人口", "人口数"]),
+    ("population", &["常住人口", "人口", "人口数", "总人口", "pop"]),
     ("under3", &["3岁以下", "三岁以下", "3岁以下人口", "婴幼儿数", "0-3岁"]),
     ("area", &["所属区域", "所属社区", "社区"]),
     ("level", &["级别", "层级"]),
@@ -56,6 +58,8 @@ pub struct Sorted<T> {
     pub used: Vec<T>,
     /// What couldn't.
     pub rejects: Vec<Reject>,
+    /// Cells of used rows that could not be understood and count as unknown: an untidy remark must not cost a facility.
+    pub doubts: Vec<Reject>,
 }
 
 /// The user's own mapping from `--columns`: our name to the table's header.
@@ -77,7 +81,11 @@ struct Cells<'a> {
     row: &'a Row,
     /// For each column of the table: our name for it, or its own.
     names: &'a [String],
+    doubts: RefCell<Vec<Bad>>,
 }
+
+/// What people write where they have nothing to write.
+const NOTHING: [&str; 12] = ["-", "--", "—", "——", "/", "n/a", "na", "null", "无数据", "未知", "不详", "暂无"];
 
 /// A cell that can't be understood: its column and why.
 type Bad = (String, String);
@@ -93,21 +101,37 @@ impl<'a> Cells<'a> {
         parse(text).map(Some).ok_or_else(|| (name.to_owned(), format!("`{text}` is no {want}")))
     }
 
+    /// A cell that the row can do without: what can't be understood is unknown, and said so.
+    fn known<T>(&self, name: &str, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let stated = self.text(name).filter(|text| !NOTHING.contains(&text.to_lowercase().as_str()))?;
+        let value = parse(stated);
+        if value.is_none() {
+            self.doubts.borrow_mut().push((name.to_owned(), format!("`{stated}` is no {want}; taken as unknown")));
+        }
+        value
+    }
+
+    /// A number that the row can do without, but that may not be a wrong one.
+    fn amount(&self, name: &str, want: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
+        match self.known(name, want, number) {
+            Some(value) if !fits(value) => Err((name.to_owned(), format!("{value} is no {want}"))),
+            value => Ok(value),
+        }
+    }
+
     fn count(&self, name: &str) -> Result<Option<u32>, Bad> {
-        self.parsed(name, "whole number from 0", |text| {
-            let value = number(text)?;
-            (value.fract() == 0.0 && (0.0..=1e9).contains(&value)).then_some(value as u32)
-        })
+        let fits = |v: f64| v.fract() == 0.0 && (0.0..=1e6).contains(&v);
+        Ok(self.amount(name, "whole number from 0 to 1,000,000", fits)?.map(|v| v as u32))
     }
 
-    fn amount(&self, name: &str) -> Result<Option<f64>, Bad> {
-        self.parsed(name, "number from 0", |text| number(text).filter(|v| (0.0..=1e12).contains(v)))
+    fn people(&self, name: &str) -> Result<Option<f64>, Bad> {
+        self.amount(name, "number from 0 to 100,000,000", |v| (0.0..=1e8).contains(&v))
     }
 
-    fn flag(&self, name: &str) -> Result<Option<bool>, Bad> {
-        self.parsed(name, "yes or no", |text| match text.to_lowercase().as_str() {
-            "1" | "true" | "yes" | "y" | "是" | "有" => Some(true),
-            "0" | "false" | "no" | "n" | "否" | "无" => Some(false),
+    fn flag(&self, name: &str) -> Option<bool> {
+        self.known(name, "yes or no", |text| match text.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "y" | "是" | "有" | "√" | "✓" => Some(true),
+            "0" | "false" | "no" | "n" | "否" | "无" | "×" | "✗" => Some(false),
             _ => None,
         })
     }
@@ -133,9 +157,14 @@ impl<'a> Cells<'a> {
                 Err(why) => Err(("geometry".to_owned(), why.clone())),
             };
         }
+        if !self.names.iter().any(|n| n == "lon") {
+            return Err(("geometry".to_owned(), "is missing: no coordinates".to_owned()));
+        }
         let degrees = |name: &'static str, most: f64| -> Result<f64, Bad> {
             let want = format!("number of degrees between -{most} and {most}");
-            let parsed = self.parsed(name, &want, |text| number(text).filter(|v| v.abs() <= most))?;
+            // Degrees have no thousands: a comma is a decimal one.
+            let read = |text: &str| number(text.replace(',', ".").as_str()).filter(|v| v.abs() <= most);
+            let parsed = self.parsed(name, &want, read)?;
             parsed.ok_or_else(|| (name.to_owned(), "is empty: no coordinates".to_owned()))
         };
         let (lon, lat) = (degrees("lon", 180.0)?, degrees("lat", 90.0)?);
@@ -160,6 +189,18 @@ fn centre(shape: &geo::MultiPolygon<f64>) -> Result<LonLat, Bad> {
         .ok_or_else(|| ("geometry".to_owned(), "its polygon has no inside".to_owned()))
 }
 
+/// A polygon as it came, or mended where its rings cross themselves or each other.
+fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
+    // Checking costs more than mending where there are very many vertices.
+    let few = shape.coords_count() < 20_000;
+    let sound = if few && shape.is_valid() { shape.clone() } else { shape.union(&LonLatShape::new(Vec::new())) };
+    if sound.unsigned_area() > 0.0 {
+        Ok(sound)
+    } else {
+        Err(("geometry".to_owned(), "its polygon has no area".to_owned()))
+    }
+}
+
 /// A number as people write it: thousands marks, full-width digits, blanks around.
 fn number(text: &str) -> Option<f64> {
     let plain: String = text
@@ -175,8 +216,18 @@ fn number(text: &str) -> Option<f64> {
     plain.parse().ok().filter(|v: &f64| v.is_finite())
 }
 
-/// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own.
+/// The columns by our names. A mapping to a header that this table doesn't have is meant for another table.
 fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
+    let here: Mapping = mapping
+        .iter()
+        .filter(|(_, theirs)| table.columns.contains(theirs))
+        .map(|(o, t)| (o.clone(), t.clone()))
+        .collect();
+    name_columns(table, &here)
+}
+
+/// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own.
+fn name_columns(table: &Table, mapping: &Mapping) -> Vec<String> {
     let meaning = |header: &String| {
         let lower = header.trim().to_lowercase();
         let mapped = mapping.iter().find(|(_, theirs)| *theirs == header).map(|(ours, _)| ours.clone());
@@ -198,16 +249,20 @@ fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
 
 /// Turns every row into a thing or a reject.
 fn sort_rows<T>(table: &Table, names: &[String], mut make: impl FnMut(&Cells<'_>) -> Result<T, Bad>) -> Sorted<T> {
-    let mut out = Sorted { used: Vec::with_capacity(table.rows.len()), rejects: Vec::new() };
+    let mut out = Sorted { used: Vec::with_capacity(table.rows.len()), rejects: Vec::new(), doubts: Vec::new() };
+    // The column is blamed by the name that the table has for it.
+    let blame = |row: &Row, (column, why): Bad| {
+        let theirs = names.iter().position(|n| *n == column).and_then(|i| table.columns.get(i));
+        Reject { row: row.number, column: theirs.cloned().unwrap_or(column), why, cells: row.cells.clone() }
+    };
     for row in &table.rows {
-        match make(&Cells { row, names }) {
-            Ok(thing) => out.used.push(thing),
-            Err((column, why)) => {
-                // Blame the column by the name that the table has for it.
-                let theirs = names.iter().position(|n| *n == column).and_then(|i| table.columns.get(i));
-                let column = theirs.cloned().unwrap_or(column);
-                out.rejects.push(Reject { row: row.number, column, why, cells: row.cells.clone() });
+        let cells = Cells { row, names, doubts: RefCell::default() };
+        match make(&cells) {
+            Ok(thing) => {
+                out.used.push(thing);
+                out.doubts.extend(cells.doubts.into_inner().into_iter().map(|doubt| blame(row, doubt)));
             }
+            Err(bad) => out.rejects.push(blame(row, bad)),
         }
     }
     out
@@ -270,14 +325,14 @@ pub fn facilities(table: &Table, mapping: &Mapping) -> Result<Sorted<Facility>, 
     let mut seen = BTreeSet::new();
     Ok(sort_rows(table, &names, |cells| {
         let at = cells.point()?;
-        let kind = cells.parsed("kind", &one_of(Kind::ALL.iter().map(|k| k.name())), kind_named)?;
-        let status = cells.parsed("status", &one_of(Status::ALL.iter().map(|s| s.name())), status_named)?;
+        let kind = cells.known("kind", &one_of(Kind::ALL.iter().map(|k| k.name())), kind_named);
+        let status = cells.known("status", &one_of(Status::ALL.iter().map(|s| s.name())), status_named);
         let facility = Facility {
             name: cells.text("name").map(str::to_owned),
             name_zh: cells.text("name_zh").map(str::to_owned),
             name_en: cells.text("name_en").map(str::to_owned),
             status: status.unwrap_or(Status::Unknown),
-            inclusive: cells.flag("inclusive")?,
+            inclusive: cells.flag("inclusive"),
             places: cells.count("places")?,
             places_infant: cells.count("places_infant")?,
             places_toddler: cells.count("places_toddler")?,
@@ -285,7 +340,7 @@ pub fn facilities(table: &Table, mapping: &Mapping) -> Result<Sorted<Facility>, 
             enrolled: cells.count("enrolled")?,
             staff: cells.count("staff")?,
             staff_certified: cells.count("staff_certified")?,
-            health_manager: cells.flag("health_manager")?,
+            health_manager: cells.flag("health_manager"),
             min_months: cells.count("min_months")?,
             max_months: cells.count("max_months")?,
             other: cells.others(FACILITY_COLUMNS),
@@ -304,14 +359,14 @@ pub fn blocks(table: &Table, mapping: &Mapping) -> Result<Sorted<BlockRow>, Tabl
     let mut seen = BTreeSet::new();
     Ok(sort_rows(table, &names, |cells| {
         let place = match &cells.row.geometry {
-            Some(Ok(Geometry::Shape(shape))) => BlockPlace::Shape(shape.clone()),
+            Some(Ok(Geometry::Shape(shape))) => BlockPlace::Shape(sound(shape)?),
             _ => BlockPlace::Point(cells.point()?),
         };
         Ok(BlockRow {
             name: cells.text("name").map(str::to_owned),
             place,
-            population: cells.amount("population")?,
-            under3: cells.amount("under3")?,
+            population: cells.people("population")?,
+            under3: cells.people("under3")?,
             area: cells.text("area").map(str::to_owned),
             other: cells.others(&["id", "name", "lon", "lat", "population", "under3", "area"]),
             id: cells.id(&mut seen)?,
@@ -327,7 +382,7 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
     let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
     Ok(sort_rows(table, &names, |cells| {
         let shape = match &cells.row.geometry {
-            Some(Ok(Geometry::Shape(shape))) => shape.clone(),
+            Some(Ok(Geometry::Shape(shape))) => sound(shape)?,
             Some(Err(why)) => return Err(("geometry".to_owned(), why.clone())),
             // Known by name alone: blocks name it in their column `area`, or the map has its outline.
             _ => LonLatShape::new(Vec::new()),
@@ -339,8 +394,8 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
             name_en: cells.text("name_en").map(str::to_owned),
             level: level.ok_or_else(|| ("level".to_owned(), format!("is empty; it must be a {levels}")))?,
             parent: cells.text("parent").map(str::to_owned),
-            population: cells.amount("population")?,
-            under3: cells.amount("under3")?,
+            population: cells.people("population")?,
+            under3: cells.people("under3")?,
             shape,
             other: cells.others(&[
                 "id",
@@ -365,7 +420,7 @@ fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 fn kind_named(text: &str) -> Option<Kind> {
     Kind::named(&text.to_lowercase()).or(match text {
-        "托育机构" | "托育园" => Some(Kind::Nursery),
+        "托育机构" | "托育园" | "托儿所" | "托育中心" => Some(Kind::Nursery),
         "幼儿园托班" => Some(Kind::KindergartenClass),
         "社区托育点" | "社区托育" => Some(Kind::Community),
         "用人单位" | "用人单位托育" => Some(Kind::Employer),
@@ -379,7 +434,7 @@ fn kind_named(text: &str) -> Option<Kind> {
 
 fn status_named(text: &str) -> Option<Status> {
     Status::named(&text.to_lowercase()).or(match text {
-        "未知" => Some(Status::Unknown),
+        "未登记" | "未备案" => Some(Status::Unknown),
         "登记" | "已登记" => Some(Status::Registered),
         "备案" | "已备案" => Some(Status::Filed),
         _ => None,
@@ -444,12 +499,43 @@ mod tests {
         let read = facilities(&table, &Mapping::new()).unwrap();
         assert_eq!(read.used.len(), 1);
         assert_eq!(read.used[0].other["note"], "z");
+        assert!(read.doubts.is_empty());
         let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
         assert_eq!(blamed, [(2, "places"), (3, "lon"), (5, "id")]);
         let mut file = Vec::new();
         write_rejects(&mut file, &table, &read.rejects).unwrap();
         let mended = String::from_utf8(file).unwrap().replace("-3", "3").replace("b,,2", "b,1,2");
         assert_eq!(facilities(&csv(&mended), &Mapping::new()).unwrap().used.len(), 3);
+    }
+
+    #[test]
+    fn an_untidy_cell_costs_no_facility() {
+        let table =
+            csv("id,lon,lat,kind,备案状态,places,普惠\na,1,2,托儿所,未备案,N/A,√\nb,1,2,wigwam,正常,many,maybe\n");
+        let read = facilities(&table, &Mapping::new()).unwrap();
+        assert_eq!((read.used.len(), read.rejects.len()), (2, 0));
+        assert_eq!((read.used[0].inclusive, read.used[0].places), (Some(true), None));
+        let doubted: Vec<_> = read.doubts.iter().map(|d| (d.row, d.column.as_str())).collect();
+        assert_eq!(doubted, [(3, "kind"), (3, "备案状态"), (3, "普惠"), (3, "places")]);
+    }
+
+    #[test]
+    fn a_mapping_for_another_table_leaves_this_one_alone() {
+        let read = facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &parse_mapping("id=机构").unwrap()).unwrap();
+        assert_eq!(read.used[0].at.lon_e7, 1_163_000_000, "a decimal comma is one");
+    }
+
+    #[test]
+    fn a_crossing_ring_is_mended_and_a_flat_one_refused() {
+        let json = br#"{"type":"FeatureCollection","features":[
+            {"type":"Feature","id":"x","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}},
+            {"type":"Feature","id":"y","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[2,2],[0,0]]]}},
+            {"type":"Feature","id":"z","properties":{},"geometry":null}]}"#;
+        let table = Table::from_geojson(Path::new("b.geojson"), json).unwrap();
+        let read = blocks(&table, &Mapping::new()).unwrap();
+        assert!(matches!(&read.used[0].place, BlockPlace::Shape(shape) if shape.is_valid() && shape.0.len() == 2));
+        let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
+        assert_eq!(blamed, [(2, "geometry"), (3, "geometry")]);
     }
 
     #[test]

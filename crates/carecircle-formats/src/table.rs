@@ -129,8 +129,11 @@ impl Table {
     pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let text = decode(bytes).ok_or_else(|| TableError::Encoding { path: path.to_owned() })?;
         let fail = |source| TableError::Csv { path: path.to_owned(), source };
+        // Excel's own hint before the header.
+        let stated = text.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
+        let mut skip_hint = stated.is_some();
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(&text))
+            .delimiter(stated.unwrap_or_else(|| delimiter(&text)))
             .flexible(true)
             .has_headers(false)
             .from_reader(text.as_bytes());
@@ -141,6 +144,9 @@ impl Table {
             let record = record.map_err(fail)?;
             let number = lines.at(&text, record.position().map_or(0, |p| p.byte() as usize));
             let mut cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
+            if std::mem::take(&mut skip_hint) {
+                continue;
+            }
             if columns.is_empty() {
                 columns = cells;
                 continue;
@@ -324,6 +330,7 @@ mod tests {
             .into_iter()
             .chain("名称;lon\r\n幼苗;116.3\r\n".encode_utf16().flat_map(u16::to_le_bytes))
             .collect();
+        assert_eq!(csv("sep=;\n名称;lon\n幼苗;116.3\n".as_bytes()).rows[0].cells, plain.rows[0].cells);
         for other in [&gb[..], "\u{feff}名称\tlon\r\n幼苗\t116.3\r\n".as_bytes(), &utf16] {
             assert_eq!(csv(other), plain);
         }
