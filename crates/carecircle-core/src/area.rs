@@ -3,6 +3,7 @@
 use crate::geometry::{Point, Projection, Shape};
 use crate::place::{Area, AreaLevel};
 use crate::polygon::{self, ShapeIndex};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// An area on the plan.
@@ -64,26 +65,35 @@ impl Areas {
         let parents: Vec<Option<usize>> = named
             .into_iter()
             .enumerate()
-            .map(|(i, id)| id.and_then(|id| out.by_id(&id)).or_else(|| out.parent_by_geometry(i)))
+            .map(|(i, id)| {
+                // A parent that a table names must be of a larger level: a loop must not hang anybody.
+                let by_name = id.and_then(|id| out.by_id(&id)).filter(|&p| out.all[p].level < out.all[i].level);
+                by_name.or_else(|| out.parent_by_geometry(i))
+            })
             .collect();
-        for (i, parent) in parents.into_iter().enumerate() {
-            // A parent must be larger in level or size: a table that names a loop must not hang anybody.
-            let order = |a: usize| (out.all[a].level, -out.sizes_m2[a]);
-            out.all[i].parent = parent.filter(|&p| order(p) < order(i));
+        for (area, parent) in out.all.iter_mut().zip(parents) {
+            area.parent = parent;
         }
         out
     }
 
+    /// The smallest area around another one that is larger than it, or as large and of a larger level.
     fn parent_by_geometry(&self, child: usize) -> Option<usize> {
         let inside = polygon::point_inside(&self.all[child].shape)?;
-        self.containing(inside)
-            .filter(|&a| a != child && self.sizes_m2[a] > self.sizes_m2[child])
-            .filter(|&a| self.all[a].level <= self.all[child].level)
-            .min_by(|&a, &b| self.sizes_m2[a].total_cmp(&self.sizes_m2[b]).then(a.cmp(&b)))
+        let order = |a: usize, b: usize| self.by_size_then_level(a, b);
+        self.index
+            .containing(inside)
+            .filter(|&a| self.all[a].level <= self.all[child].level && order(a, child) == Ordering::Greater)
+            .filter(|&a| self.all[a].level < self.all[child].level || self.sizes_m2[a] > self.sizes_m2[child] * 1.001)
+            .min_by(|&a, &b| order(a, b))
     }
 
-    fn containing(&self, at: Point) -> impl Iterator<Item = usize> + '_ {
-        self.index.containing(at, |i| &self.all[i].shape)
+    /// The smaller first; of equally large ones (a city of one district) the finer level, then the first.
+    fn by_size_then_level(&self, a: usize, b: usize) -> Ordering {
+        let (m2_a, m2_b) = (self.sizes_m2[a], self.sizes_m2[b]);
+        let by_size =
+            if (m2_a - m2_b).abs() <= 1e-6 * m2_a.max(m2_b) { Ordering::Equal } else { m2_a.total_cmp(&m2_b) };
+        by_size.then(self.all[b].level.cmp(&self.all[a].level)).then(a.cmp(&b))
     }
 
     /// The areas, in stable order.
@@ -98,7 +108,7 @@ impl Areas {
 
     /// The index of the smallest area that contains a point.
     pub fn smallest_containing(&self, at: Point) -> Option<usize> {
-        self.containing(at).min_by(|&a, &b| self.sizes_m2[a].total_cmp(&self.sizes_m2[b]).then(a.cmp(&b)))
+        self.index.containing(at).min_by(|&a, &b| self.by_size_then_level(a, b))
     }
 
     /// An area and all that contain it, from the smallest.

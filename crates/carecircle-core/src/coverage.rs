@@ -157,7 +157,13 @@ impl Coverage {
         let walks = walks(study, &weights, |i| eligible[i]);
         // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell.
         let any = if eligible.contains(&false) { walks_within(study, &weights, policy.limit()) } else { Vec::new() };
-        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: !origins(study, |i| eligible[i]).is_empty() };
+        let judge = Judge {
+            study,
+            policy,
+            walks: &walks,
+            any: &any,
+            some_eligible: !origins(study, |i| eligible[i]).is_empty(),
+        };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let (areas, total) = tally(study, &verdicts, &eligible);
         Self { policy: policy.clone(), verdicts, walks, areas, total, eligible }
@@ -214,15 +220,17 @@ impl Judge<'_> {
         // Weights sum to one up to rounding: a block without a point outside is covered whole, one with no point inside
         // not at all.
         let inside = points.len() - outside;
+        let whole: f64 = points.iter().map(|p| p.weight).sum();
         let covered_share = if inside == 0 {
             0.0
         } else if outside == 0 {
             1.0
         } else {
-            f64::min(covered, 1.0)
+            f64::min(covered / whole, 1.0)
         };
         let status = match covered_share {
-            share if inside > 0 && share >= self.policy.block_share => BlockStatus::Covered,
+            // Exactly half is half, however its sum was rounded.
+            share if inside > 0 && share >= self.policy.block_share - 1e-9 => BlockStatus::Covered,
             share if share > 0.0 => BlockStatus::Partial,
             _ => BlockStatus::Uncovered,
         };

@@ -23,9 +23,12 @@ pub const UNDER3_PER_RESIDENT: f64 = 0.0207;
 /// Dwelling floor area per resident in square metres: 41.76 in China's census of 2020.
 pub const FLOOR_M2_PER_RESIDENT: f64 = 41.76;
 
-/// Residential land per resident in square metres where no buildings are mapped: the middle of the planning standard
-/// GB 50137-2011 (23 to 38, by climate).
+/// Residential land per resident in square metres where the extract has no homes to go by: the middle of the planning
+/// standard GB 50137-2011 (23 to 38, by climate). Where it has, homeless land is taken to be as densely settled as the
+/// land with homes beside it, never denser than this.
 pub const LAND_M2_PER_RESIDENT: f64 = 30.5;
+/// So many blocks with homes tell how densely a city is settled.
+const BLOCKS_THAT_TELL: usize = 10;
 
 /// Storeys of a building whose map entry doesn't tell: low, so that a mapped tower weighs more than a guess.
 pub const UNKNOWN_LEVELS: f64 = 2.0;
@@ -34,6 +37,8 @@ pub const UNKNOWN_LEVELS: f64 = 2.0;
 const SAMPLE_POINTS: usize = 16;
 /// Points of an even sample stand no closer than this.
 const SAMPLE_STEP_M: f64 = 30.0;
+/// A polygon over more tiles than this is no place where people live, but an error of the map.
+const MOST_TILES: u64 = 40_000;
 /// A piece of a cut polygon smaller than this and without a home is a sliver of the cut.
 const SLIVER_M2: f64 = 2_500.0;
 /// From this many homes per hectare on, a polygon's buildings are mapped well enough that a piece of it without any is
@@ -114,6 +119,8 @@ pub struct Block {
     pub children: f64,
     /// Where that number comes from.
     pub children_from: ChildrenFrom,
+    /// Whether it rests on nothing but the size of the land: no table, no area, no home on the map.
+    pub from_land: bool,
     /// Which area it lies in: the smallest that contains it, an index into the study's areas.
     pub area: Option<usize>,
     /// Which demand points are its own.
@@ -134,7 +141,7 @@ pub struct DemandPoint {
 }
 
 /// What making the demand found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DemandReport {
     /// Buildings that hold homes.
     pub homes: usize,
@@ -144,8 +151,13 @@ pub struct DemandReport {
     pub not_homes: usize,
     /// Residential polygons that were cut.
     pub polygons_cut: usize,
-    /// Pieces of cut polygons left out because nobody lives there.
+    /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
+    /// inside, or another residential polygon covers the same ground.
     pub empty_pieces: usize,
+    /// Residential polygons left out because they are larger than any city.
+    pub polygons_too_large: usize,
+    /// Polygons and pieces left out because they lie beyond the extract's edge, where no street was cut out with them.
+    pub beyond_extract: usize,
 }
 
 /// All blocks and their points.
@@ -155,6 +167,8 @@ pub struct Demand {
     pub blocks: Vec<Block>,
     /// Their demand points, block after block. Not yet snapped when made.
     pub points: Vec<DemandPoint>,
+    /// Square metres of residential land for each resident that homeless land was estimated with.
+    pub land_m2_per_resident: f64,
     /// What making it found.
     pub report: DemandReport,
 }
@@ -179,37 +193,36 @@ impl Demand {
     /// Blocks from a map's residential polygons, and cells over the homes outside them.
     pub fn from_places(projection: &Projection, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
-        let grid = TileGrid::with_tiles_up_to(LARGEST_BLOCK_M2, projection.centre().lat());
-        let pieces: Vec<Vec<Piece>> =
-            places.residential.par_iter().map(|area| Piece::cut(area, projection, grid)).collect();
-        report.polygons_cut = pieces.iter().filter(|p| p.len() > 1).count();
-        let pieces: Vec<Piece> = pieces.into_iter().flatten().collect();
-        let homes = homes(projection, places, &mut report);
+        let cut: Vec<Option<Vec<Piece>>> =
+            places.residential.par_iter().map(|area| Piece::cut(area, projection)).collect();
+        report.polygons_too_large = cut.iter().filter(|pieces| pieces.is_none()).count();
+        report.polygons_cut = cut.iter().flatten().filter(|pieces| pieces.len() > 1).count();
+        let pieces: Vec<Piece> = cut.into_iter().flatten().flatten().collect();
         let index = ShapeIndex::new(pieces.iter().map(|p| &p.shape));
-        let owners: Vec<Option<usize>> =
-            homes.par_iter().map(|(home, _)| index.first_containing(home.at, |i| &pieces[i].shape)).collect();
+        // Of polygons drawn over each other the smallest says most about a home.
+        let smallest = |at: Point| {
+            let by_size = |a: &usize, b: &usize| pieces[*a].area_m2.total_cmp(&pieces[*b].area_m2).then(a.cmp(b));
+            index.containing(at).min_by(by_size)
+        };
+        let homes = homes(projection, places, &mut report);
+        let owners: Vec<Option<usize>> = homes.par_iter().map(|(home, _)| smallest(home.at)).collect();
 
         let mut inside: Vec<Vec<Residence>> = vec![Vec::new(); pieces.len()];
-        let mut cells: BTreeMap<Tile, Vec<Residence>> = BTreeMap::new();
+        let mut cells: BTreeMap<(u32, Tile), Vec<Residence>> = BTreeMap::new();
         for ((home, at), owner) in homes.iter().zip(owners) {
-            match owner {
-                Some(piece) => inside[piece].push(*home),
-                None => cells.entry(grid.tile_at(at.lon(), at.lat())).or_default().push(*home),
+            if let Some(piece) = owner {
+                inside[piece].push(*home);
+            } else {
+                let grid = TileGrid::with_tiles_up_to(LARGEST_BLOCK_M2, at.lat());
+                cells.entry((grid.zoom, grid.tile_at(at.lon(), at.lat()))).or_default().push(*home);
             }
         }
         report.homes_in_cells = cells.values().map(Vec::len).sum();
 
-        let mut homes_of_source: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-        for (piece, homes) in pieces.iter().zip(&inside) {
-            let sum = homes_of_source.entry(&piece.source.id).or_default();
-            *sum = (sum.0 + homes.len(), sum.1 + piece.area_m2);
-        }
+        let keep = inhabited(&pieces, &inside, &index, projection, places, &mut report);
         let mut drafts = Vec::new();
-        for (piece, homes) in pieces.iter().zip(inside) {
-            let (count, whole_m2) = homes_of_source[piece.source.id.as_str()];
-            let mapped = count as f64 >= MAPPED_HOMES_PER_HA * whole_m2 / 10_000.0;
-            if piece.number.is_some() && homes.is_empty() && (mapped || piece.area_m2 < SLIVER_M2) {
-                report.empty_pieces += 1;
+        for ((piece, homes), keep) in pieces.iter().zip(inside).zip(keep) {
+            if !keep {
                 continue;
             }
             let id = match piece.number {
@@ -219,11 +232,12 @@ impl Demand {
             let outline = Outline::Shape(piece.shape.clone());
             drafts.push(Draft { id, name: piece.source.name.clone(), outline, homes, row: None });
         }
-        for (tile, homes) in cells {
+        for ((zoom, tile), homes) in cells {
+            let shape = polygon::rectangle(TileGrid { zoom }.bounds(tile));
             drafts.push(Draft {
-                id: format!("c{}-{}-{}", grid.zoom, tile.x, tile.y),
+                id: format!("c{zoom}-{}-{}", tile.x, tile.y),
                 name: None,
-                outline: Outline::Shape(projection.project_shape(&polygon::rectangle(grid.bounds(tile)))),
+                outline: Outline::Shape(projection.project_shape(&shape)),
                 homes,
                 row: None,
             });
@@ -246,14 +260,11 @@ impl Demand {
             .collect();
         let homes = homes(projection, places, &mut report);
         let empty = Shape::new(Vec::new());
-        let shape_of = |d: &Draft| match &d.outline {
-            Outline::Shape(shape) => shape.clone(),
-            Outline::Point(_) => empty.clone(),
-        };
-        let shapes: Vec<Shape> = drafts.iter().map(shape_of).collect();
-        let index = ShapeIndex::new(shapes.iter());
-        let owners: Vec<Option<usize>> =
-            homes.par_iter().map(|(home, _)| index.first_containing(home.at, |i| &shapes[i])).collect();
+        let index = ShapeIndex::new(drafts.iter().map(|d| match &d.outline {
+            Outline::Shape(shape) => shape,
+            Outline::Point(_) => &empty,
+        }));
+        let owners: Vec<Option<usize>> = homes.par_iter().map(|(home, _)| index.containing(home.at).min()).collect();
         for ((home, _), owner) in homes.iter().zip(owners) {
             if let Some(block) = owner {
                 drafts[block].homes.push(*home);
@@ -263,12 +274,14 @@ impl Demand {
     }
 
     fn finish(drafts: Vec<Draft>, areas: &Areas, report: DemandReport) -> Self {
-        let spread: Vec<(Vec<DemandPoint>, f64)> = drafts.par_iter().map(spread).collect();
-        let mut out = Self { report, ..Self::default() };
-        for (draft, (points, residents)) in drafts.into_iter().zip(spread) {
+        let land_m2_per_resident = land_m2_per_resident(&drafts);
+        let points: Vec<Vec<DemandPoint>> = drafts.par_iter().map(demand_points).collect();
+        let area_of: Vec<Option<usize>> = points.par_iter().map(|points| area_of(points, areas)).collect();
+        let mut out = Self { land_m2_per_resident, report, ..Self::default() };
+        for ((draft, points), area) in drafts.into_iter().zip(points).zip(area_of) {
+            let residents = draft.residents(land_m2_per_resident);
+            let homeless = draft.homes.is_empty();
             let first = out.points.len() as u32;
-            // The area is that of the place where most of the block's children live.
-            let heaviest = points.iter().reduce(|a, b| if b.weight > a.weight { b } else { a }).map(|p| p.at);
             out.points.extend(points);
             let row = draft.row;
             let population = row.as_ref().and_then(|r| r.population);
@@ -281,7 +294,8 @@ impl Demand {
                 population,
                 children: under3.unwrap_or_else(|| population.unwrap_or(residents) * UNDER3_PER_RESIDENT),
                 children_from: if under3.is_some() { ChildrenFrom::Given } else { ChildrenFrom::Estimated },
-                area: named.or_else(|| heaviest.and_then(|at| areas.smallest_containing(at))),
+                from_land: homeless && under3.is_none() && population.is_none(),
+                area: named.or(area),
                 points: first..out.points.len() as u32,
                 other: row.map(|r| r.other).unwrap_or_default(),
             });
@@ -291,36 +305,36 @@ impl Demand {
     }
 
     /// Scales estimates so that each area with a total gets exactly that total. A block follows the smallest of its
-    /// areas that has one; what an area's own sub-areas take, and blocks that a table gave children for, is taken off
-    /// before the rest is shared out.
+    /// areas that has one; what smaller areas inside it got, and what a table gave to blocks, is taken off before the
+    /// rest is shared out. Where nothing tells blocks apart they get equal parts.
     fn share_out(&mut self, areas: &Areas) {
         let total_of = |area: usize| {
             let area = &areas.all()[area];
             area.under3.or(area.population.map(|p| p * UNDER3_PER_RESIDENT))
         };
-        let source = |area: Option<usize>| areas.chain(area).find(|&a| total_of(a).is_some());
-        let mut taken = vec![0.0; areas.all().len()];
-        let mut estimated = vec![0.0; areas.all().len()];
-        let mut inhabited = vec![false; areas.all().len()];
-        for block in &self.blocks {
-            areas.chain(block.area).for_each(|a| inhabited[a] = true);
-            if let Some(area) = source(block.area) {
-                let sums = if block.children_from == ChildrenFrom::Given { &mut taken } else { &mut estimated };
-                sums[area] += block.children;
+        let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); areas.all().len()];
+        let mut got = vec![0.0; areas.all().len()];
+        for (i, block) in self.blocks.iter().enumerate() {
+            let source = areas.chain(block.area).find(|&a| total_of(a).is_some());
+            if block.children_from == ChildrenFrom::Given {
+                areas.chain(block.area).for_each(|a| got[a] += block.children);
+            } else if let Some(source) = source {
+                waiting[source].push(i);
             }
         }
-        for (i, area) in areas.all().iter().enumerate().filter(|(i, _)| inhabited[*i]) {
-            if let (Some(total), Some(above)) = (total_of(i), source(area.parent)) {
-                taken[above] += total;
-            }
-        }
-        for block in &mut self.blocks {
-            let Some(area) = source(block.area) else { continue };
-            if block.children_from != ChildrenFrom::Given && estimated[area] > 0.0 {
-                let rest = (total_of(area).unwrap_or(0.0) - taken[area]).max(0.0);
-                block.children *= rest / estimated[area];
+        let mut deepest_first: Vec<usize> = (0..waiting.len()).filter(|&a| !waiting[a].is_empty()).collect();
+        deepest_first.sort_by_key(|&a| std::cmp::Reverse(areas.chain(Some(a)).count()));
+        for area in deepest_first {
+            let rest = (total_of(area).unwrap_or(0.0) - got[area]).max(0.0);
+            let estimated: f64 = waiting[area].iter().map(|&i| self.blocks[i].children).sum();
+            let equal = 1.0 / waiting[area].len() as f64;
+            for &i in &waiting[area] {
+                let block = &mut self.blocks[i];
+                block.children = rest * if estimated > 0.0 { block.children / estimated } else { equal };
                 block.children_from = ChildrenFrom::Shared;
+                block.from_land = false;
             }
+            areas.chain(Some(area)).for_each(|a| got[a] += rest);
         }
     }
 
@@ -330,21 +344,116 @@ impl Demand {
     }
 }
 
-/// A block's demand points and its estimated residents.
-fn spread(draft: &Draft) -> (Vec<DemandPoint>, f64) {
-    let floor: f64 = draft.homes.iter().map(|h| h.floor_m2).sum();
+impl Draft {
+    fn floor_m2(&self) -> f64 {
+        self.homes.iter().map(|h| h.floor_m2).sum()
+    }
+
+    /// Square metres of land; a point has none.
+    fn land_m2(&self) -> f64 {
+        match &self.outline {
+            Outline::Point(_) => 0.0,
+            Outline::Shape(shape) => polygon::area_m2(shape),
+        }
+    }
+
+    /// How many people may live there.
+    fn residents(&self, land_m2_per_resident: f64) -> f64 {
+        if self.homes.is_empty() {
+            self.land_m2() / land_m2_per_resident
+        } else {
+            self.floor_m2() / FLOOR_M2_PER_RESIDENT
+        }
+    }
+}
+
+/// How much land a resident has: what the blocks with homes tell, where there are enough of them.
+fn land_m2_per_resident(drafts: &[Draft]) -> f64 {
+    let telling: Vec<&Draft> = drafts.iter().filter(|d| !d.homes.is_empty() && d.land_m2() > 0.0).collect();
+    if telling.len() < BLOCKS_THAT_TELL {
+        return LAND_M2_PER_RESIDENT;
+    }
+    let land: f64 = telling.iter().map(|d| d.land_m2()).sum();
+    let residents: f64 = telling.iter().map(|d| d.floor_m2()).sum::<f64>() / FLOOR_M2_PER_RESIDENT;
+    (land / residents).max(LAND_M2_PER_RESIDENT)
+}
+
+/// Homes by floor area, else an even sample.
+fn demand_points(draft: &Draft) -> Vec<DemandPoint> {
+    let floor = draft.floor_m2();
     if floor > 0.0 {
         let point = |h: &Residence| DemandPoint { at: h.at, weight: h.floor_m2 / floor, snap: None };
-        return (draft.homes.iter().map(point).collect(), floor / FLOOR_M2_PER_RESIDENT);
+        return draft.homes.iter().map(point).collect();
     }
-    let (places, residents) = match &draft.outline {
-        Outline::Point(at) => (vec![*at], 0.0),
-        Outline::Shape(shape) => {
-            (polygon::even_sample(shape, SAMPLE_POINTS, SAMPLE_STEP_M), polygon::area_m2(shape) / LAND_M2_PER_RESIDENT)
-        }
+    let places = match &draft.outline {
+        Outline::Point(at) => vec![*at],
+        Outline::Shape(shape) => polygon::even_sample(shape, SAMPLE_POINTS, SAMPLE_STEP_M),
     };
     let weight = 1.0 / places.len() as f64;
-    (places.into_iter().map(|at| DemandPoint { at, weight, snap: None }).collect(), residents)
+    places.into_iter().map(|at| DemandPoint { at, weight, snap: None }).collect()
+}
+
+/// The area where most of a block's children live; of equal ones the first.
+fn area_of(points: &[DemandPoint], areas: &Areas) -> Option<usize> {
+    let mut weights: BTreeMap<usize, f64> = BTreeMap::new();
+    for point in points {
+        if let Some(area) = areas.smallest_containing(point.at) {
+            *weights.entry(area).or_default() += point.weight;
+        }
+    }
+    weights.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(area, _)| area)
+}
+
+/// Which pieces people live on. One without a home stays only if the map may have missed its homes: its polygon has few
+/// for its size, no other residential polygon covers the same ground, and it lies inside the extract.
+fn inhabited(
+    pieces: &[Piece<'_>],
+    inside: &[Vec<Residence>],
+    index: &ShapeIndex,
+    projection: &Projection,
+    places: &Places,
+    report: &mut DemandReport,
+) -> Vec<bool> {
+    let mut of_source: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+    for (piece, homes) in pieces.iter().zip(inside) {
+        let sum = of_source.entry(&piece.source.id).or_default();
+        *sum = (sum.0 + homes.len(), sum.1 + piece.area_m2);
+    }
+    let middles: Vec<Option<Point>> = pieces.par_iter().map(|p| polygon::point_inside(&p.shape)).collect();
+    // Of two pieces on the same ground, one without a home gives way to one with homes, else to the larger.
+    let mut overlapped = vec![false; pieces.len()];
+    let gives_way = |i: usize, other: usize| match (inside[i].is_empty(), inside[other].is_empty()) {
+        (true, true) => (pieces[i].area_m2, other) < (pieces[other].area_m2, i),
+        (homeless, _) => homeless,
+    };
+    for (i, middle) in middles.iter().enumerate() {
+        for other in middle.iter().flat_map(|&at| index.containing(at)).filter(|&other| other != i) {
+            overlapped[i] |= gives_way(i, other);
+            overlapped[other] |= gives_way(other, i);
+        }
+    }
+    let beyond = |middle: Option<Point>| {
+        let (Some((low, high)), Some(middle)) = (places.extent, middle) else { return false };
+        let (lon, lat) = projection.unproject(middle);
+        lon < low.lon() || lon > high.lon() || lat < low.lat() || lat > high.lat()
+    };
+    let stays = |(i, piece): (usize, &Piece<'_>)| {
+        if !inside[i].is_empty() {
+            return true;
+        }
+        let (homes, whole_m2) = of_source[piece.source.id.as_str()];
+        let mapped = homes as f64 >= MAPPED_HOMES_PER_HA * whole_m2 / 10_000.0;
+        if overlapped[i] || piece.number.is_some() && (mapped || piece.area_m2 < SLIVER_M2) {
+            report.empty_pieces += 1;
+            return false;
+        }
+        if beyond(middles[i]) {
+            report.beyond_extract += 1;
+            return false;
+        }
+        true
+    };
+    pieces.iter().enumerate().map(stays).collect()
 }
 
 /// A residential polygon, or one piece of a large one.
@@ -357,18 +466,22 @@ struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    fn cut(source: &'a ResidentialArea, projection: &Projection, grid: TileGrid) -> Vec<Self> {
+    /// A polygon whole, or the pieces of a large one; `None` for one that is larger than any city.
+    fn cut(source: &'a ResidentialArea, projection: &Projection) -> Option<Vec<Self>> {
         let shape = projection.project_shape(&source.shape);
         let area_m2 = polygon::area_m2(&shape);
         if area_m2 <= LARGEST_BLOCK_M2 {
-            return vec![Self { source, number: None, shape, area_m2 }];
+            return Some(vec![Self { source, number: None, shape, area_m2 }]);
         }
-        let pieces = grid.cut(&source.shape).into_iter().enumerate().map(|(i, (_, piece))| {
+        // The grid of the polygon's own latitude, so that no other part of the extract changes its pieces.
+        let lat = polygon::bounds(&source.shape).map_or(0.0, |b| f64::midpoint(b.min().y, b.max().y));
+        let pieces = TileGrid::with_tiles_up_to(LARGEST_BLOCK_M2, lat).cut(&source.shape, MOST_TILES)?;
+        let piece = |(i, (_, piece)): (usize, (Tile, LonLatShape))| {
             let shape = projection.project_shape(&piece);
             let area_m2 = polygon::area_m2(&shape);
             Self { source, number: Some(i + 1), shape, area_m2 }
-        });
-        pieces.collect()
+        };
+        Some(pieces.into_iter().enumerate().map(piece).collect())
     }
 }
 
@@ -376,8 +489,7 @@ impl<'a> Piece<'a> {
 fn homes(projection: &Projection, places: &Places, report: &mut DemandReport) -> Vec<(Residence, LonLat)> {
     let index = ShapeIndex::new(places.other_use.iter());
     let lives_here = |b: &Building| {
-        b.home == Home::Certain
-            || index.first_containing(Point { x: b.at.lon(), y: b.at.lat() }, |i| &places.other_use[i]).is_none()
+        b.home == Home::Certain || index.containing(Point { x: b.at.lon(), y: b.at.lat() }).next().is_none()
     };
     let homes: Vec<(Residence, LonLat)> = places
         .buildings

@@ -64,7 +64,8 @@ pub fn geodesic_m(a: LonLat, b: LonLat) -> f64 {
     let w2 = 1.0 - E2 * (1.0 - cos * cos);
     let n = A / w2.sqrt();
     let m = n * (1.0 - E2) / w2;
-    let dlon = (f64::from(b.lon_e7) - f64::from(a.lon_e7)) * (std::f64::consts::PI / (180.0 * STEPS_PER_DEGREE));
+    let dlon = short_way(f64::from(b.lon_e7) - f64::from(a.lon_e7), STEPS_PER_DEGREE)
+        * (std::f64::consts::PI / (180.0 * STEPS_PER_DEGREE));
     let dlat = (f64::from(b.lat_e7) - f64::from(a.lat_e7)) * (std::f64::consts::PI / (180.0 * STEPS_PER_DEGREE));
     let (east, north) = (n * cos * dlon, m * dlat);
     // Not `hypot`: nothing here can overflow, and an import measures half a million of these.
@@ -107,7 +108,7 @@ impl Projection {
         let t = (sin / cos) * (sin / cos);
         let ep2 = E2 / (1.0 - E2);
         let c = ep2 * cos * cos;
-        let a = (lon - self.lon0).to_radians() * cos;
+        let a = short_way(lon - self.lon0, 1.0).to_radians() * cos;
         let n = A / (1.0 - E2 * sin * sin).sqrt();
         let a2 = a * a;
         let x = n * a * (1.0 + a2 / 6.0 * (1.0 - t + c + a2 / 20.0 * (5.0 - 18.0 * t + t * t + 72.0 * c - 58.0 * ep2)));
@@ -164,7 +165,13 @@ impl Projection {
                 - d2 / 6.0
                     * (1.0 + 2.0 * t + c
                         - d2 / 20.0 * (5.0 - 2.0 * c + 28.0 * t - 3.0 * c * c + 8.0 * ep2 + 24.0 * t * t)));
-        (self.lon0 + lon.to_degrees(), lat.to_degrees())
+        (short_way(self.lon0 + lon.to_degrees(), 1.0), lat.to_degrees())
+    }
+
+    /// How much longer a metre on the ground is drawn at a place on the plan: 1 on the central meridian, 1.00003 fifty
+    /// kilometres off it.
+    pub fn scale_at(&self, at: Point) -> f64 {
+        (at.x / A).cosh()
     }
 
     /// A shape from degrees to the plan.
@@ -178,6 +185,18 @@ impl Projection {
             let (lon, lat) = self.unproject(c);
             Coord { x: round7(lon), y: round7(lat) }
         })
+    }
+}
+
+/// A difference of longitudes, in units of which `per_degree` make a degree, the short way round the earth.
+fn short_way(difference: f64, per_degree: f64) -> f64 {
+    let half = 180.0 * per_degree;
+    if difference > half {
+        difference - 2.0 * half
+    } else if difference < -half {
+        difference + 2.0 * half
+    } else {
+        difference
     }
 }
 
@@ -243,6 +262,16 @@ mod tests {
             let plane = (p.x - q.x).hypot(p.y - q.y);
             prop_assert!((plane - geodesic_m(a, b)).abs() <= 2e-6 * plane + 1e-3);
         }
+    }
+
+    #[test]
+    fn the_date_line_is_no_border() {
+        let (east, west) = (place(179.999, 52.0), place(-179.999, 52.0));
+        assert!((geodesic_m(east, west) - 137.3).abs() < 0.1, "{}", geodesic_m(east, west));
+        let projection = Projection::new(east);
+        assert!((projection.project(west).x - 137.3).abs() < 0.1);
+        let (lon, lat) = projection.unproject(projection.project(west));
+        assert_eq!(LonLat::from_degrees(lon, lat), Some(west));
     }
 
     #[test]

@@ -135,6 +135,7 @@ pub struct Network {
     first_incoming: Vec<u32>,
     incoming: Vec<Incoming>,
     tree: RTree<EdgeBox>,
+    options: NetworkOptions,
 }
 
 impl Network {
@@ -164,12 +165,17 @@ impl Network {
         );
         report.nodes = nodes.len();
         report.edges = edges.len();
-        (Self { projection, graph, edges, vertices, first_incoming, incoming, tree }, report)
+        (Self { projection, graph, edges, vertices, first_incoming, incoming, tree, options }, report)
     }
 
     /// The way between degrees and this network's plan.
     pub fn projection(&self) -> &Projection {
         &self.projection
+    }
+
+    /// What decided which streets are part of it.
+    pub fn options(&self) -> NetworkOptions {
+        self.options
     }
 
     /// The petgraph graph: a node's weight is its place, an arc's weight the edge it walks, in walking direction.
@@ -207,14 +213,17 @@ impl Network {
     /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre)
     /// the first along the way with the smallest id. Ferries are not snapped to.
     pub fn snap(&self, at: Point, within_m: f64) -> Option<Snap> {
+        let scale = self.projection.scale_at(at);
         // Most points stand close to a street: a small box first, the whole circle only when that finds nothing.
-        let near_m = 40.0_f64.min(within_m);
-        match self.snap_in_box(at, near_m) {
-            Some(snap) if snap.offset_m <= near_m => Some(snap),
-            _ => self.snap_in_box(at, within_m).filter(|s| s.offset_m <= within_m),
-        }
+        let (near, within) = (40.0_f64.min(within_m) * scale, within_m * scale);
+        let found = match self.snap_in_box(at, near) {
+            Some(snap) if snap.offset_m <= near => Some(snap),
+            _ => self.snap_in_box(at, within).filter(|s| s.offset_m <= within),
+        };
+        found.map(|snap| Snap { offset_m: snap.offset_m / scale, ..snap })
     }
 
+    /// The nearest point in a box on the plan; its offset is still that on the plan.
     fn snap_in_box(&self, at: Point, half_m: f64) -> Option<Snap> {
         let envelope = AABB::from_corners([at.x - half_m, at.y - half_m], [at.x + half_m, at.y + half_m]);
         let mut best: Option<(i64, Snap)> = None;
@@ -303,19 +312,19 @@ impl Weights {
     }
 }
 
-/// The middle of the box around all places; 0, 0 when there are none.
+/// The place in the middle of all: half lie east of it, half north. A stray street on another continent moves it by a
+/// hair, where it would move the middle of the box around all by half the earth. 0, 0 when there are no places.
 fn centre(points: &[LonLat]) -> LonLat {
-    let mut low = (i32::MAX, i32::MAX);
-    let mut high = (i32::MIN, i32::MIN);
-    for p in points {
-        low = (low.0.min(p.lon_e7), low.1.min(p.lat_e7));
-        high = (high.0.max(p.lon_e7), high.1.max(p.lat_e7));
-    }
     if points.is_empty() {
         return LonLat::default();
     }
-    let middle = |a: i32, b: i32| i64::midpoint(i64::from(a), i64::from(b)) as i32;
-    LonLat { lon_e7: middle(low.0, high.0), lat_e7: middle(low.1, high.1) }
+    let step = points.len() / 10_000 + 1;
+    let median = |of: fn(&LonLat) -> i32| {
+        let mut all: Vec<i32> = points.iter().step_by(step).map(of).collect();
+        let middle = all.len() / 2;
+        *all.select_nth_unstable(middle).1
+    };
+    LonLat { lon_e7: median(|p| p.lon_e7), lat_e7: median(|p| p.lat_e7) }
 }
 
 /// The places of a way, without the repetition of one that follows itself.

@@ -108,4 +108,6 @@ pub struct Places {
     pub buildings: Vec<Building>,
     /// Administrative areas, by id.
     pub areas: Vec<Area>,
+    /// South-west and north-east corner of what the extract covers, where that is known: outlines may reach beyond it.
+    pub extent: Option<(LonLat, LonLat)>,
 }

@@ -9,15 +9,17 @@ use std::f64::consts::PI;
 
 /// Whether a point lies inside a shape, by the even-odd rule over all its rings.
 pub fn contains(shape: &MultiPolygon<f64>, p: Coord<f64>) -> bool {
-    let crossings = |ring: &LineString<f64>| {
-        ring.0.windows(2).filter(|w| (w[0].y > p.y) != (w[1].y > p.y) && p.x < crossing_x(w[0], w[1], p.y)).count()
-    };
-    let rings = shape.0.iter().flat_map(|polygon| std::iter::once(polygon.exterior()).chain(polygon.interiors()));
-    rings.map(crossings).sum::<usize>() % 2 == 1
+    let sides = rings(shape).flat_map(|ring| ring.0.windows(2));
+    sides.filter(|w| crosses_east_of(w[0], w[1], p)).count() % 2 == 1
 }
 
-fn crossing_x(a: Coord<f64>, b: Coord<f64>, y: f64) -> f64 {
-    a.x + (b.x - a.x) * (y - a.y) / (b.y - a.y)
+fn rings(shape: &MultiPolygon<f64>) -> impl Iterator<Item = &LineString<f64>> {
+    shape.0.iter().flat_map(|polygon| std::iter::once(polygon.exterior()).chain(polygon.interiors()))
+}
+
+/// Whether a side crosses the line that runs from `p` due east.
+fn crosses_east_of(a: Coord<f64>, b: Coord<f64>, p: Coord<f64>) -> bool {
+    (a.y > p.y) != (b.y > p.y) && p.x < a.x + (b.x - a.x) * (p.y - a.y) / (b.y - a.y)
 }
 
 /// Square metres of a shape on the plan.
@@ -43,7 +45,8 @@ pub fn even_sample(shape: &Shape, wanted: usize, least_m: f64) -> Vec<Point> {
     // A thin shape in a large box must not cost more than the box of a fat one.
     let by_area = (area_m2(shape) / wanted as f64).sqrt();
     let by_box = (bounds.width() * bounds.height() / (wanted * 64) as f64).sqrt();
-    let step = by_area.max(by_box).max(least_m);
+    let by_length = bounds.width().max(bounds.height()) / 256.0;
+    let step = by_area.max(by_box).max(by_length).max(least_m);
     let (columns, rows) = ((bounds.width() / step).ceil() as usize, (bounds.height() / step).ceil() as usize);
     let margin_x = (bounds.width() - columns as f64 * step) / 2.0;
     let margin_y = (bounds.height() - rows as f64 * step) / 2.0;
@@ -116,16 +119,20 @@ impl TileGrid {
         )
     }
 
-    /// Cuts a shape in degrees along the tile lines, from north to south and west to east. Halving, not clipping tile by
+    /// Cuts a shape in degrees along the tile lines, from north to south and west to east; `None` when its box spans more
+    /// than `most` tiles: no land that people live on is that large. Halving, not clipping tile by
     /// tile: an outline of ten thousand vertices over a thousand tiles is looked at ten times, not a thousand.
-    pub fn cut(self, shape: &LonLatShape) -> Vec<(Tile, LonLatShape)> {
-        let Some(bounds) = bounds(shape) else { return Vec::new() };
+    pub fn cut(self, shape: &LonLatShape, most: u64) -> Option<Vec<(Tile, LonLatShape)>> {
+        let Some(bounds) = bounds(shape) else { return Some(Vec::new()) };
         let low = self.tile_at(bounds.min().x, bounds.max().y);
         let high = self.tile_at(bounds.max().x, bounds.min().y);
+        if u64::from(high.x - low.x + 1) * u64::from(high.y - low.y + 1) > most {
+            return None;
+        }
         let mut out = Vec::new();
         self.halve(shape.clone(), (low.x, low.y), (high.x + 1, high.y + 1), &mut out);
         out.sort_by_key(|(tile, _)| *tile);
-        out
+        Some(out)
     }
 
     fn halve(self, shape: LonLatShape, low: (u32, u32), high: (u32, u32), out: &mut Vec<(Tile, LonLatShape)>) {
@@ -156,42 +163,82 @@ pub fn rectangle(rect: Rect<f64>) -> MultiPolygon<f64> {
     MultiPolygon(vec![Polygon::new(rect.to_polygon().exterior().clone(), Vec::new())])
 }
 
-/// An rstar tree over the boxes of shapes.
+/// Shapes to be asked which of them contain a point: an rstar tree over their boxes, and the sides of each sorted into
+/// slabs by northing, so that an outline of ten thousand vertices costs no more than one of a hundred.
 pub(crate) struct ShapeIndex {
     tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
+    shapes: Vec<Slabs>,
 }
 
 impl ShapeIndex {
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a MultiPolygon<f64>>) -> Self {
-        let boxes = shapes
-            .enumerate()
-            .filter_map(|(i, shape)| {
-                let b = bounds(shape)?;
+        let mut boxes = Vec::new();
+        let mut all = Vec::new();
+        for shape in shapes {
+            if let Some(b) = bounds(shape) {
                 let rectangle = Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
-                Some(GeomWithData::new(rectangle, i))
-            })
-            .collect();
-        Self { tree: RTree::bulk_load(boxes) }
+                boxes.push(GeomWithData::new(rectangle, all.len()));
+            }
+            all.push(Slabs::new(shape));
+        }
+        Self { tree: RTree::bulk_load(boxes), shapes: all }
     }
 
     /// Indices of all shapes that contain a point, in no particular order.
-    pub(crate) fn containing<'a>(
-        &'a self,
-        at: Point,
-        shape: impl Fn(usize) -> &'a MultiPolygon<f64> + 'a,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let here = AABB::from_point([at.x, at.y]);
-        let boxes = self.tree.locate_in_envelope_intersecting(here).map(|b| b.data);
-        boxes.filter(move |&i| contains(shape(i), at))
+    pub(crate) fn containing(&self, at: Coord<f64>) -> impl Iterator<Item = usize> + '_ {
+        let boxes = self.tree.locate_in_envelope_intersecting(AABB::from_point([at.x, at.y])).map(|b| b.data);
+        boxes.filter(move |&i| self.shapes[i].contains(at))
+    }
+}
+
+/// The sides of a shape, grouped by the slabs of northing that they pass through.
+struct Slabs {
+    low: f64,
+    per_unit: f64,
+    first: Vec<u32>,
+    sides: Vec<[Coord<f64>; 2]>,
+}
+
+impl Slabs {
+    fn new(shape: &MultiPolygon<f64>) -> Self {
+        let sides: Vec<[Coord<f64>; 2]> = rings(shape).flat_map(|r| r.0.windows(2)).map(|w| [w[0], w[1]]).collect();
+        let (low, high) = bounds(shape).map_or((0.0, 0.0), |b| (b.min().y, b.max().y));
+        let mut out = Self { low, per_unit: 0.0, first: Vec::new(), sides: Vec::new() };
+        let mut count = (sides.len() / 4).clamp(1, 4_096);
+        let span = |out: &Self, side: &[Coord<f64>; 2], count: usize| {
+            let (a, b) = (out.slab(side[0].y, count), out.slab(side[1].y, count));
+            a.min(b)..=a.max(b)
+        };
+        loop {
+            out.per_unit = if high > low { count as f64 / (high - low) } else { 0.0 };
+            // Sides as tall as the shape stand in every slab: fewer slabs then, rather than a hundred copies of each.
+            let copies: usize = sides.iter().map(|side| span(&out, side, count).count()).sum();
+            if count == 1 || copies <= 8 * sides.len() {
+                break;
+            }
+            count /= 2;
+        }
+        let mut grouped: Vec<Vec<[Coord<f64>; 2]>> = vec![Vec::new(); count];
+        for side in sides {
+            grouped[span(&out, &side, count)].iter_mut().for_each(|slab| slab.push(side));
+        }
+        for slab in grouped {
+            out.first.push(out.sides.len() as u32);
+            out.sides.extend(slab);
+        }
+        out.first.push(out.sides.len() as u32);
+        out
     }
 
-    /// The first shape that contains a point.
-    pub(crate) fn first_containing<'a>(
-        &'a self,
-        at: Point,
-        shape: impl Fn(usize) -> &'a MultiPolygon<f64> + 'a,
-    ) -> Option<usize> {
-        self.containing(at, shape).min()
+    fn slab(&self, y: f64, count: usize) -> usize {
+        (((y - self.low) * self.per_unit) as usize).min(count - 1)
+    }
+
+    /// By the even-odd rule, as [`contains`].
+    fn contains(&self, p: Coord<f64>) -> bool {
+        let slab = self.slab(p.y, self.first.len() - 1);
+        let sides = &self.sides[self.first[slab] as usize..self.first[slab + 1] as usize];
+        sides.iter().filter(|s| crosses_east_of(s[0], s[1], p)).count() % 2 == 1
     }
 }
 
@@ -229,7 +276,8 @@ mod tests {
             (x: 28.80, y: 46.95), (x: 28.86, y: 46.97), (x: 28.83, y: 46.99), (x: 28.90, y: 47.03), (x: 28.79, y: 47.04),
         ]]);
         let grid = TileGrid::with_tiles_up_to(200_000.0, 47.0);
-        let pieces = grid.cut(&shape);
+        let pieces = grid.cut(&shape, 100_000).unwrap();
+        assert_eq!(grid.cut(&shape, 100), None);
         assert!(pieces.len() > 100);
         let sum: f64 = pieces.iter().map(|(_, piece)| piece.unsigned_area()).sum();
         assert!((sum / shape.unsigned_area() - 1.0).abs() < 1e-6, "{sum}");
@@ -237,6 +285,30 @@ mod tests {
             let (tile, piece) = (grid.bounds(*tile), bounds(piece).unwrap());
             assert!(piece.min().x > tile.min().x - 1e-7 && piece.max().x < tile.max().x + 1e-7);
             assert!(piece.min().y > tile.min().y - 1e-7 && piece.max().y < tile.max().y + 1e-7);
+        }
+    }
+
+    #[test]
+    fn the_index_contains_what_the_shapes_contain() {
+        // A star of 400 vertices around a hole, and a square beside it.
+        let star = |radius: f64, dent: f64| -> LineString<f64> {
+            let vertex = |i: i32| {
+                let (sin, cos) = (f64::from(i) * PI / 200.0).sin_cos();
+                let r = if i % 2 == 0 { radius } else { radius * dent };
+                (r * cos, r * sin)
+            };
+            (0..=400).map(vertex).collect()
+        };
+        let shapes = [MultiPolygon(vec![Polygon::new(star(100.0, 0.7), vec![star(40.0, 0.5)])]), ring_with_hole()];
+        let index = ShapeIndex::new(shapes.iter());
+        for i in -60..60 {
+            for j in -60..60 {
+                let p = Coord { x: f64::from(i) * 2.03, y: f64::from(j) * 1.97 };
+                let mut found: Vec<usize> = index.containing(p).collect();
+                found.sort_unstable();
+                let expected: Vec<usize> = (0..2).filter(|&s| contains(&shapes[s], p)).collect();
+                assert_eq!(found, expected, "{p:?}");
+            }
         }
     }
 

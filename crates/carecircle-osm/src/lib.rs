@@ -20,6 +20,7 @@ mod wire;
 pub use report::{Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, ReadError, StreetCounts};
 
 use blob::Blobs;
+use carecircle_core::geometry::LonLat;
 use carecircle_core::place::Places;
 use carecircle_core::street::Streets;
 use std::fmt;
@@ -75,8 +76,19 @@ pub fn read_from<S: Read + Seek + Send>(source: S, options: &ReadOptions) -> Res
     let mut harvest = stages::harvest(&blobs, options, &mut report)?;
     let header = blobs.header;
     let drawn = std::mem::take(&mut harvest.drawn);
-    let (places, (streets, counts)) =
+    let (mut places, (streets, counts)) =
         rayon::join(|| places::places(drawn, &harvest, &mut report), || streets::streets(&harvest));
     report.streets.add(counts);
+    places.extent = header.bounds.map(|b| (b.south_west, b.north_east)).or_else(|| extent(&streets));
     Ok(Extract { streets, places, report, header })
+}
+
+/// The box around all streets.
+fn extent(streets: &Streets) -> Option<(LonLat, LonLat)> {
+    let lons = || streets.points.iter().map(|p| p.lon_e7);
+    let lats = || streets.points.iter().map(|p| p.lat_e7);
+    Some((
+        LonLat { lon_e7: lons().min()?, lat_e7: lats().min()? },
+        LonLat { lon_e7: lons().max()?, lat_e7: lats().max()? },
+    ))
 }
