@@ -120,6 +120,14 @@ impl Known {
 }
 
 impl Tally {
+    /// Counts a block in.
+    pub fn count(&mut self, block: &Block, verdict: &Verdict) {
+        self.blocks += 1;
+        self.by_status[verdict.status as usize] += 1;
+        self.children += block.children;
+        self.covered += block.children * verdict.covered_share;
+    }
+
     /// Children within the circle over children, or `None` where there are no children.
     pub fn covered_share(&self) -> Option<f64> {
         (self.children > 0.0).then(|| self.covered / self.children)
@@ -281,14 +289,8 @@ fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool]) -> (Vec<Tally>,
     let mut tallies = vec![Tally::default(); areas.all().len()];
     let mut total = Tally::default();
     for (block, verdict) in study.demand().blocks.iter().zip(verdicts) {
-        let add = |t: &mut Tally| {
-            t.blocks += 1;
-            t.by_status[verdict.status as usize] += 1;
-            t.children += block.children;
-            t.covered += block.children * verdict.covered_share;
-        };
-        add(&mut total);
-        areas.chain(block.area).for_each(|a| add(&mut tallies[a]));
+        total.count(block, verdict);
+        areas.chain(block.area).for_each(|a| tallies[a].count(block, verdict));
     }
     for (sited, &counts) in study.facilities().iter().zip(eligible) {
         let places = sited.facility.places.map(f64::from);

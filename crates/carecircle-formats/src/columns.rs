@@ -38,6 +38,9 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("parent", &["上级", "上级编号"]),
 ];
 
+/// What stands behind the columns of a rejected row.
+const REJECT_COLUMNS: [&str; 3] = ["reject_row", "reject_column", "reject_why"];
+
 /// A row that can't be used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reject {
@@ -47,8 +50,8 @@ pub struct Reject {
     pub column: String,
     /// Why, and what would be accepted.
     pub why: String,
-    /// The cells as they came.
-    pub cells: Vec<String>,
+    /// The cells as they came, each with its column.
+    pub cells: Vec<(usize, String)>,
 }
 
 /// Rows turned into things, and the rows that couldn't be.
@@ -65,8 +68,19 @@ pub struct Sorted<T> {
 /// The user's own mapping from `--columns`: our name to the table's header.
 pub type Mapping = BTreeMap<String, String>;
 
-/// Reads `ours=theirs,…`; the error says which part is none.
+/// Reads `ours=theirs,…`; the error says which part is none, or which name is not ours.
 pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
+    let mapping = parse_pairs(text)?;
+    match mapping.keys().find(|ours| !SYNONYMS.iter().any(|(name, _)| name == ours)) {
+        Some(ours) => {
+            let names = SYNONYMS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            Err(format!("`{ours}` is none of our columns: {names}"))
+        }
+        None => Ok(mapping),
+    }
+}
+
+fn parse_pairs(text: &str) -> Result<Mapping, String> {
     let pairs = text.split(',').filter(|part| !part.trim().is_empty()).map(|part| match part.split_once('=') {
         Some((ours, theirs)) if !ours.trim().is_empty() && !theirs.trim().is_empty() => {
             Ok((ours.trim().to_owned(), theirs.trim().to_owned()))
@@ -92,8 +106,7 @@ type Bad = (String, String);
 
 impl<'a> Cells<'a> {
     fn text(&self, name: &str) -> Option<&'a str> {
-        let at = self.names.iter().position(|n| n == name)?;
-        self.row.cells.get(at).map(String::as_str).filter(|cell| !cell.is_empty())
+        self.row.cells.iter().find(|(at, _)| self.names[*at] == name).map(|(_, cell)| cell.as_str())
     }
 
     fn parsed<T>(&self, name: &str, want: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Bad> {
@@ -173,11 +186,11 @@ impl<'a> Cells<'a> {
 
     /// Columns that none of `known` reads, under their own names.
     fn others(&self, known: &[&str]) -> BTreeMap<String, String> {
-        let cells = self.names.iter().zip(&self.row.cells);
-        cells
-            .filter(|(name, cell)| !known.contains(&name.as_str()) && !name.is_empty() && !cell.is_empty())
-            .map(|(name, cell)| (name.clone(), cell.clone()))
-            .collect()
+        let named = self.row.cells.iter().map(|(at, cell)| (&self.names[*at], cell));
+        let others = named.filter(|(name, _)| !known.contains(&name.as_str()) && !name.is_empty());
+        // What an earlier run said of a row that has been mended since.
+        let others = others.filter(|(name, _)| !REJECT_COLUMNS.contains(&name.as_str()));
+        others.map(|(name, cell)| (name.clone(), cell.clone())).collect()
     }
 }
 
@@ -205,15 +218,24 @@ fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
 fn number(text: &str) -> Option<f64> {
     let plain: String = text
         .chars()
-        .filter(|c| !matches!(c, ',' | '，' | ' ' | '\u{a0}' | '\u{3000}'))
+        .filter(|c| !matches!(c, ' ' | '\u{a0}' | '\u{3000}'))
         .map(|c| match c {
             '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
             '．' => '.',
+            '，' => ',',
             '－' => '-',
             other => other,
         })
         .collect();
-    plain.parse().ok().filter(|v: &f64| v.is_finite())
+    let mut groups = plain.split('.').next().unwrap_or_default().split(',');
+    let first = groups.next().unwrap_or_default();
+    // 1,234 has a thousands mark; 1234,5 has something else, and 12345 it is not.
+    let marked = first.trim_start_matches('-').len() <= 3 && groups.clone().all(|g| g.len() == 3);
+    let whole = groups.next().is_none();
+    let decimals_clean = !plain.split('.').skip(1).any(|d| d.contains(','));
+    let value: f64 =
+        if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
+    value.is_finite().then_some(value)
 }
 
 /// The columns by our names. A mapping to a header that this table doesn't have is meant for another table.
@@ -226,25 +248,33 @@ fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
     name_columns(table, &here)
 }
 
+/// What a header means, if anything.
+type Meaning<'a> = Box<dyn Fn(&String) -> Option<String> + 'a>;
+
 /// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own.
 fn name_columns(table: &Table, mapping: &Mapping) -> Vec<String> {
-    let meaning = |header: &String| {
-        let lower = header.trim().to_lowercase();
-        let mapped = mapping.iter().find(|(_, theirs)| *theirs == header).map(|(ours, _)| ours.clone());
-        let usual = || SYNONYMS.iter().find(|(name, others)| *name == lower || others.contains(&lower.as_str()));
-        // A column that the user has named is not found a second time by its usual header.
-        mapped.or_else(|| usual().map(|(name, _)| (*name).to_owned()).filter(|name| !mapping.contains_key(name)))
-    };
-    let mut out: Vec<String> = Vec::with_capacity(table.columns.len());
-    for header in &table.columns {
-        // Of two columns with one meaning the first counts.
-        let name = meaning(header).filter(|name| !out.contains(name)).unwrap_or_else(|| {
-            let ours = SYNONYMS.iter().any(|(name, _)| name == header) || out.contains(header);
-            if ours { format!("{header}_in_table") } else { header.clone() }
-        });
-        out.push(name);
+    let mut out: Vec<Option<String>> = vec![None; table.columns.len()];
+    let is_ours = |name: &str| SYNONYMS.iter().any(|(ours, _)| *ours == name);
+    let lower = |header: &String| header.trim().to_lowercase();
+    // The user's word first, then our own names, then the usual headers: `x, y, code, id, lon, lat` has its place in `lon`
+    // and `lat`. Of two columns with one meaning the first counts.
+    let by_user: Meaning =
+        Box::new(|header| mapping.iter().find(|(_, theirs)| *theirs == header).map(|(ours, _)| ours.clone()));
+    let by_name: Meaning = Box::new(|header| Some(lower(header)).filter(|name| is_ours(name)));
+    let by_usage: Meaning = Box::new(|header| {
+        let usual = SYNONYMS.iter().find(|(_, others)| others.contains(&lower(header).as_str()));
+        usual.map(|(name, _)| (*name).to_owned())
+    });
+    for meaning in [by_user, by_name, by_usage] {
+        for (i, header) in table.columns.iter().enumerate().filter(|(_, header)| !header.is_empty()) {
+            let found = meaning(header).filter(|name| !out.iter().flatten().any(|taken| taken == name));
+            if out[i].is_none() && found.is_some() {
+                out[i] = found;
+            }
+        }
     }
-    out
+    let unnamed = |header: &String| if is_ours(header) { format!("{header}_in_table") } else { header.clone() };
+    out.into_iter().zip(&table.columns).map(|(name, header)| name.unwrap_or_else(|| unnamed(header))).collect()
 }
 
 /// Turns every row into a thing or a reject.
@@ -453,14 +483,14 @@ fn level_named(text: &str) -> Option<AreaLevel> {
 
 /// Writes rejects with their original columns, ready to be mended and read again, and what was wrong behind them.
 pub fn write_rejects(out: impl io::Write, table: &Table, rejects: &[Reject]) -> Result<(), csv::Error> {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
-    let more = ["reject_row", "reject_column", "reject_why"];
-    writer.write_record(table.columns.iter().map(String::as_str).chain(more))?;
+    let mut writer = csv::Writer::from_writer(out);
+    let columns: Vec<usize> =
+        (0..table.columns.len()).filter(|&i| !REJECT_COLUMNS.contains(&table.columns[i].as_str())).collect();
+    writer.write_record(columns.iter().map(|&i| table.columns[i].as_str()).chain(REJECT_COLUMNS))?;
     for reject in rejects {
-        let mut cells = reject.cells.clone();
-        cells.resize(table.columns.len(), String::new());
+        let cell = |at: &usize| reject.cells.iter().find(|(i, _)| i == at).map_or("", |(_, cell)| cell.as_str());
         let number = reject.row.to_string();
-        writer.write_record(cells.iter().map(String::as_str).chain([&*number, &reject.column, &reject.why]))?;
+        writer.write_record(columns.iter().map(cell).chain([&*number, &reject.column, &reject.why]))?;
     }
     writer.flush()?;
     Ok(())
@@ -491,6 +521,10 @@ mod tests {
         let read = facilities(&table, &mapping).unwrap();
         assert_eq!(read.used[0].places, Some(7));
         assert!(parse_mapping("places").unwrap_err().contains("ours=theirs"));
+        assert!(parse_mapping("plcaes=总数").unwrap_err().contains("none of our columns"));
+        let arcgis = csv("x,y,code,id,lon,lat\n9,9,z,a,1,2\n");
+        let read = facilities(&arcgis, &Mapping::new()).unwrap();
+        assert_eq!((read.used[0].id.as_str(), read.used[0].at.lon()), ("a", 1.0), "our own names come first");
     }
 
     #[test]
@@ -517,6 +551,18 @@ mod tests {
         assert_eq!((read.used[0].inclusive, read.used[0].places), (Some(true), None));
         let doubted: Vec<_> = read.doubts.iter().map(|d| (d.row, d.column.as_str())).collect();
         assert_eq!(doubted, [(3, "kind"), (3, "备案状态"), (3, "普惠"), (3, "places")]);
+    }
+
+    #[test]
+    fn a_comma_is_a_thousands_mark_only_where_thousands_stand() {
+        for (text, value) in
+            [("1,234", Some(1_234.0)), ("1,234,567.5", Some(1_234_567.5)), ("１２，３４５", Some(12_345.0))]
+        {
+            assert_eq!(number(text), value, "{text}");
+        }
+        for text in ["1234,5", "1,23", "1.5,000", "", "-", "1e999", "nan"] {
+            assert_eq!(number(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! bytes. Exterior rings run counter-clockwise, coordinates carry seven decimals at most, nothing depends on a hash map.
 
 use carecircle_core::coverage::{Coverage, Reason, Tally};
-use carecircle_core::demand::{Block, Outline};
+use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, Point, Projection, Shape};
 use carecircle_core::isochrone::Isochrone;
@@ -205,7 +205,7 @@ fn close_feature(out: &mut Vec<u8>) {
 }
 
 /// The properties of a block, in order.
-pub const BLOCK_PROPERTIES: [&str; 11] = [
+pub const BLOCK_PROPERTIES: [&str; 12] = [
     "id",
     "name",
     "status",
@@ -216,8 +216,18 @@ pub const BLOCK_PROPERTIES: [&str; 11] = [
     "children",
     "demand",
     "area",
+    "estimated_from",
     "population",
 ];
+
+/// What an estimate of children rests on.
+fn estimated_from(block: &Block) -> Option<&'static str> {
+    (block.children_from == ChildrenFrom::Estimated).then_some(match block.population {
+        Some(_) => "residents",
+        None if block.from_land => "land",
+        None => "floor",
+    })
+}
 
 /// Minutes to four decimals: the search counts milliseconds, 0.006 s is below what any map can tell.
 fn rounded_minutes(minutes: f64) -> f64 {
@@ -239,6 +249,7 @@ pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, draw
     property(out, "children", &block.children);
     property(out, "demand", &block.children_from.name());
     property(out, "area", &block.area.map(|a| &study.areas().all()[a].id));
+    property(out, "estimated_from", &estimated_from(block));
     property(out, "population", &block.population);
     pass_through(out, &block.other, &BLOCK_PROPERTIES);
     close_feature(out);
@@ -363,6 +374,7 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
         "speed_kmh": policy.profile.speed.kmh(),
         "block_share": policy.block_share,
         "snap_m": study.snap_m(),
+        "island_m": study.network().options().island_m,
         "kinds": if eligibility.kinds.is_empty() { json!("all") } else {
             json!(eligibility.kinds.iter().map(|k| k.name()).collect::<Vec<_>>())
         },
@@ -371,13 +383,11 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
         "min_places": eligibility.min_places,
     });
     if study.demand().blocks.iter().any(|b| b.children_from.name() == "estimated") {
-        use carecircle_core::demand::{
-            FLOOR_M2_PER_RESIDENT, LAND_M2_PER_RESIDENT, UNDER3_PER_RESIDENT, UNKNOWN_LEVELS,
-        };
+        use carecircle_core::demand::{FLOOR_M2_PER_RESIDENT, UNDER3_PER_RESIDENT, UNKNOWN_LEVELS};
         parameters["estimate"] = json!({
             "under3_per_resident": UNDER3_PER_RESIDENT,
             "floor_m2_per_resident": FLOOR_M2_PER_RESIDENT,
-            "land_m2_per_resident": LAND_M2_PER_RESIDENT,
+            "land_m2_per_resident": study.demand().land_m2_per_resident,
             "levels_where_unknown": UNKNOWN_LEVELS,
         });
     }

@@ -8,6 +8,9 @@ use geo::{Coord, LineString, MultiPolygon, Polygon};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// Tables with more columns than this are refused: they are no registers.
+pub const MOST_COLUMNS: usize = 1_000;
+
 /// Tables larger than this are refused: they are no registers.
 pub const LARGEST_FILE: u64 = 1 << 30;
 
@@ -39,6 +42,12 @@ pub enum TableError {
     /// Text that is neither UTF-8 nor GB18030.
     #[error("{}: the text is neither UTF-8, UTF-16 nor GB18030; save it as \"CSV UTF-8\"", path.display())]
     Encoding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The table has too many columns.
+    #[error("{}: more than {MOST_COLUMNS} columns", path.display())]
+    TooManyColumns {
         /// The file.
         path: PathBuf,
     },
@@ -92,8 +101,8 @@ pub enum Geometry {
 pub struct Row {
     /// Its number as a person counts: the line in a spreadsheet (the header is 1), or the feature's place from 1.
     pub number: usize,
-    /// Its cells, one for each column of the table.
-    pub cells: Vec<String>,
+    /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
+    pub cells: Vec<(usize, String)>,
     /// Its geometry, from GeoJSON; the error where there is one that is no point or polygon.
     pub geometry: Option<Result<Geometry, String>>,
 }
@@ -143,19 +152,23 @@ impl Table {
         for record in reader.records() {
             let record = record.map_err(fail)?;
             let number = lines.at(&text, record.position().map_or(0, |p| p.byte() as usize));
-            let mut cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
             if std::mem::take(&mut skip_hint) {
                 continue;
             }
             if columns.is_empty() {
-                columns = cells;
+                columns = record.iter().map(|cell| cell.trim().to_owned()).collect();
                 continue;
             }
-            if cells.iter().all(String::is_empty) {
-                continue;
+            // Cells beyond the header are kept, under a name of their own.
+            columns.extend((columns.len()..record.len().min(MOST_COLUMNS + 1)).map(|i| format!("column_{}", i + 1)));
+            if columns.len() > MOST_COLUMNS {
+                return Err(TableError::TooManyColumns { path: path.to_owned() });
             }
-            cells.resize(columns.len().max(cells.len()), String::new());
-            rows.push(Row { number, cells, geometry: None });
+            let cells = record.iter().map(str::trim).enumerate().filter(|(_, cell)| !cell.is_empty());
+            let cells: Vec<(usize, String)> = cells.map(|(i, cell)| (i, cell.to_owned())).collect();
+            if !cells.is_empty() {
+                rows.push(Row { number, cells, geometry: None });
+            }
         }
         if columns.iter().all(String::is_empty) {
             return Err(TableError::Empty { path: path.to_owned() });
@@ -183,28 +196,27 @@ impl Table {
         let mut known = std::collections::BTreeMap::new();
         let mut rows = Vec::new();
         for (i, feature) in features.iter().enumerate() {
-            let mut cells = vec![String::new(); columns.len()];
-            let mut put = |name: &str, text: String| {
+            let mut cells: Vec<(usize, String)> = Vec::new();
+            let mut put = |name: &str, value: &Value| {
                 let at = *known.entry(name.to_owned()).or_insert_with(|| {
                     columns.push(name.to_owned());
                     columns.len() - 1
                 });
-                if cells.len() <= at {
-                    cells.resize(at + 1, String::new());
+                let text = cell_text(value);
+                if !text.is_empty() {
+                    cells.retain(|(column, _)| *column != at);
+                    cells.push((at, text));
                 }
-                cells[at] = text;
             };
-            if let Some(id) = feature.get("id").filter(|id| !id.is_null()) {
-                put("id", cell_text(id));
-            }
+            feature.get("id").into_iter().for_each(|id| put("id", id));
             for (name, value) in feature.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                put(name, cell_text(value));
+                put(name, value);
+            }
+            if columns.len() > MOST_COLUMNS {
+                return Err(TableError::TooManyColumns { path: path.to_owned() });
             }
             let geometry = feature.get("geometry").filter(|g| !g.is_null()).map(geometry);
             rows.push(Row { number: i + 1, cells, geometry });
-        }
-        for row in &mut rows {
-            row.cells.resize(columns.len(), String::new());
         }
         Ok(Self { path: path.to_owned(), columns, rows })
     }
@@ -227,7 +239,9 @@ impl LineCount {
     fn at(&mut self, text: &str, byte: usize) -> usize {
         let rest = &text.as_bytes()[byte..];
         let start = byte + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        self.line += text[self.byte..start].matches('\n').count();
+        // Old Mac files end their lines with a carriage return alone.
+        let end = if text.contains('\n') { '\n' } else { '\r' };
+        self.line += text[self.byte..start].matches(end).count();
         self.byte = start;
         self.line + 1
     }
@@ -238,6 +252,11 @@ fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => match number.as_f64() {
+            // 7.0 is seven: an id that went through a spreadsheet.
+            Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => format!("{whole:.0}"),
+            _ => number.to_string(),
+        },
         other => other.to_string(),
     }
 }
@@ -341,7 +360,7 @@ mod tests {
     fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
         let table = csv(b"id,name\n1,\"two\nlines\"\n\n2,short\n3\n");
         assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 5, 6]);
-        assert_eq!(table.rows[2].cells, ["3", ""]);
+        assert_eq!(table.rows[2].cells, [(0, "3".to_owned())]);
     }
 
     #[test]
@@ -353,7 +372,16 @@ mod tests {
         assert_eq!(table.columns[0], "id");
         assert_eq!(table.rows[0].geometry, Some(Ok(Geometry::Point(1.0, 2.0))));
         assert!(matches!(&table.rows[1].geometry, Some(Err(why)) if why.contains("LineString")));
-        assert!(table.rows.iter().all(|r| r.cells.len() == table.columns.len()));
+        assert_eq!(table.rows[0].cells[0], (0, "7".to_owned()));
+    }
+
+    #[test]
+    fn a_table_of_ten_thousand_columns_is_refused() {
+        let wide = vec!["c"; 10_000].join(",");
+        let error = Table::from_csv(Path::new("t.csv"), format!("{wide}\n1\n").as_bytes()).unwrap_err();
+        assert!(matches!(error, TableError::TooManyColumns { .. }));
+        let long_row = csv(b"a,b\n1,2,3\n");
+        assert_eq!(long_row.columns, ["a", "b", "column_3"]);
     }
 
     #[test]

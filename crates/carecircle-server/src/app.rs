@@ -7,23 +7,28 @@ use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
 use crate::{Served, ServerOptions, collections, enquiries, openapi};
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, HOST};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HOST};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// An address longer than this is refused.
 const URI_MAX: usize = 8_192;
+
+/// So much of a body is taken in and forgotten; the connection of one who sends more is closed.
+const BODY_MAX: usize = 16 << 20;
 
 const MAP: &str = include_str!("map.html");
 
@@ -193,7 +198,13 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 
 /// The response before it is finished.
 async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
+    let request = dismiss_body(request, app.options.header_read_timeout);
     let uri = request.uri();
+    let hosts = request.headers().get_all(HOST).iter().count();
+    // RFC 9112, 3.2: a request that leaves open whom it asks is refused.
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return ApiError::bad_request("name the host asked once, in a Host header").into_response();
+    }
     let path_and_query = uri.path().len() + uri.query().map_or(0, |q| q.len() + 1);
     if path_and_query > URI_MAX {
         return ApiError::uri_too_long(URI_MAX).into_response();
@@ -204,10 +215,34 @@ async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
     if request.method() == Method::OPTIONS {
         return preflight(request.headers());
     }
+    // It names a host and port instead of a path, which no route would match.
+    if request.method() == Method::CONNECT {
+        return ApiError::method_not_allowed().into_response();
+    }
     match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::unavailable("the answer took too long: ask for less, or again later").into_response(),
     }
+}
+
+/// Takes the body off a request, since no resource here reads one, and lets it run out beside the answer: a connection
+/// closed while its client still sends would take the answer along.
+fn dismiss_body(request: Request, within: Duration) -> Request {
+    let (parts, mut body) = request.into_parts();
+    // Who asks before sending gets the answer instead, and sends nothing.
+    if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+        let run_out = async move {
+            let mut left = BODY_MAX;
+            while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        tokio::spawn(tokio::time::timeout(within, run_out));
+    }
+    Request::from_parts(parts, Body::empty())
 }
 
 fn preflight(asked: &HeaderMap) -> Response {
@@ -303,7 +338,7 @@ async fn api(State(app): State<Arc<App>>, parts: Parts) -> Answered {
 
 fn plain(parts: &Parts, word: &'static str) -> Answered {
     Query::parse(parts.uri.query(), &[])?;
-    let mut response = axum::body::Bytes::from_static(word.as_bytes()).into_response();
+    let mut response = Bytes::from_static(word.as_bytes()).into_response();
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert("cache-control", HeaderValue::from_static("no-store"));

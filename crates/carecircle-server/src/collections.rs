@@ -196,7 +196,11 @@ impl Condition {
         let wanted = match column.holds {
             Text => Wanted::Exactly(Value::from(text).to_string().into_bytes()),
             Truth => Wanted::Exactly(truth(text).ok_or_else(|| bad("true or false"))?.to_string().into_bytes()),
-            Number | Integer => Wanted::Number(number(text).ok_or_else(|| bad("a number"))?),
+            Number => Wanted::Number(number(text).ok_or_else(|| bad("a number"))?),
+            Integer => {
+                let whole = number(text).filter(|v| v.fract() == 0.0);
+                Wanted::Number(whole.ok_or_else(|| bad("a whole number"))?)
+            }
         };
         Ok(Some(Self { key: format!(",{}:", Value::from(column.name.as_str())).into_bytes(), wanted }))
     }

@@ -48,12 +48,12 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
         return Ok(response);
     }
     let drawn = {
-        let (snapshot, profile) = (Arc::clone(&snapshot), profile.clone());
+        let (snapshot, profile, bands) = (Arc::clone(&snapshot), profile.clone(), bands.clone());
         let at = (origin.at, origin.snap);
         app.workers.run(move || draw(&snapshot, &profile, at, &bands)).await?
     };
     reply.analysed(false);
-    let members = isochrone_members(&snapshot, &origin, &profile, &format!("{base}{question}"), drawn.len());
+    let members = isochrone_members(&snapshot, &origin, &profile, &bands, &format!("{base}{question}"));
     let write = move || Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)));
     reply.write(&app, write).await
 }
@@ -101,7 +101,7 @@ fn draw(snapshot: &Snapshot, profile: &Profile, (at, snap): (LonLat, Snap), band
     let drawn = isochrone::isochrones(network, &weights, &reach, network.projection().project(at), &limits);
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         // Ids hold no dot: some clients take it for the end of the path.
-        let id = format!("minutes-{}", minutes.to_string().replace('.', "-"));
+        let id = format!("{minutes}min").replace('.', "-");
         let mut out = Vec::new();
         geojson::isochrone_feature(&mut out, network.projection(), isochrone, &id, profile.speed.kmh());
         out
@@ -113,14 +113,15 @@ fn isochrone_members(
     snapshot: &Snapshot,
     origin: &Origin,
     profile: &Profile,
+    bands: &[f64],
     here: &str,
-    count: usize,
 ) -> Map<String, Value> {
     let served = &snapshot.served;
     let members = json!({
         "attribution": geojson::ATTRIBUTION,
         "extract_date": served.extract_date,
         "parameters": {
+            "minutes": bands,
             "profile": profile.name,
             "speed_kmh": profile.speed.kmh(),
             "snap_m": served.study.snap_m(),
@@ -132,7 +133,7 @@ fn isochrone_members(
             "facility": origin.facility,
             "metres_to_street": (origin.snap.offset_m * 10.0).round() / 10.0,
         },
-        "numberReturned": count,
+        "numberReturned": bands.len(),
         "links": [{ "rel": "self", "type": Media::GeoJson.name(), "title": "These isochrones", "href": here }],
     });
     match members {
@@ -169,7 +170,7 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
     let write = move || {
         let sheet = Sheet::new(&snapshot, &analysis, level);
         Ok(match media {
-            Media::Csv => sheet.csv().into_bytes(),
+            Media::Csv => sheet.csv(&snapshot, &analysis).into_bytes(),
             _ => sheet.json(&snapshot, &analysis, &format!("{base}{question}")).to_string().into_bytes(),
         })
     };
@@ -294,10 +295,20 @@ impl Sheet {
     }
 
     /// One row per area and a last one, `total`; of each indicator value, numerator, denominator and what is missing.
-    fn csv(&self) -> String {
+    /// A table has no place but its rows for what it was computed with and from, so each row tells.
+    fn csv(&self, snapshot: &Snapshot, analysis: &Analysis) -> String {
+        let policy = &analysis.coverage.policy;
+        let about = [
+            policy.minutes.to_string(),
+            policy.profile.name.to_owned(),
+            policy.profile.speed.kmh().to_string(),
+            cell(snapshot.served.extract_date.as_deref().unwrap_or_default()),
+            cell(geojson::ATTRIBUTION),
+        ];
         let heads =
             self.total.iter().map(|Indicator { id, .. }| format!("{id},{id}_numerator,{id}_denominator,{id}_missing"));
-        let mut out = format!("level,id,name,{}\r\n", heads.collect::<Vec<_>>().join(","));
+        let heads = heads.collect::<Vec<_>>().join(",");
+        let mut out = format!("level,id,name,{heads},minutes,profile,speed_kmh,extract_date,attribution\r\n");
         let rows = self.rows.iter().map(|r| (self.level.name(), r.id.as_str(), r.name.as_deref(), &r.indicators));
         for (level, id, name, indicators) in rows.chain([("total", "", None, &self.total)]) {
             let mut cells = vec![level.to_owned(), cell(id), cell(name.unwrap_or_default())];
@@ -306,6 +317,7 @@ impl Sheet {
                 cells.extend(numbers.map(|n| n.map(|n| n.to_string()).unwrap_or_default()));
                 cells.push(cell(&i.missing.join("; ")));
             }
+            cells.extend_from_slice(&about);
             out += &cells.join(",");
             out += "\r\n";
         }

@@ -108,6 +108,8 @@ pub async fn serve(
     let routes = app::router(&app);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_read_timeout).max_buf_size(64 << 10);
+    // A client that has closed its own side after the request still waits for the answer.
+    http.half_close(true);
 
     let slots = Arc::new(Semaphore::new(options.max_connections.max(1)));
     let graceful = GracefulShutdown::new();

@@ -222,7 +222,7 @@ fn parameters(policy: &Policy) -> Value {
         "datetime": in_query(
             "datetime",
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
-            &json!({ "type": "string" }),
+            &json!({ "type": "string", "pattern": datetime_pattern() }),
         ),
         "f_json": in_query("f", "The representation", &words(&["json"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
@@ -253,7 +253,7 @@ fn parameters(policy: &Policy) -> Value {
         ),
         "lon": in_query("lon", "Longitude in degrees", &number(-180.0..=180.0, None)),
         "lat": in_query("lat", "Latitude in degrees", &number(-90.0..=90.0, None)),
-        "facility": in_query("facility", "The id of a facility", &json!({ "type": "string" })),
+        "facility": in_query("facility", "The id of a facility", &json!({ "type": "string", "minLength": 1 })),
         "bands": in_query(
             "minutes",
             "The bands, minutes of walking",
@@ -264,6 +264,14 @@ fn parameters(policy: &Policy) -> Value {
         ),
         "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),
     })
+}
+
+/// What `datetime` takes, as a regular expression of JSON Schema.
+fn datetime_pattern() -> String {
+    let date = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+    let clock = "([01][0-9]|2[0-3]):[0-5][0-9]";
+    let instant = format!(r"{date}([Tt]{clock}:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]{clock}))?");
+    format!(r"^({instant}|(\.\.)?/{instant}|{instant}/(\.\.)?|{instant}/{instant})$")
 }
 
 fn responses() -> Value {

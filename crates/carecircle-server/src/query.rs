@@ -218,10 +218,12 @@ fn kinds_wanted() -> String {
 }
 
 fn kinds(text: &str) -> Option<(Vec<Kind>, String)> {
-    if text == "all" {
-        return Some((Vec::new(), text.to_owned()));
+    let (all, named): (Vec<&str>, Vec<&str>) = text.split(',').map(str::trim).partition(|name| *name == "all");
+    let mut kinds: Vec<Kind> = named.into_iter().map(Kind::named).collect::<Option<_>>()?;
+    // Whatever stands beside all is among them.
+    if !all.is_empty() {
+        return Some((Vec::new(), "all".to_owned()));
     }
-    let mut kinds: Vec<Kind> = text.split(',').map(|name| Kind::named(name.trim())).collect::<Option<_>>()?;
     kinds.sort_unstable();
     kinds.dedup();
     let names: Vec<&str> = kinds.iter().map(|k| k.name()).collect();
@@ -370,6 +372,7 @@ mod tests {
             canonical("inclusive=true&speed_kmh=5.0&minutes=15")
         );
         assert_eq!(canonical("kinds=family,nursery"), canonical("kinds=nursery,family,nursery"));
+        assert_eq!(canonical("kinds=nursery,all,all"), canonical("kinds=all"));
         assert_eq!(canonical(""), "");
     }
 

@@ -138,7 +138,9 @@ impl Reply {
         body: impl FnOnce() -> Result<Vec<u8>, ApiError> + Send + 'static,
     ) -> Result<Response, ApiError> {
         let gzip = self.gzip;
-        let job = move || body().map(|bytes| Bytes::from(if gzip { gzipped(&bytes) } else { bytes }));
+        // Kept without the room that a vector has to spare, which the cache would not count.
+        let kept = |bytes: Vec<u8>| Bytes::from(bytes.into_boxed_slice());
+        let job = move || body().map(|bytes| kept(if gzip { gzipped(&bytes) } else { bytes }));
         let body = app.workers.run(job).await??;
         self.timing.write = self.begun.elapsed();
         self.timing.hit.get_or_insert(false);

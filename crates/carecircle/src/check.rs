@@ -1,16 +1,18 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
 use crate::bad_input;
-use crate::inputs::{City, Inputs, Rejected, describe, tell_rejects};
+use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects};
 use crate::lang::Lang;
 use crate::output::{self, write_whole};
 use crate::timings::Timings;
 use anyhow::{Context, Result};
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{ChildrenFrom, Outline};
+use carecircle_core::geometry::LonLat;
 use carecircle_core::polygon;
 use carecircle_formats::columns;
 use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
+use carecircle_osm::Merged;
 use clap::Args;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -55,6 +57,9 @@ impl Check {
         let lang = self.inputs.lang();
         // Before the work: a wrong name or policy should not cost a minute.
         let format = self.output.as_deref().map(Format::of).transpose()?;
+        if let Some(path) = self.output.as_deref().filter(|p| *p != Path::new("-")) {
+            self.inputs.refuse_to_overwrite(path)?;
+        }
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
@@ -69,6 +74,12 @@ impl Check {
             } else {
                 write_whole(path, |out| write_blocks(out, format, &city, &coverage))?;
                 write_rejects(path, &city.rejected)?;
+                if format != Format::GeoJson {
+                    // GeoJSON says of itself how it was made; the others have no place for it.
+                    let about = geojson::about(&city.study, &coverage, city.extract_date.as_deref());
+                    let about = serde_json::Value::Object(about);
+                    write_whole(&beside(path, ".about.json"), |out| Ok(writeln!(out, "{about:#}")?))?;
+                }
             }
         }
         timings.stage("write");
@@ -128,7 +139,9 @@ fn write_csv(out: &mut impl Write, city: &City, coverage: &Coverage, features: &
             Outline::Point(at) => Some(*at),
             Outline::Shape(shape) => polygon::point_inside(shape),
         };
+        // Far outside the plan there is no way back to degrees.
         let at = inside.map(|p| study.network().projection().unproject(p));
+        let at = at.filter(|&(lon, lat)| LonLat::from_degrees(lon, lat).is_some());
         let degrees = |value: Option<f64>| value.map(|v| format!("{v:.7}")).unwrap_or_default();
         let cell = |name: &str| match &feature["properties"][name] {
             serde_json::Value::Null => String::new(),
@@ -144,12 +157,25 @@ fn write_csv(out: &mut impl Write, city: &City, coverage: &Coverage, features: &
     Ok(())
 }
 
-/// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each.
+/// A file beside OUT, named after it.
+fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name: OsString = out.into();
+    name.push(ending);
+    name.into()
+}
+
+/// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
+/// run are gone with what they said.
 fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+    for layer in ["", ".facilities", ".blocks", ".areas"] {
+        match std::fs::remove_file(beside(out, &format!("{layer}.rejects.csv"))) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
+            _ => {}
+        }
+    }
     for Rejected { layer, table, rejects } in rejected {
-        let mut name: OsString = out.into();
-        name.push(if rejected.len() == 1 { ".rejects.csv".to_owned() } else { format!(".{layer}.rejects.csv") });
-        let path = PathBuf::from(name);
+        let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
+        let path = beside(out, &format!("{layer_part}.rejects.csv"));
         write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
         output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
     }
@@ -180,7 +206,7 @@ fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
 fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     let (study, total, network) = (&city.study, &coverage.total, &city.network);
     let mut note = |en: String, zh: String| _ = writeln!(out, "{}", lang.pick(&en, &zh));
-    let counts = reasons(coverage);
+    let counts = reasons(coverage, lang);
     if !counts.is_empty() {
         note(format!("why not covered: {counts}"), format!("未覆盖原因：{counts}"));
     }
@@ -197,6 +223,13 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             "注意：没有居住地块，数据中既无居住用地也无住宅；请用 --blocks 提供".to_owned(),
         );
     }
+    if unsnapped * 2 > found {
+        note(
+            "warning: most facilities lie off every street; are longitude and latitude swapped, or from another city?"
+                .to_owned(),
+            "注意：多数机构远离道路；经纬度是否颠倒，或属于其他城市？".to_owned(),
+        );
+    }
     if eligible == 0 {
         note(
             "warning: no facility counts, so no block is covered".to_owned(),
@@ -210,12 +243,14 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("  数据中没有位置而未采用的机构：{}（{name}）", lost.id),
         );
     }
-    for merged in city.import.merged.iter().filter(|_| city.map_facilities) {
-        let name = merged.name.as_deref().map(|n| format!(" ({n})")).unwrap_or_default();
-        let (kept, dropped, reason) = (&merged.kept, &merged.dropped, merged.reason);
+    let mut merged: Vec<&Merged> = city.import.merged.iter().filter(|_| city.map_facilities).collect();
+    merged.sort_by_key(|m| m.reason);
+    for same in merged.chunk_by(|a, b| a.reason == b.reason) {
+        let (n, reason) = (same.len(), same[0].reason);
+        let pairs = same.iter().map(|m| format!("{} in {}", m.dropped, m.kept)).collect::<Vec<_>>().join(", ");
         note(
-            format!("  one facility drawn twice: {dropped}{name} is {kept}: {reason}"),
-            format!("  同一机构重复绘制：{dropped}{name} 即 {kept}：{reason}"),
+            format!("  drawn twice and counted once, {reason}: {n} ({pairs})"),
+            format!("  重复绘制、只计一次（{reason}）：{n} 处（{pairs}）"),
         );
     }
     let (street_km, islands, islands_km) =
@@ -231,11 +266,29 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("被数据范围截断而未采用的行政边界：{}", clipped.join("、")),
         );
     }
-    if study.demand().blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
+    let demand = study.demand();
+    let (homes, in_cells) = (demand.report.homes, demand.report.homes_in_cells);
+    note(
+        format!("homes on the map: {homes}, {in_cells} of them outside every block and gathered in cells"),
+        format!("地图上的住宅建筑：{homes} 栋，其中 {in_cells} 栋不在任何地块内，按网格归并"),
+    );
+    let left_out = demand.report.empty_pieces + demand.report.beyond_extract + demand.report.polygons_too_large;
+    if left_out > 0 {
         note(
-            "children are estimated from floor area or residents; the answer states how".to_owned(),
-            "儿童数按建筑面积或人口估算，估算方法见结果文件".to_owned(),
+            format!("residential land left out, without homes or beyond the extract: {left_out} polygons or pieces"),
+            format!("未采用的居住用地（无住宅或超出数据范围）：{left_out} 块"),
         );
+    }
+    if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
+        let from_land: f64 = demand.blocks.iter().filter(|b| b.from_land).map(|b| b.children).sum();
+        let percent = 100.0 * from_land / total.children.max(f64::MIN_POSITIVE);
+        note(
+            format!("children are estimated, {percent:.0} % of them from the size of residential land alone"),
+            format!("儿童数为估算值，其中 {percent:.0} % 仅按居住用地面积估算"),
+        );
+    }
+    for Remark { en, zh } in &city.remarks {
+        note(en.clone(), zh.clone());
     }
     for Rejected { table, rejects, .. } in &city.rejected {
         let (name, n, first) = (table.name(), rejects.len(), describe(table, &rejects[0]));
@@ -267,6 +320,8 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         let own = area.name.as_ref().filter(|own| named.is_some_and(|n| n != *own));
         let own = own.map(|own| format!(" ({own})")).unwrap_or_default();
         let name = format!("{}{}{own}", "  ".repeat(depth), named.unwrap_or(&area.id));
+        // A name may hold anything; a terminal obeys some of it.
+        let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let level = match (lang, area.level.name()) {
             (Lang::Zh, "city") => "市",
             (Lang::Zh, "district") => "区县",
@@ -275,6 +330,10 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             (_, level) => level,
         };
         rows.push(cells(name, level.to_owned(), &coverage.areas[i]));
+    }
+    let outside = outside_areas(city, coverage);
+    if !areas.is_empty() && outside.blocks > 0 {
+        rows.push(cells(lang.pick("outside any area", "不属于任何区域").to_owned(), String::new(), &outside));
     }
     rows.push(cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total));
     let widths: [usize; 9] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
@@ -287,6 +346,16 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         }
         _ = writeln!(out, "{}", line.trim_end());
     }
+}
+
+/// What no area holds: without it the areas would not add up to the total.
+fn outside_areas(city: &City, coverage: &Coverage) -> Tally {
+    let mut outside = Tally::default();
+    for (block, verdict) in city.study.demand().blocks.iter().zip(&coverage.verdicts).filter(|(b, _)| b.area.is_none())
+    {
+        outside.count(block, verdict);
+    }
+    outside
 }
 
 /// Areas with their depth, each followed by those inside it.
@@ -313,7 +382,7 @@ fn cells(name: String, level: String, tally: &Tally) -> [String; 9] {
 }
 
 /// Why blocks are not covered, the most frequent reason first.
-fn reasons(coverage: &Coverage) -> String {
+fn reasons(coverage: &Coverage, lang: Lang) -> String {
     let mut counts: Vec<(Reason, usize)> = Vec::new();
     for reason in coverage.verdicts.iter().filter_map(|v| v.reason) {
         match counts.iter_mut().find(|(r, _)| *r == reason) {
@@ -322,7 +391,15 @@ fn reasons(coverage: &Coverage) -> String {
         }
     }
     counts.sort_by_key(|(reason, n)| (std::cmp::Reverse(*n), *reason));
-    counts.iter().map(|(r, n)| format!("{} {n}", r.name())).collect::<Vec<_>>().join(", ")
+    let name = |reason: Reason| match reason {
+        Reason::NoFacility => "没有计入的机构",
+        Reason::NoStreet => "附近没有道路",
+        Reason::CutOff => "路网不相连",
+        Reason::NotEligible => "附近的机构不计入",
+        Reason::TooFar => "步行过远",
+    };
+    let text = |(reason, n): &(Reason, usize)| format!("{} {n}", lang.pick(reason.name(), name(*reason)));
+    counts.iter().map(text).collect::<Vec<_>>().join(lang.pick(", ", "，"))
 }
 
 /// A whole number with thousands marks.

@@ -46,28 +46,28 @@ pub(crate) struct Inputs {
     #[arg(long, value_name = "P")]
     policy: Option<String>,
     /// The limit, minutes of walking [default: the policy's, 15]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     minutes: Option<f64>,
     /// Who walks [default: the policy's, walk]
     #[arg(long)]
     profile: Option<String>,
     /// Walking speed, km/h [default: the profile's, 4.8]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
     speed_kmh: Option<f64>,
     /// Coordinate system of the tables
     #[arg(long, value_name = "C", default_value = "wgs84")]
     crs: String,
     /// Which column means what where the header doesn't tell: ours=theirs,…
-    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "")]
+    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
     columns: String,
     /// Stop at the first table row that can't be used
     #[arg(long)]
     strict: bool,
     /// Points snap to streets within so many metres
-    #[arg(long, value_name = "METRES", default_value_t = SNAP_WITHIN_M)]
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = SNAP_WITHIN_M)]
     snap_m: f64,
     /// Connected streets shorter than this in all, metres, are an island and set aside
-    #[arg(long, value_name = "METRES", default_value_t = NetworkOptions::default().island_m)]
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = NetworkOptions::default().island_m)]
     island_m: f64,
     /// Language of tables and messages [default: the environment's]
     #[arg(long, value_enum)]
@@ -94,8 +94,6 @@ pub(crate) struct City {
     pub(crate) title: String,
     /// The extract's date, where it tells (RFC 3339, UTC).
     pub(crate) extract_date: Option<String>,
-    /// Changes when any input changes.
-    pub(crate) revision: String,
     pub(crate) import: ImportReport,
     /// Whether the map's own facilities are among the study's; a table may have replaced them.
     pub(crate) map_facilities: bool,
@@ -103,6 +101,23 @@ pub(crate) struct City {
     pub(crate) map_areas: bool,
     pub(crate) network: NetworkReport,
     pub(crate) rejected: Vec<Rejected>,
+    /// What else a reader of the tables should know.
+    pub(crate) remarks: Vec<Remark>,
+}
+
+/// A remark in both languages.
+pub(crate) struct Remark {
+    pub(crate) en: String,
+    pub(crate) zh: String,
+}
+
+/// What comes of reading tables, besides what they hold.
+#[derive(Default)]
+struct Findings {
+    rejected: Vec<Rejected>,
+    remarks: Vec<Remark>,
+    /// All headers seen, for mappings that fit none.
+    headers: BTreeSet<String>,
 }
 
 /// A table, from a file or from the demo's own.
@@ -165,7 +180,7 @@ impl Inputs {
             }
         };
         let accept = |why: String| bad_input(format!("--{}", why.replacen("speed_kmh", "speed-kmh", 1)));
-        if let Some(name) = &self.profile {
+        if let Some(name) = self.profile.as_deref().filter(|name| *name != policy.profile.name) {
             policy.profile = policies::profile(name).map_err(accept)?;
         }
         if let Some(kmh) = self.speed_kmh {
@@ -175,6 +190,23 @@ impl Inputs {
             policy.minutes = policies::minutes(minutes).map_err(accept)?;
         }
         Ok(policy)
+    }
+
+    /// Refuses an output that would take the place of an input, or that has no folder to be in.
+    pub(crate) fn refuse_to_overwrite(&self, out: &Path) -> Result<()> {
+        let same = |input: &PathBuf| match (input.canonicalize(), out.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        };
+        let inputs = [&self.city, &self.facilities, &self.blocks, &self.areas];
+        if inputs.into_iter().flatten().any(same) {
+            return Err(bad_input(format!("-o {}: that is one of the inputs", out.display())));
+        }
+        let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
+        match folder.filter(|f| !f.is_dir()) {
+            Some(folder) => Err(bad_input(format!("-o {}: there is no folder {}", out.display(), folder.display()))),
+            None => Ok(()),
+        }
     }
 
     fn check_numbers(&self) -> Result<()> {
@@ -212,11 +244,11 @@ impl Inputs {
             None if demo => Some((PathBuf::from(name), Some(bytes))),
             None => None,
         };
-        let mut rejected = Vec::new();
+        let mut findings = Findings::default();
         if let Some((path, embedded)) = source(&self.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::facilities(&table, &mapping)?;
-            let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut rejected)?;
+            let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
             places.facilities.retain(|f| self.add_osm && !ids.contains(&f.id));
@@ -225,7 +257,7 @@ impl Inputs {
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::areas(&table, &mapping)?;
-            let mut used: Vec<Area> = self.keep("areas", table, sorted, &mut rejected)?;
+            let mut used: Vec<Area> = self.keep("areas", table, sorted, &mut findings)?;
             for area in used.iter_mut().filter(|a| a.shape.0.is_empty()) {
                 // A table of names and totals takes its outlines from the map, by id.
                 if let Some(mapped) = places.areas.iter().find(|m| m.id == area.id) {
@@ -240,7 +272,12 @@ impl Inputs {
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::blocks(&table, &mapping)?;
-            rows = Some(self.keep("blocks", table, sorted, &mut rejected)?);
+            let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
+            findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
+            rows = Some(used);
+        }
+        if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !findings.headers.contains(*theirs)) {
+            return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
         }
         timings.stage("tables");
         let study = Study::new(network, places, rows, self.snap_m);
@@ -249,28 +286,30 @@ impl Inputs {
             study,
             title: self.title(),
             extract_date: header.date.map(rfc3339),
-            revision: self.revision()?,
             import,
             map_facilities: self.add_osm || !(demo || self.facilities.is_some()),
             map_areas: self.add_osm || !(demo || self.areas.is_some()),
             network: network_report,
-            rejected,
+            rejected: findings.rejected,
+            remarks: findings.remarks,
         })
     }
 
     /// Sets a table's rejects aside, or stops at them where the user is strict.
-    fn keep<T>(
-        &self,
-        layer: &'static str,
-        table: Table,
-        sorted: Sorted<T>,
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<Vec<T>> {
+    fn keep<T>(&self, layer: &'static str, table: Table, sorted: Sorted<T>, findings: &mut Findings) -> Result<Vec<T>> {
+        findings.headers.extend(table.columns.iter().cloned());
         if let Some(first) = sorted.rejects.first().filter(|_| self.strict) {
             return Err(bad_input(describe(&table, first)));
         }
+        if let Some(first) = sorted.doubts.first() {
+            let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
+            findings.remarks.push(Remark {
+                en: format!("{name}: cells that are taken as unknown: {n}, the first: {first}"),
+                zh: format!("{name}：{n} 个单元格按未知处理，首个：{first}"),
+            });
+        }
         if !sorted.rejects.is_empty() {
-            rejected.push(Rejected { layer, table, rejects: sorted.rejects });
+            findings.rejected.push(Rejected { layer, table, rejects: sorted.rejects });
         }
         Ok(sorted.used)
     }
@@ -303,8 +342,8 @@ impl Inputs {
         }
     }
 
-    /// A fingerprint of all inputs and of this version.
-    fn revision(&self) -> Result<String> {
+    /// A fingerprint of all inputs, of the policy they are judged by, and of this version.
+    pub(crate) fn revision(&self, policy: &Policy) -> Result<String> {
         let mut hash = Fnv::new();
         hash.add(env!("CARGO_PKG_VERSION").as_bytes());
         match &self.city {
@@ -314,7 +353,8 @@ impl Inputs {
         for path in [&self.facilities, &self.blocks, &self.areas].into_iter().flatten() {
             hash.add_file(path)?;
         }
-        hash.add(format!("{}|{}|{}|{}", self.columns, self.snap_m, self.island_m, self.add_osm).as_bytes());
+        let options = (&self.columns, self.snap_m, self.island_m, self.add_osm, self.title());
+        hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }
 }
@@ -327,25 +367,57 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    fn stir(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        // So that moving a byte from one input to the next changes the sum.
-        self.0 = (self.0 ^ bytes.len() as u64).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    /// One input; its length goes in too, so that moving a byte from one input to the next changes the sum.
+    fn add(&mut self, bytes: &[u8]) {
+        self.stir(bytes);
+        self.stir(&bytes.len().to_le_bytes());
     }
 
     fn add_file(&mut self, path: &Path) -> Result<()> {
         use std::io::Read;
         let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut buffer = vec![0; 1 << 16];
+        let mut length = 0;
         loop {
             match file.read(&mut buffer)? {
-                0 => return Ok(()),
-                n => self.add(&buffer[..n]),
+                0 => break,
+                n => {
+                    self.stir(&buffer[..n]);
+                    length += n;
+                }
             }
         }
+        self.stir(&length.to_le_bytes());
+        Ok(())
     }
+}
+
+/// What a block table leaves out, or names that nobody knows.
+fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area]) -> Vec<Remark> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut out = Vec::new();
+    if !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
+        out.push(Remark {
+            en: format!("{name}: no column population or under3, so its children are not known"),
+            zh: format!("{name}：没有常住人口或3岁以下列，儿童数未知"),
+        });
+    }
+    let ids: BTreeSet<&str> = areas.iter().map(|a| a.id.as_str()).collect();
+    let strays: Vec<&str> = rows.iter().filter_map(|r| r.area.as_deref()).filter(|area| !ids.contains(area)).collect();
+    if let Some(first) = strays.first() {
+        let n = strays.len();
+        out.push(Remark {
+            en: format!("{name}: blocks that name an area that is not there: {n}, the first names {first}"),
+            zh: format!("{name}：{n} 个地块所属区域不存在，首个为 {first}"),
+        });
+    }
+    out
 }
 
 /// `FILE row N, column C: why`.

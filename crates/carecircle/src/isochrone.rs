@@ -31,7 +31,7 @@ pub(crate) struct DrawIsochrone {
     #[arg(long, default_value = "walk")]
     profile: String,
     /// Walking speed, km/h [default: the profile's, 4.8]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
     speed_kmh: Option<f64>,
     /// Where the polygons go: .geojson; `-` streams to standard output
     #[arg(short, long, value_name = "OUT", default_value = "-")]
@@ -53,7 +53,8 @@ impl DrawIsochrone {
         minutes.dedup();
         let mut profile = policy::profile(&self.profile).map_err(|why| bad_input(format!("--{why}")))?;
         if let Some(kmh) = self.speed_kmh {
-            profile.speed = policy::speed(kmh).map_err(|why| bad_input(format!("--{why}")))?;
+            profile.speed = policy::speed(kmh)
+                .map_err(|why| bad_input(format!("--{}", why.replacen("speed_kmh", "speed-kmh", 1))))?;
         }
         let is_file = self.output != Path::new("-");
         if is_file && self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {

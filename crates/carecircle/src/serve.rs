@@ -7,7 +7,7 @@ use crate::timings::Timings;
 use anyhow::{Context, Result};
 use carecircle_server::{Served, ServerOptions};
 use clap::Args;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,9 +34,10 @@ impl Serve {
 
     pub(crate) fn run(&self) -> Result<()> {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-        let address: SocketAddr = self.listen.parse().map_err(|_| {
-            bad_input(format!("--listen {}: an address and a port are wanted, as in {LISTEN}", self.listen))
-        })?;
+        let address: SocketAddr =
+            self.listen.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(|| {
+                bad_input(format!("--listen {}: an address and a port are wanted, as in {LISTEN}", self.listen))
+            })?;
         let policy = self.inputs.policy()?;
         // The port first: a city takes seconds to read, a taken port should not.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -50,7 +51,7 @@ impl Serve {
             study: city.study,
             title: city.title,
             extract_date: city.extract_date,
-            revision: city.revision,
+            revision: self.inputs.revision(&policy)?,
             policy,
         };
         let options = ServerOptions { public_url: self.public_url.clone(), ..ServerOptions::default() };

@@ -179,6 +179,8 @@ async fn properties_choose_by_equality() {
     assert_eq!(count("areas/items?level=district").await, 2);
     ask(&app, "/collections/facilities/items?counted=maybe").await.problem(400);
     ask(&app, "/collections/facilities/items?places=many").await.problem(400);
+    ask(&app, "/collections/facilities/items?places=60.5").await.problem(400);
+    assert_eq!(count("facilities/items?places=60.0").await, 1);
     ask(&app, "/collections/areas/items?status=covered").await.problem(400);
 }
 
@@ -296,6 +298,7 @@ async fn the_summary_marks_what_is_missing() {
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
     let text = String::from_utf8(csv.body).unwrap();
     assert_eq!(text.lines().count(), 4);
+    assert!(text.lines().skip(1).all(|line| line.contains(",15,walk,4.8,") && line.ends_with("(ODbL)")), "{text}");
     assert!(text.contains("\"west \"\"quoted\"\", 区\""), "{text}");
     assert_eq!(
         send(&app, Method::GET, "/summary", &[("accept", "text/csv")]).await.header("content-type"),

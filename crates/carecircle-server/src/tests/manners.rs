@@ -358,7 +358,7 @@ async fn no_query_brings_the_service_down() {
             }
         }
         // What is no address at all doesn't come past hyper.
-        let Ok(request) = Request::builder().uri(&path).body(Body::empty()) else { continue };
+        let Ok(request) = Request::builder().uri(&path).header("host", "a").body(Body::empty()) else { continue };
         let response = app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let got = Got {

@@ -160,6 +160,9 @@ impl Got {
 
 pub(super) async fn send(app: &Router, method: Method, path: &str, headers: &[(&str, &str)]) -> Got {
     let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -1,0 +1,138 @@
+//! The demo town on a port of its own.
+
+use crate::client::{Answer, Connection};
+use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::policy::Policy;
+use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_formats::columns::{self, Mapping};
+use carecircle_formats::table::Table;
+use carecircle_osm::ReadOptions;
+use carecircle_server::{Served, ServerOptions, serve};
+use carecircle_tests::demo;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::thread::JoinHandle;
+use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
+
+static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| {
+    let file = |name: &str| demo::fixtures().join(name);
+    let extract = carecircle_osm::read(&file("town.osm.pbf"), &ReadOptions::default()).unwrap();
+    let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
+    let table = |name: &str| Table::read(&file(name)).unwrap();
+    let mapping = Mapping::default();
+    let mut places = extract.places;
+    places.facilities = columns::facilities(&table("facilities.csv"), &mapping).unwrap().used;
+    places.areas = columns::areas(&table("areas.geojson"), &mapping).unwrap().used;
+    let blocks = columns::blocks(&table("blocks.geojson"), &mapping).unwrap().used;
+    Arc::new(Served {
+        study: Study::new(network, places, Some(blocks), SNAP_WITHIN_M),
+        title: "He'an demo town".to_owned(),
+        extract_date: Some("2025-06-01T00:00:00Z".to_owned()),
+        revision: "demo".to_owned(),
+        policy: Policy::default(),
+    })
+});
+
+/// How many blocks, facilities and areas the town has.
+pub(crate) fn sizes() -> [usize; 3] {
+    let study = &SERVED.study;
+    [study.demand().blocks.len(), study.facilities().len(), study.areas().all().len()]
+}
+
+/// A server on a thread of its own.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Service {
+    pub(crate) fn start(options: ServerOptions) -> Self {
+        Self::with_send_buffer(options, None)
+    }
+
+    /// A server whose sockets take no more than about so many bytes that nobody has read yet.
+    pub(crate) fn with_send_buffer(options: ServerOptions, bytes: Option<u32>) -> Self {
+        let served = Arc::clone(&SERVED);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(async {
+                let socket = TcpSocket::new_v4()?;
+                if let Some(bytes) = bytes {
+                    socket.set_send_buffer_size(bytes)?;
+                }
+                socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+                let listener = socket.listen(1_024)?;
+                tell.send(listener.local_addr()?).unwrap();
+                serve(listener, served, options, async { _ = stopped.await }).await
+            })
+        });
+        let address = told.recv().expect("the server listens");
+        Self { address, stop, thread }
+    }
+
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The path and query of a link to this service.
+    pub(crate) fn path<'a>(&self, href: &'a str) -> &'a str {
+        href.strip_prefix(&self.base()).unwrap_or_else(|| panic!("{href} is no absolute link to this service"))
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.connect().ask(method, path, headers).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Stops a server that may have ended by itself, and says how it ended.
+    pub(crate) fn stop_quietly(self) -> io::Result<()> {
+        _ = self.stop.send(());
+        self.thread.join().expect("the server does not panic")
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn stop(self) -> JoinHandle<io::Result<()>> {
+        self.stop.send(()).expect("the server runs");
+        self.thread
+    }
+}
+
+/// The server that all tests share which need no options of their own.
+pub(crate) fn town() -> &'static Service {
+    static TOWN: LazyLock<Service> = LazyLock::new(|| Service::start(ServerOptions::default()));
+    &TOWN
+}
+
+/// Numbers that look random and are the same each time (SplitMix64).
+pub(crate) struct Seed(pub(crate) u64);
+
+impl Seed {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    pub(crate) fn one_of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
+        all[self.below(all.len())]
+    }
+}
