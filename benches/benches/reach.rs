@@ -26,8 +26,7 @@ fn reach(c: &mut Criterion) {
         group.bench_function("isochrones of 5, 10, 15 minutes", |b| {
             b.iter(|| {
                 let (at, snap) = origins.next().expect("the study has facilities");
-                let reach = Reach::new(&mut search, network, &weights, snap, limits[2]);
-                black_box(isochrones(network, &weights, &reach, at, &limits))
+                black_box(isochrones(&mut search, network, &weights, (at, snap), &limits))
             });
         });
         group.finish();

@@ -2,23 +2,25 @@
 //!
 //! A drawing, never the source of a verdict. Times are known along the reached streets; the field around them is sampled
 //! on a square grid (time at the nearest street plus the walk off it, out to [`OFF_STREET_M`]), and each band is the
-//! contour of that one field at its limit. Bands of one field nest. Every contour crosses each grid side at most once
-//! and stays clear of its ends, so that rings neither touch nor cross themselves or each other, also after rounding.
+//! contour of that one field at its limit. Bands nest, and a band is the same whichever others are drawn with it: the
+//! grid hangs on the origin, and no value beyond a band's own limit by more than half a grid side shapes it. Every
+//! contour crosses each grid side at most once and stays clear of its ends, so that rings neither touch nor cross
+//! themselves or each other, also after rounding.
 
 use crate::geometry::{Point, Shape};
-use crate::network::{Network, Weights, fraction_along};
-use crate::search::{Reach, Stretch};
+use crate::network::{Network, Snap, Weights, fraction_along};
+use crate::search::{Reach, Search, Stretch};
 use crate::time::WalkTime;
 use geo::{Area, Coord, LineString, MultiPolygon, Polygon};
 use std::collections::BTreeMap;
 
 /// How far from a reached street a place still counts as reached, metres.
 pub const OFF_STREET_M: f64 = 40.0;
-/// The grid is never coarser than this: the corners around any origin lie within [`OFF_STREET_M`].
-const COARSEST_M: f64 = 25.0;
+/// The side of the grid: the corners around any origin lie within [`OFF_STREET_M`].
+const SIDE_M: f64 = 25.0;
 /// Contours keep this share of a grid side away from its ends.
 const CLEARANCE: f64 = 0.02;
-/// More grid corners than this are never laid: two hours at 15 km/h stay below.
+/// More grid corners than this are never laid: two hours at 15 km/h stay below, a ferry may not.
 const MOST_CORNERS: f64 = 8_000_000.0;
 
 /// The polygon of a reach for one band.
@@ -30,31 +32,36 @@ pub struct Isochrone {
     pub shape: Shape,
 }
 
-/// Draws one polygon for each limit, in the order given, from a reach of at least the longest of them. `origin` is the
-/// place asked about, which may lie off the street that it snapped to.
+/// Draws one polygon for each limit, in the order given: from where `origin`, which meets the network at `snap`, is
+/// reached within it.
 pub fn isochrones(
+    search: &mut Search,
     network: &Network,
     weights: &Weights,
-    reach: &Reach,
-    origin: Point,
+    (origin, snap): (Point, Snap),
     limits: &[WalkTime],
 ) -> Vec<Isochrone> {
-    let shortest = limits.iter().min().map_or(0.0, |l| l.seconds());
     let metres_per_second = weights.speed().kmh() / 3.6;
-    let step = (shortest * metres_per_second / 8.0).clamp(1.0, COARSEST_M);
-    let field = Field::sample(network, weights, reach, origin, step);
+    // A slow walker's minute must still be some grid sides wide.
+    let side = SIDE_M.min(metres_per_second * 30.0).max(1.0);
+    let side_seconds = side / metres_per_second;
+    let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO);
+    let reach = Reach::new(search, network, weights, snap, longest + WalkTime::from_seconds(side_seconds));
+    let field = Field::sample(network, weights, &reach, origin, side);
     limits.iter().map(|&limit| Isochrone { limit, shape: field.contour(limit) }).collect()
 }
 
 /// Walking times, in seconds, at the corners of a square grid.
 struct Field {
-    low: Point,
+    origin: Point,
+    /// Columns west and rows south of the origin's cell.
+    before: (f64, f64),
     step: f64,
+    /// Seconds that one side of the grid takes to walk.
+    step_seconds: f64,
     columns: usize,
     rows: usize,
     seconds: Vec<f32>,
-    /// Stands for "not reached" when a contour is drawn between a reached corner and one that isn't.
-    outside: f32,
 }
 
 impl Field {
@@ -66,30 +73,34 @@ impl Field {
             high = Coord { x: high.x.max(p.x), y: high.y.max(p.y) };
         };
         widen(reach.origin.at);
-        for stretch in &reach.stretches {
+        // Nobody stands on the line of a ferry.
+        let on_foot = || reach.stretches.iter().filter(|s| network.edge(s.edge).fixed.is_none());
+        for stretch in on_foot() {
             pieces(network, stretch).for_each(|(a, b, _, _)| {
                 widen(a);
                 widen(b);
             });
         }
-        // A ring of unreached corners all around closes every contour.
+        // A ring of unreached corners all around closes every contour; the origin lies in the middle of a cell.
         let margin = OFF_STREET_M + 2.0 * step;
         let (width, height) = (high.x - low.x + 2.0 * margin, high.y - low.y + 2.0 * margin);
         let step = step.max((width * height / MOST_CORNERS).sqrt());
+        let before = |from: f64, to: f64| ((from - to + margin) / step).ceil();
         let mut field = Self {
-            low: Coord { x: low.x - margin, y: low.y - margin },
+            origin,
+            before: (before(origin.x, low.x), before(origin.y, low.y)),
             step,
-            columns: (width / step).ceil() as usize + 2,
-            rows: (height / step).ceil() as usize + 2,
+            step_seconds: step * 3.6 / weights.speed().kmh(),
+            columns: (width / step).ceil() as usize + 3,
+            rows: (height / step).ceil() as usize + 3,
             seconds: Vec::new(),
-            outside: (reach.limit.seconds() + 60.0) as f32,
         };
         field.seconds = vec![f32::INFINITY; field.columns * field.rows];
 
         let off = |metres: f64| metres * 3.6 / weights.speed().kmh();
         let origin_off_m = (origin.x - reach.origin.at.x).hypot(origin.y - reach.origin.at.y);
         field.spread(origin, reach.origin.at, &off, |t| off(t * origin_off_m));
-        for stretch in &reach.stretches {
+        for stretch in on_foot() {
             let edge = network.edge(stretch.edge);
             for (a, b, from_m, to_m) in pieces(network, stretch) {
                 field.spread(a, b, &off, |t| {
@@ -105,8 +116,9 @@ impl Field {
 
     /// Improves the corners around the line from `a` to `b`, on which the time at a fraction of its length is `seconds`.
     fn spread(&mut self, a: Point, b: Point, off: &impl Fn(f64) -> f64, seconds: impl Fn(f64) -> f64) {
-        let column = |x: f64| ((x - self.low.x) / self.step).max(0.0);
-        let row = |y: f64| ((y - self.low.y) / self.step).max(0.0);
+        let low = self.corner(0, 0);
+        let column = |x: f64| ((x - low.x) / self.step).max(0.0);
+        let row = |y: f64| ((y - low.y) / self.step).max(0.0);
         let columns = column(a.x.min(b.x) - OFF_STREET_M).ceil() as usize
             ..=(column(a.x.max(b.x) + OFF_STREET_M) as usize).min(self.columns - 1);
         let rows = row(a.y.min(b.y) - OFF_STREET_M).ceil() as usize
@@ -126,11 +138,15 @@ impl Field {
     }
 
     fn corner(&self, x: usize, y: usize) -> Point {
-        Coord { x: self.low.x + x as f64 * self.step, y: self.low.y + y as f64 * self.step }
+        // Counted from the origin: the same corner is the same number whatever else the field covers.
+        Coord {
+            x: self.origin.x + (x as f64 - self.before.0 - 0.5) * self.step,
+            y: self.origin.y + (y as f64 - self.before.1 - 0.5) * self.step,
+        }
     }
 
     fn at(&self, x: usize, y: usize) -> f32 {
-        self.seconds[y * self.columns + x].min(self.outside)
+        self.seconds[y * self.columns + x]
     }
 
     /// The contour at a limit by marching squares: corners at or below it are inside.
@@ -190,7 +206,18 @@ impl Field {
         let (x, y) = (corner % self.columns, corner / self.columns);
         let (x2, y2) = if vertical { (x, y + 1) } else { (x + 1, y) };
         let (a, b) = (f64::from(self.at(x, y)), f64::from(self.at(x2, y2)));
-        let t = ((f64::from(limit) - a) / (b - a)).clamp(CLEARANCE, 1.0 - CLEARANCE);
+        let limit = f64::from(limit);
+        let (near, far) = (a.min(b), a.max(b));
+        // Between two corners that are both about reached, where the time says. Where the far one is later by more than
+        // half a side's walk, or not reached at all, as far as the time left goes, half a side at most: the same
+        // whatever that corner's time is, and where the two rules meet the second gives no more than the first.
+        let from_near = if far <= limit + self.step_seconds / 2.0 {
+            (limit - near) / (far - near)
+        } else {
+            ((limit - near) / self.step_seconds).min(0.5)
+        };
+        let t = if a <= b { from_near } else { 1.0 - from_near };
+        let t = t.clamp(CLEARANCE, 1.0 - CLEARANCE);
         let (from, to) = (self.corner(x, y), self.corner(x2, y2));
         from + (to - from) * t
     }

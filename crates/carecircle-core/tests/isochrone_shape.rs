@@ -37,8 +37,10 @@ proptest! {
         let origin = points[0];
         let Some(snap) = network.snap(origin, 250.0) else { return Ok(()) };
         let limits = [minutes, minutes + 2.0, minutes + 6.0].map(WalkTime::from_minutes);
-        let reach = Reach::new(&mut Search::new(), &network, &weights, snap, limits[2]);
-        let bands = isochrones(&network, &weights, &reach, origin, &limits);
+        let mut search = Search::new();
+        let bands = isochrones(&mut search, &network, &weights, (origin, snap), &limits);
+        let alone = isochrones(&mut search, &network, &weights, (origin, snap), &limits[..1]);
+        prop_assert_eq!(&alone[0], &bands[0], "a band depends on the others");
 
         for (band, limit) in bands.iter().zip(limits) {
             prop_assert!(band.shape.is_valid(), "{:?}", band.shape.check_validation());
@@ -62,9 +64,10 @@ proptest! {
             prop_assert!(pair[0].shape.unsigned_area() <= pair[1].shape.unsigned_area() + 1e-6);
             for polygon in &pair[0].shape {
                 let inside = |c: &geo::Coord<f64>| {
-                    // A vertex may lie on the larger band's border: a hair inward decides.
-                    let hair = |d: f64| geo::Coord { x: c.x + d, y: c.y + d };
-                    [c.to_owned(), hair(1e-6), hair(-1e-6)].iter().any(|p| contains(&pair[1].shape, *p))
+                    // Both bands may turn at the same vertex: a hair in one direction or another decides.
+                    let hairs = [(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)];
+                    let near = |(x, y): (f64, f64)| geo::Coord { x: c.x + x * 1e-6, y: c.y + y * 1e-6 };
+                    hairs.into_iter().any(|hair| contains(&pair[1].shape, near(hair)))
                 };
                 prop_assert!(polygon.exterior().0.iter().all(inside), "the smaller band leaves the larger");
             }

@@ -99,7 +99,7 @@ use ColumnType::{Integer, Number, Text, Truth};
 
 impl Column {
     /// What the properties of a block hold, in the order of [`geojson::BLOCK_PROPERTIES`].
-    pub(crate) const BLOCKS: [(&str, ColumnType); 11] = [
+    pub(crate) const BLOCKS: [(&str, ColumnType); 12] = [
         ("id", Text),
         ("name", Text),
         ("status", Text),
@@ -110,6 +110,7 @@ impl Column {
         ("children", Number),
         ("demand", Text),
         ("area", Text),
+        ("estimated_from", Text),
         ("population", Number),
     ];
 

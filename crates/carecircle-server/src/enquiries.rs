@@ -14,7 +14,6 @@ use carecircle_core::isochrone;
 use carecircle_core::network::Snap;
 use carecircle_core::place::AreaLevel;
 use carecircle_core::profile::Profile;
-use carecircle_core::search::Reach;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::geojson;
 use serde_json::{Map, Value, json};
@@ -96,9 +95,8 @@ fn draw(snapshot: &Snapshot, profile: &Profile, (at, snap): (LonLat, Snap), band
     let network = snapshot.served.study.network();
     let weights = snapshot.weights(profile);
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-    let longest = limits.last().copied().unwrap_or(WalkTime::ZERO);
-    let reach = snapshot.with_search(|search| Reach::new(search, network, &weights, snap, longest));
-    let drawn = isochrone::isochrones(network, &weights, &reach, network.projection().project(at), &limits);
+    let origin = (network.projection().project(at), snap);
+    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, network, &weights, origin, &limits));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         // Ids hold no dot: some clients take it for the end of the path.
         let id = format!("{minutes}min").replace('.', "-");

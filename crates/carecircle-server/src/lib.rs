@@ -83,7 +83,7 @@ impl Default for ServerOptions {
             max_connections: 1_024,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 256,
-            cache_bytes: 256 << 20,
+            cache_bytes: 128 << 20,
         }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::isochrones;
 use carecircle_core::polygon::area_m2;
-use carecircle_core::search::{Reach, Search};
+use carecircle_core::search::Search;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::{geojson, policy};
 use clap::Args;
@@ -70,9 +70,7 @@ impl DrawIsochrone {
             .ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
         let weights = network.weigh(&profile);
         let limits: Vec<WalkTime> = minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect();
-        let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO);
-        let reach = Reach::new(&mut Search::new(), network, &weights, snap, longest);
-        let drawn = isochrones(network, &weights, &reach, origin, &limits);
+        let drawn = isochrones(&mut Search::new(), network, &weights, (origin, snap), &limits);
 
         let features: Vec<Vec<u8>> = drawn
             .iter()

@@ -147,20 +147,30 @@ fn a_map_without_tables_gives_every_home_a_verdict() {
 #[test]
 fn rows_that_cannot_be_used_come_back_beside_the_output() {
     let folder = Folder::new("rejects");
-    let register =
-        folder.write("f.csv", "编号,名称,经度,纬度,托位数\na,甲,114.3,30.9,20\nb,乙,,30.9,30\nc,丙,114.31,30.9,很多\n");
+    let register = folder.write(
+        "f.csv",
+        "编号,名称,经度,纬度,托位数\na,甲,114.3,30.9,20\nb,乙,,30.9,30\nc,丙,114.31,30.9,-5\nd,丁,114.31,30.9,很多\n",
+    );
     let out = folder.file("out.geojson");
     let output = carecircle(&["check", "--facilities", &register, "-o", &out]);
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{err}");
     assert!(err.contains("f.csv row 3, column 经度: is empty"), "{err}");
-    assert!(err.contains("f.csv row 4, column 托位数: `很多` is no whole number"), "{err}");
+    assert!(err.contains("f.csv row 4, column 托位数: -5 is no whole number"), "{err}");
+    let out_text = String::from_utf8_lossy(&output.stdout);
+    assert!(out_text.contains("f.csv row 5, column 托位数: `很多` is no"), "{out_text}");
     let rejects = std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects");
     assert!(rejects.starts_with("编号,名称,经度,纬度,托位数,reject_row"), "{rejects}");
     assert_eq!(rejects.lines().count(), 3);
     let strict = refuse(&["check", "--facilities", &register, "--strict", "-o", &folder.file("strict.geojson")]);
     assert!(strict.contains("row 3"), "{strict}");
     assert!(!folder.names().contains(&"strict.geojson".to_owned()));
+    // Mended, the old rejects are gone.
+    let mended = folder.write("m.csv", "编号,经度,纬度\na,114.3,30.9\n");
+    succeed(&["check", "--facilities", &mended, "-o", &out]);
+    assert!(!folder.names().contains(&"out.geojson.rejects.csv".to_owned()));
+    let over = refuse(&["check", "--facilities", &mended, "-o", &mended]);
+    assert!(over.contains("one of the inputs"), "{over}");
 }
 
 #[test]
@@ -189,7 +199,7 @@ fn wrong_input_is_named_with_what_would_do() {
     let text = folder.write("no.osm.pbf", "this is no map");
     let cut = folder.write("cut.osm.pbf", &std::fs::read(demo("town.osm.pbf")).expect("the demo")[..50_000]);
     let none = folder.file("none.osm.pbf");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["check", &text], "not an OpenStreetMap extract"),
         (&["check", &cut], "at byte"),
         (&["check", &none], "none.osm.pbf"),
@@ -199,6 +209,8 @@ fn wrong_input_is_named_with_what_would_do() {
         (&["check", "--policy", "mars"], "there is default, national"),
         (&["check", "--crs", "mars"], "wgs84"),
         (&["check", "--columns", "x"], "ours=theirs"),
+        (&["check", "--columns", "id=nobody"], "no table has a column"),
+        (&["check", "-o", "/nowhere/at/all.csv"], "there is no folder"),
         (&["check", "-o", "out.shp"], ".geojson"),
         (&["isochrone", "--at", "east"], "longitude and latitude"),
         (&["isochrone", "--at", "0,0"], "no walkable street within 250 m"),
