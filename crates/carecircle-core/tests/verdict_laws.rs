@@ -4,7 +4,7 @@ use carecircle_core::coverage::{BlockStatus, Coverage, Reason};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Eligibility, Facility, Kind};
 use carecircle_core::geometry::LonLat;
-use carecircle_core::place::Places;
+use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::street::Streets;
 use carecircle_core::study::Study;
@@ -160,11 +160,9 @@ fn no_facility_at_all_is_said_so() {
     assert_eq!(study.check(&Policy::default()).verdicts[0].reason, Some(Reason::NoFacility));
 }
 
-#[test]
-fn areas_share_their_children_out_to_the_child() {
-    use carecircle_core::place::{Area, AreaLevel};
-    let streets = town::streets(&[(0, 0), (5, 0)], &[(vec![0, 1], true, true)]);
-    let area = |id: &str, level, low: (i32, i32), high: (i32, i32), under3| Area {
+fn area(id: &str, level: AreaLevel, low: (i32, i32), high: (i32, i32), under3: Option<f64>) -> Area {
+    let corner = |(x, y): (i32, i32)| (place(x, y).lon(), place(x, y).lat());
+    Area {
         id: id.to_owned(),
         name: None,
         name_zh: None,
@@ -173,15 +171,17 @@ fn areas_share_their_children_out_to_the_child() {
         parent: None,
         population: None,
         under3,
-        shape: MultiPolygon(vec![
-            Rect::new(
-                (place(low.0, low.1).lon(), place(low.0, low.1).lat()),
-                (place(high.0, high.1).lon(), place(high.0, high.1).lat()),
-            )
-            .to_polygon(),
-        ]),
+        shape: MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]),
         other: BTreeMap::new(),
-    };
+    }
+}
+
+fn one_street() -> Streets {
+    town::streets(&[(0, 0), (5, 0)], &[(vec![0, 1], true, true)])
+}
+
+#[test]
+fn areas_share_their_children_out_to_the_child() {
     let areas = vec![
         area("d", AreaLevel::District, (-50, -50), (100, 100), Some(90.0)),
         area("c", AreaLevel::Community, (-50, -50), (20, 100), Some(40.0)),
@@ -194,10 +194,66 @@ fn areas_share_their_children_out_to_the_child() {
         ..blocks(&[at])[0].clone()
     });
     let places = Places { areas, ..Places::default() };
-    let study = Study::new(town::network(&streets), places, Some(rows.collect()), 250.0);
+    let study = Study::new(town::network(&one_street()), places, Some(rows.collect()), 250.0);
     let children: Vec<f64> = study.demand().blocks.iter().map(|b| b.children).collect();
     assert!((children[0] + children[1] - 40.0).abs() < 1e-9, "{children:?}");
     assert!((children.iter().sum::<f64>() - 90.0).abs() < 1e-9, "{children:?}");
     let coverage = study.check(&Policy::default());
     assert_eq!((coverage.areas[0].blocks, coverage.areas[1].blocks), (3, 2));
+}
+
+#[test]
+fn a_city_of_one_district_counts_its_blocks_in_both() {
+    let areas = vec![
+        area("d", AreaLevel::District, (-50, -50), (100, 100), None),
+        area("city", AreaLevel::City, (-50, -50), (100, 100), None),
+    ];
+    let places = Places { areas, ..Places::default() };
+    let study = Study::new(town::network(&one_street()), places, Some(blocks(&[(1, 1), (5, 3)])), 250.0);
+    assert_eq!(study.areas().all()[0].parent, Some(1));
+    let coverage = study.check(&Policy::default());
+    assert_eq!((coverage.areas[0].blocks, coverage.areas[1].blocks), (2, 2));
+}
+
+#[test]
+fn points_without_numbers_share_their_areas_children_equally() {
+    let areas = vec![area("d", AreaLevel::District, (-50, -50), (100, 100), Some(30.0))];
+    let rows = blocks(&[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]).into_iter().step_by(2);
+    let rows = rows.map(|row| BlockRow { under3: None, ..row }).collect();
+    let places = Places { areas, ..Places::default() };
+    let study = Study::new(town::network(&one_street()), places, Some(rows), 250.0);
+    let children: Vec<f64> = study.demand().blocks.iter().map(|b| b.children).collect();
+    assert_eq!(children, [10.0, 10.0, 10.0]);
+}
+
+#[test]
+fn a_block_belongs_where_most_of_its_children_live() {
+    // A block of 100 m whose south-western corner alone lies in the sliver.
+    let areas = vec![
+        area("main", AreaLevel::Community, (12, -50), (100, 100), None),
+        area("sliver", AreaLevel::Community, (-50, -50), (12, 100), None),
+    ];
+    let rows = vec![blocks(&[(0, 0), (10, 2)]).remove(1)];
+    let places = Places { areas, ..Places::default() };
+    let study = Study::new(town::network(&one_street()), places, Some(rows), 250.0);
+    assert!(study.demand().points.len() > 4);
+    assert_eq!(study.demand().blocks[0].area, Some(0));
+}
+
+#[test]
+fn exactly_half_is_covered() {
+    // Twelve homes of equal size in one block, six of them within the limit: six twelfths don't add up to a half.
+    use carecircle_core::place::{Building, Home, ResidentialArea};
+    let streets = town::streets(&[(0, 0), (30, 0)], &[(vec![0, 1], true, true)]);
+    let home = |x: i32| Building { at: place(x, 1), footprint_m2: 100.0, levels: Some(3.0), home: Home::Certain };
+    let near = (0..6).map(|i| home(2 + i));
+    let far = (0..6).map(|i| home(200 + i));
+    let corner = |(x, y): (i32, i32)| (place(x, y).lon(), place(x, y).lat());
+    let shape = MultiPolygon(vec![Rect::new(corner((0, -2)), corner((210, 4))).to_polygon()]);
+    let residential = vec![ResidentialArea { id: "w1".to_owned(), name: None, shape }];
+    let facilities = vec![facility(0, (0, 0), Kind::Nursery)];
+    let places = Places { facilities, residential, buildings: near.chain(far).collect(), ..Places::default() };
+    let study = Study::new(town::network(&streets), places, None, 250.0);
+    let verdict = &study.check(&Policy::default()).verdicts[0];
+    assert_eq!(verdict.status, BlockStatus::Covered, "{verdict:?}");
 }

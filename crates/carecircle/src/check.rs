@@ -281,7 +281,7 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
         let from_land: f64 = demand.blocks.iter().filter(|b| b.from_land).map(|b| b.children).sum();
-        let percent = 100.0 * from_land / total.children.max(f64::MIN_POSITIVE);
+        let percent = (100.0 * from_land / total.children.max(f64::MIN_POSITIVE)).abs();
         note(
             format!("children are estimated, {percent:.0} % of them from the size of residential land alone"),
             format!("儿童数为估算值，其中 {percent:.0} % 仅按居住用地面积估算"),

@@ -130,6 +130,26 @@ fn a_large_polygon_is_cut_and_a_wood_in_it_is_no_home() {
 }
 
 #[test]
+fn of_polygons_drawn_over_each_other_the_one_with_homes_counts() {
+    let mut drawing = straight_street();
+    drawing.square(20, 500.0, 0.0, 300.0, RESIDENTIAL).square(21, 500.0, 0.0, 100.0, RESIDENTIAL);
+    drawing.square(22, 500.0, 20.0, 12.0, HOME);
+    let study = drawing.study();
+    let blocks: Vec<(&str, usize)> =
+        study.demand().blocks.iter().map(|b| (b.id.as_str(), study.demand().points_of(b).len())).collect();
+    assert_eq!(blocks, [("w21", 1)], "the outer polygon has no home of its own");
+}
+
+#[test]
+fn a_polygon_that_spans_a_country_is_no_block() {
+    let mut drawing = straight_street();
+    drawing.square(20, 0.0, 0.0, 400_000.0, RESIDENTIAL).square(22, 500.0, 20.0, 12.0, HOME);
+    let study = drawing.study();
+    assert_eq!(study.demand().report.polygons_too_large, 1);
+    assert_eq!(study.demand().report.homes_in_cells, 1, "its homes still get a verdict");
+}
+
+#[test]
 fn a_node_inside_a_polygon_of_its_kind_is_one_facility() {
     let mut drawing = straight_street();
     drawing.square(30, 600.0, 40.0, 40.0, &[("amenity", "kindergarten")]);
