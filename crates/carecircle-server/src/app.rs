@@ -283,7 +283,9 @@ fn mark(headers: &mut HeaderMap, timing: &str, id: &str) {
 async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
     let begun = Instant::now();
     let base = app.base(&parts)?;
-    let mut query = Query::parse(parts.uri.query(), &["f"])?;
+    let mut query = Query::parse(parts.uri.query(), &["f", "lang"])?;
+    // The map reads this one itself.
+    query.word("lang", &["zh", "en"])?;
     let media = match query.word("f", &["json", "html"])? {
         Some("html") => Media::Html,
         Some(_) => Media::Json,

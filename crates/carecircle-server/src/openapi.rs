@@ -69,7 +69,14 @@ fn paths(snapshot: &Snapshot) -> Value {
     landing["text/html"] = json!({ "schema": { "type": "string" } });
     add(
         "/",
-        operation("getLandingPage", "about", "Landing page, or the map", &[parameter("f_page")], &landing, &["400"]),
+        operation(
+            "getLandingPage",
+            "about",
+            "Landing page, or the map",
+            &[parameter("f_page"), parameter("lang")],
+            &landing,
+            &["400"],
+        ),
     );
     add(
         "/conformance",
@@ -227,6 +234,7 @@ fn parameters(policy: &Policy) -> Value {
         "f_json": in_query("f", "The representation", &words(&["json"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
+        "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),
         "f_table": in_query("f", "The representation; without it by Accept", &words(&["json", "csv"])),
         "minutes": in_query(
             "minutes",
