@@ -153,6 +153,23 @@ fn reasons_tell_a_missing_street_from_a_missing_bridge() {
     assert!(coverage.verdicts[0].time.is_some() && coverage.verdicts[1].time.is_none());
 }
 
+proptest! {
+    #[test]
+    fn the_facility_tree_finds_what_looking_at_each_finds(f in any_places(1..40), at in (-10..60, -10..55), half in 1.0..300.0f64) {
+        let facilities = f.iter().enumerate().map(|(i, &p)| facility(i, p, Kind::Nursery)).collect();
+        let study = study(&one_street(), facilities, &[]);
+        let at = study.network().projection().project(place(at.0, at.1));
+        let (low, high) = (geo::Coord { x: at.x - half, y: at.y - half }, geo::Coord { x: at.x + half, y: at.y + half });
+        let inside = |p: geo::Coord<f64>| (low.x..=high.x).contains(&p.x) && (low.y..=high.y).contains(&p.y);
+        let each: Vec<usize> = (0..f.len()).filter(|&i| inside(study.facilities()[i].at)).collect();
+        prop_assert_eq!(study.facilities_in(low, high), each);
+        let away = |i: usize| (study.facilities()[i].at.x - at.x).hypot(study.facilities()[i].at.y - at.y);
+        let near: Vec<f64> = study.facilities_near(at).map(away).collect();
+        prop_assert_eq!(near.len(), f.len());
+        prop_assert!(near.is_sorted());
+    }
+}
+
 #[test]
 fn no_facility_at_all_is_said_so() {
     let streets = town::streets(&[(0, 0), (2, 0)], &[(vec![0, 1], true, true)]);

@@ -253,6 +253,14 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("  重复绘制、只计一次（{reason}）：{n} 处（{pairs}）"),
         );
     }
+    let twins = twins(city);
+    if !twins.is_empty() {
+        let (n, first) = (twins.len(), twins.iter().take(5).cloned().collect::<Vec<_>>().join(", "));
+        note(
+            format!("  within {TWIN_M} m of another of its kind, perhaps listed twice: {n} ({first}{})", more(n, 5)),
+            format!("  与同类机构相距不足 {TWIN_M} 米、可能重复登记：{n} 家（{first}{}）", more(n, 5)),
+        );
+    }
     let (street_km, islands, islands_km) =
         (thousands(network.length_m / 1_000.0), network.islands, network.islands_m / 1_000.0);
     note(
@@ -346,6 +354,29 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         }
         _ = writeln!(out, "{}", line.trim_end());
     }
+}
+
+/// Facilities nearer than this to another of their kind may be one, listed twice.
+const TWIN_M: f64 = 5.0;
+
+/// Facilities that stand where another of their kind stands, each as `id = id`.
+fn twins(city: &City) -> Vec<String> {
+    let facilities = city.study.facilities();
+    let mut out = Vec::new();
+    for (i, sited) in facilities.iter().enumerate() {
+        let Some(nearest) = city.study.facilities_near(sited.at).find(|&other| other != i) else { continue };
+        let other = &facilities[nearest];
+        let apart_m = (other.at.x - sited.at.x).hypot(other.at.y - sited.at.y);
+        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind {
+            out.push(format!("{} = {}", sited.facility.id, other.facility.id));
+        }
+    }
+    out
+}
+
+/// An ellipsis where a list of `n` was cut after `shown`.
+fn more(n: usize, shown: usize) -> &'static str {
+    if n > shown { ", …" } else { "" }
 }
 
 /// What no area holds: without it the areas would not add up to the total.

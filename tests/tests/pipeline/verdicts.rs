@@ -82,6 +82,20 @@ fn eighty_metres_are_a_minute_and_1200_the_limit() {
 }
 
 #[test]
+fn a_stray_street_on_another_continent_changes_nothing() {
+    let mut drawing = straight_street();
+    drawing.square(10, 1_100.0, 230.0, 20.0, HOME);
+    let walks = |drawing: &Drawing| drawing.check().1.walks;
+    let before = walks(&drawing);
+    drawing.file.nodes.push(Node::degrees(900, -170.0, 10.0, &[]));
+    drawing.file.nodes.push(Node::degrees(901, -170.001, 10.0, &[]));
+    drawing.street(200, &[900, 901], &[("highway", "path")]);
+    // Most places are still in the town.
+    drawing.node(5, 1_500.0, 10.0, &[]).node(6, 1_600.0, 10.0, &[]).street(300, &[2, 5, 6], &[("highway", "path")]);
+    assert_eq!(walks(&drawing), before);
+}
+
+#[test]
 fn homes_weigh_by_their_floors() {
     // A tower near and a house far in one block: most children live in the tower.
     let mut drawing = straight_street();
