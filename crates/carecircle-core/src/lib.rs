@@ -1,7 +1,8 @@
 //! Streets, walking time, search, reach, isochrones and coverage: the pure core of carecircle.
 //!
-//! Pure means: no files, no sockets, no async, no JSON, no map tags. Data goes in as [`Streets`], [`Places`] and
-//! [`Facility`]s, and comes out as a [`Coverage`] or an [`Isochrone`].
+//! Pure means: no files, no sockets, no async, no JSON, no map tags. Data goes in as [`street::Streets`] and
+//! [`place::Places`], becomes a [`study::Study`], and comes out as a [`coverage::Coverage`] or an
+//! [`isochrone::Isochrone`].
 
 pub mod area;
 pub mod coverage;

@@ -1,6 +1,6 @@
 //! Streets as a reader hands them over, before they become a network.
 //!
-//! Owns the vocabulary between a map format and [`crate::Network`]; it knows no tags.
+//! Owns the vocabulary between a map format and [`crate::network::Network`]; it knows no tags.
 
 use crate::geometry::LonLat;
 use std::ops::Range;
