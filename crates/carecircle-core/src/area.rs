@@ -1,85 +1,42 @@
 //! Administrative areas on the plan, and how they nest.
 
 use crate::geometry::{Point, Projection, Shape};
-use crate::place::{Area, AreaLevel};
+use crate::place::Area;
 use crate::polygon::{self, ShapeIndex};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// An area on the plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlacedArea {
-    /// Stable id.
-    pub id: String,
-    /// The name to show.
-    pub name: Option<String>,
-    /// The Chinese name.
-    pub name_zh: Option<String>,
-    /// The English name.
-    pub name_en: Option<String>,
-    /// Which level it is of.
-    pub level: AreaLevel,
-    /// The area that contains it, an index.
-    pub parent: Option<usize>,
-    /// Residents.
-    pub population: Option<f64>,
-    /// Children under three.
-    pub under3: Option<f64>,
-    /// Its outline on the plan.
-    pub shape: Shape,
-    /// Columns that pass through.
-    pub other: BTreeMap<String, String>,
-}
-
-/// All areas of a study and their index.
+/// All areas of a study: as they were given, on the plan, and how they nest.
 pub struct Areas {
-    all: Vec<PlacedArea>,
+    all: Vec<Area>,
+    shapes: Vec<Shape>,
     sizes_m2: Vec<f64>,
+    parents: Vec<Option<usize>>,
     ids: BTreeMap<String, usize>,
     index: ShapeIndex,
 }
 
 impl Areas {
     /// Places areas on the plan and nests them: by the parent that a table names, else by geometry.
-    pub fn new(projection: &Projection, areas: Vec<Area>) -> Self {
-        let named: Vec<Option<String>> = areas.iter().map(|a| a.parent.clone()).collect();
-        let areas: Vec<PlacedArea> = areas
-            .into_iter()
-            .map(|a| PlacedArea {
-                shape: projection.project_shape(&a.shape),
-                id: a.id,
-                name: a.name,
-                name_zh: a.name_zh,
-                name_en: a.name_en,
-                level: a.level,
-                parent: None,
-                population: a.population,
-                under3: a.under3,
-                other: a.other,
-            })
-            .collect();
-        let sizes_m2 = areas.iter().map(|a| polygon::area_m2(&a.shape)).collect();
-        let index = ShapeIndex::new(areas.iter().map(|a| &a.shape));
-        let ids = areas.iter().enumerate().map(|(i, a)| (a.id.clone(), i)).collect();
-        let mut out = Self { all: areas, sizes_m2, ids, index };
-        let parents: Vec<Option<usize>> = named
-            .into_iter()
-            .enumerate()
-            .map(|(i, id)| {
-                // A parent that a table names must be of a larger level: a loop must not hang anybody.
-                let by_name = id.and_then(|id| out.by_id(&id)).filter(|&p| out.all[p].level < out.all[i].level);
-                by_name.or_else(|| out.parent_by_geometry(i))
-            })
-            .collect();
-        for (area, parent) in out.all.iter_mut().zip(parents) {
-            area.parent = parent;
-        }
+    pub fn new(projection: &Projection, all: Vec<Area>) -> Self {
+        let shapes: Vec<Shape> = all.iter().map(|a| projection.project_shape(&a.shape)).collect();
+        let sizes_m2 = shapes.iter().map(polygon::area_m2).collect();
+        let index = ShapeIndex::new(shapes.iter());
+        let ids = all.iter().enumerate().map(|(i, a)| (a.id.clone(), i)).collect();
+        let mut out = Self { all, shapes, sizes_m2, parents: Vec::new(), ids, index };
+        out.parents = (0..out.all.len()).map(|i| out.parent_by_name(i).or_else(|| out.parent_by_geometry(i))).collect();
         out
+    }
+
+    /// The parent that a table names. It must be of a larger level: a loop must not hang anybody.
+    fn parent_by_name(&self, child: usize) -> Option<usize> {
+        let named = self.all[child].parent.as_deref().and_then(|id| self.by_id(id));
+        named.filter(|&p| self.all[p].level < self.all[child].level)
     }
 
     /// The smallest area around another one that is larger than it, or as large and of a larger level.
     fn parent_by_geometry(&self, child: usize) -> Option<usize> {
-        let inside = polygon::point_inside(&self.all[child].shape)?;
+        let inside = polygon::point_inside(&self.shapes[child])?;
         let order = |a: usize, b: usize| self.by_size_then_level(a, b);
         self.index
             .containing(inside)
@@ -97,8 +54,18 @@ impl Areas {
     }
 
     /// The areas, in stable order.
-    pub fn all(&self) -> &[PlacedArea] {
+    pub fn all(&self) -> &[Area] {
         &self.all
+    }
+
+    /// An area's outline on the plan.
+    pub fn shape(&self, area: usize) -> &Shape {
+        &self.shapes[area]
+    }
+
+    /// For each area, the one that contains it.
+    pub fn parents(&self) -> &[Option<usize>] {
+        &self.parents
     }
 
     /// The index of the area of that id.
@@ -113,7 +80,7 @@ impl Areas {
 
     /// An area and all that contain it, from the smallest.
     pub fn chain(&self, area: Option<usize>) -> impl Iterator<Item = usize> + '_ {
-        std::iter::successors(area, |&a| self.all[a].parent)
+        std::iter::successors(area, |&a| self.parents[a])
     }
 }
 

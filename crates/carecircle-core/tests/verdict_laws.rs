@@ -227,7 +227,7 @@ fn a_city_of_one_district_counts_its_blocks_in_both() {
     ];
     let places = Places { areas, ..Places::default() };
     let study = Study::new(town::network(&one_street()), places, Some(blocks(&[(1, 1), (5, 3)])), 250.0);
-    assert_eq!(study.areas().all()[0].parent, Some(1));
+    assert_eq!(study.areas().parents(), [Some(1), None]);
     let coverage = study.check(&Policy::default());
     assert_eq!((coverage.areas[0].blocks, coverage.areas[1].blocks), (2, 2));
 }

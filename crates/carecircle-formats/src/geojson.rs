@@ -45,7 +45,9 @@ impl Drawings {
         let projection = study.network().projection();
         let blocks = study.demand().blocks.par_iter().map(|b| Drawing::outline(projection, &b.outline)).collect();
         let facilities = study.facilities().iter().map(|f| Drawing::place(f.facility.at)).collect();
-        let areas = study.areas().all().par_iter().map(|a| Drawing::shape(projection, &a.shape)).collect();
+        let areas = study.areas();
+        let areas =
+            (0..areas.all().len()).into_par_iter().map(|i| Drawing::shape(projection, areas.shape(i))).collect();
         Self { blocks, facilities, areas }
     }
 }
@@ -339,7 +341,7 @@ pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawi
     property(out, "name_zh", &area.name_zh);
     property(out, "name_en", &area.name_en);
     property(out, "level", &area.level.name());
-    property(out, "parent", &area.parent.map(|p| &study.areas().all()[p].id));
+    property(out, "parent", &study.areas().parents()[i].map(|p| &study.areas().all()[p].id));
     property(out, "population", &area.population);
     property(out, "under3", &area.under3);
     property(out, "blocks", &tally.blocks);

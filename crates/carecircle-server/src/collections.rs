@@ -349,7 +349,7 @@ fn touches(snapshot: &Snapshot, layer: Layer, i: usize, bbox: Bbox) -> bool {
                 Outline::Shape(shape) => shape,
                 Outline::Point(_) => return true,
             },
-            Layer::Areas => &study.areas().all()[i].shape,
+            Layer::Areas => study.areas().shape(i),
             Layer::Facilities => return true,
         };
         let window = Rect::new(Coord { x: w, y: s }, Coord { x: e, y: n });

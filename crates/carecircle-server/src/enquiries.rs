@@ -367,7 +367,8 @@ impl Residents {
             return Ok(self.all.sum);
         }
         let areas = snapshot.served.study.areas().all();
-        let roots: Vec<usize> = (0..areas.len()).filter(|&i| areas[i].parent.is_none()).collect();
+        let parents = snapshot.served.study.areas().parents();
+        let roots: Vec<usize> = (0..areas.len()).filter(|&i| parents[i].is_none()).collect();
         let coverage = &analysis.coverage;
         let held = |count: fn(&Tally) -> usize| roots.iter().map(|&i| count(&coverage.areas[i])).sum::<usize>();
         let complete =

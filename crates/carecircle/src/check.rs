@@ -316,8 +316,7 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     };
     let mut rows = vec![head.map(str::to_owned)];
     let mut nested = Vec::new();
-    let parents: Vec<Option<usize>> = areas.iter().map(|a| a.parent).collect();
-    nest(&parents, None, 0, &mut nested);
+    nest(city.study.areas().parents(), None, 0, &mut nested);
     for (i, depth) in nested {
         let area = &areas[i];
         let named = match lang {
