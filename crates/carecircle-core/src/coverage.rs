@@ -162,16 +162,13 @@ impl Coverage {
     fn new(study: &Study, policy: &Policy) -> Self {
         let weights = study.network().weigh(&policy.profile);
         let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
-        let walks = walks(study, &weights, |i| eligible[i]);
+        let counted = origins(study, |i| eligible[i]);
+        let walks_to = |origins: &[Origin], limit| walks(study, &weights, origins, limit);
+        let walks = walks_to(&counted, WalkTime::NEVER);
         // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell.
-        let any = if eligible.contains(&false) { walks_within(study, &weights, policy.limit()) } else { Vec::new() };
-        let judge = Judge {
-            study,
-            policy,
-            walks: &walks,
-            any: &any,
-            some_eligible: !origins(study, |i| eligible[i]).is_empty(),
-        };
+        let any =
+            if eligible.contains(&false) { walks_to(&origins(study, |_| true), policy.limit()) } else { Vec::new() };
+        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: !counted.is_empty() };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let (areas, total) = tally(study, &verdicts, &eligible);
         Self { policy: policy.clone(), verdicts, walks, areas, total, eligible }
@@ -183,15 +180,7 @@ fn origins(study: &Study, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
     sited.filter_map(|(i, f)| Some(Origin { snap: f.snap?, label: i as u32 })).collect()
 }
 
-fn walks(study: &Study, weights: &Weights, counts: impl Fn(usize) -> bool) -> Vec<Option<Arrival>> {
-    walk_all(study, weights, &origins(study, counts), WalkTime::NEVER)
-}
-
-fn walks_within(study: &Study, weights: &Weights, limit: WalkTime) -> Vec<Option<Arrival>> {
-    walk_all(study, weights, &origins(study, |_| true), limit)
-}
-
-fn walk_all(study: &Study, weights: &Weights, origins: &[Origin], limit: WalkTime) -> Vec<Option<Arrival>> {
+fn walks(study: &Study, weights: &Weights, origins: &[Origin], limit: WalkTime) -> Vec<Option<Arrival>> {
     let sweep = Sweep::new(study.network(), weights, origins, limit);
     let walk = |p: &DemandPoint| p.snap.and_then(|snap| sweep.at(study.network(), weights, &snap));
     study.demand().points.par_iter().map(walk).collect()

@@ -38,9 +38,9 @@ pub struct Study {
 impl Study {
     /// Puts a study together. What a table gave is already in `places`, except for blocks: with `rows` each row is a
     /// block, without them blocks come from the residential polygons and buildings of `places`.
-    pub fn new(network: Network, places: Places, rows: Option<Vec<BlockRow>>, snap_m: f64) -> Self {
+    pub fn new(network: Network, mut places: Places, rows: Option<Vec<BlockRow>>, snap_m: f64) -> Self {
         let projection = *network.projection();
-        let areas = Areas::new(&projection, places.areas.clone());
+        let areas = Areas::new(&projection, std::mem::take(&mut places.areas));
         let mut demand = match rows {
             Some(rows) => Demand::from_table(&projection, rows, &places, &areas),
             None => Demand::from_places(&projection, &places, &areas),

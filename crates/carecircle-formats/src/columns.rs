@@ -238,21 +238,12 @@ fn number(text: &str) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The columns by our names. A mapping to a header that this table doesn't have is meant for another table.
-fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
-    let here: Mapping = mapping
-        .iter()
-        .filter(|(_, theirs)| table.columns.contains(theirs))
-        .map(|(o, t)| (o.clone(), t.clone()))
-        .collect();
-    name_columns(table, &here)
-}
-
 /// What a header means, if anything.
 type Meaning<'a> = Box<dyn Fn(&String) -> Option<String> + 'a>;
 
-/// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own.
-fn name_columns(table: &Table, mapping: &Mapping) -> Vec<String> {
+/// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own. A mapping to a header
+/// that this table doesn't have is meant for another table.
+fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
     let mut out: Vec<Option<String>> = vec![None; table.columns.len()];
     let is_ours = |name: &str| SYNONYMS.iter().any(|(ours, _)| *ours == name);
     let lower = |header: &String| header.trim().to_lowercase();

@@ -356,6 +356,11 @@ pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawi
     close_feature(out);
 }
 
+/// The id of a band's feature. It holds no dot: some clients take one for the end of the path.
+pub fn isochrone_id(minutes: f64) -> String {
+    format!("{minutes}min").replace('.', "-")
+}
+
 /// Writes the feature of one isochrone band.
 pub fn isochrone_feature(out: &mut Vec<u8>, projection: &Projection, isochrone: &Isochrone, id: &str, speed_kmh: f64) {
     open_feature(out, id, &Drawing::shape(projection, &isochrone.shape));

@@ -223,8 +223,13 @@ impl Table {
 
     /// The name that messages call the file by.
     pub fn name(&self) -> String {
-        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+        file_name(&self.path)
     }
+}
+
+/// What people call a file: its name without the folders.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
 /// Counts lines up to where a record starts: the csv crate counts from where the one before it ended, which blank lines

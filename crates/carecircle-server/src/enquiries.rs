@@ -98,8 +98,7 @@ fn draw(snapshot: &Snapshot, profile: &Profile, (at, snap): (LonLat, Snap), band
     let origin = (network.projection().project(at), snap);
     let drawn = snapshot.with_search(|search| isochrone::isochrones(search, network, &weights, origin, &limits));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
-        // Ids hold no dot: some clients take it for the end of the path.
-        let id = format!("{minutes}min").replace('.', "-");
+        let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
         geojson::isochrone_feature(&mut out, network.projection(), isochrone, &id, profile.speed.kmh());
         out

@@ -57,8 +57,11 @@ impl Check {
         let lang = self.inputs.lang();
         // Before the work: a wrong name or policy should not cost a minute.
         let format = self.output.as_deref().map(Format::of).transpose()?;
-        if let Some(path) = self.output.as_deref().filter(|p| *p != Path::new("-")) {
-            self.inputs.refuse_to_overwrite(path)?;
+        for path in self.output.iter().filter(|p| p.as_path() != Path::new("-")) {
+            self.inputs.refuse_to_overwrite("-o", path)?;
+        }
+        if let Some(path) = &self.inputs.timings {
+            self.inputs.refuse_to_overwrite("--timings", path)?;
         }
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;

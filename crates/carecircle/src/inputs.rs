@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, output};
+use crate::{bad_input, bad_parameter, output};
 use anyhow::{Context, Result};
 use carecircle_core::demand::BlockRow;
 use carecircle_core::facility::Facility;
@@ -12,7 +12,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_formats::columns::{self, Reject, Sorted};
 use carecircle_formats::policy as policies;
-use carecircle_formats::table::{Table, TableError};
+use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_osm::{Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -179,32 +179,33 @@ impl Inputs {
                 return Err(bad_input(format!("--policy {name}: there is {names}, or a .toml file")));
             }
         };
-        let accept = |why: String| bad_input(format!("--{}", why.replacen("speed_kmh", "speed-kmh", 1)));
         if let Some(name) = self.profile.as_deref().filter(|name| *name != policy.profile.name) {
-            policy.profile = policies::profile(name).map_err(accept)?;
+            policy.profile = policies::profile(name).map_err(bad_parameter)?;
         }
         if let Some(kmh) = self.speed_kmh {
-            policy.profile.speed = policies::speed(kmh).map_err(accept)?;
+            policy.profile.speed = policies::speed(kmh).map_err(bad_parameter)?;
         }
         if let Some(minutes) = self.minutes {
-            policy.minutes = policies::minutes(minutes).map_err(accept)?;
+            policy.minutes = policies::minutes(minutes).map_err(bad_parameter)?;
         }
         Ok(policy)
     }
 
     /// Refuses an output that would take the place of an input, or that has no folder to be in.
-    pub(crate) fn refuse_to_overwrite(&self, out: &Path) -> Result<()> {
+    pub(crate) fn refuse_to_overwrite(&self, option: &str, out: &Path) -> Result<()> {
         let same = |input: &PathBuf| match (input.canonicalize(), out.canonicalize()) {
             (Ok(a), Ok(b)) => a == b,
             _ => false,
         };
         let inputs = [&self.city, &self.facilities, &self.blocks, &self.areas];
         if inputs.into_iter().flatten().any(same) {
-            return Err(bad_input(format!("-o {}: that is one of the inputs", out.display())));
+            return Err(bad_input(format!("{option} {}: that is one of the inputs", out.display())));
         }
         let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
         match folder.filter(|f| !f.is_dir()) {
-            Some(folder) => Err(bad_input(format!("-o {}: there is no folder {}", out.display(), folder.display()))),
+            Some(folder) => {
+                Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display())))
+            }
             None => Ok(()),
         }
     }
@@ -336,9 +337,7 @@ impl Inputs {
     fn title(&self) -> String {
         match &self.city {
             None => "He'an demo town 和安区（演示）".to_owned(),
-            Some(path) => {
-                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
-            }
+            Some(path) => file_name(path),
         }
     }
 
@@ -400,7 +399,7 @@ impl Fnv {
 
 /// What a block table leaves out, or names that nobody knows.
 fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area]) -> Vec<Remark> {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = file_name(path);
     let mut out = Vec::new();
     if !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
         out.push(Remark {
@@ -443,10 +442,9 @@ pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
 
 /// A bar on standard error, when that is a terminal.
 fn progress_bar(path: &Path) -> ProgressBar {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_message(name)
+    ProgressBar::new(0).with_style(style).with_message(file_name(path))
 }
 
 /// A moment in seconds since 1970 as RFC 3339 in UTC, by the civil-from-days algorithm (H. Hinnant, 2013).

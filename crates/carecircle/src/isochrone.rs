@@ -1,10 +1,10 @@
 //! `carecircle isochrone`: from where a place is reached within some minutes.
 
-use crate::bad_input;
 use crate::inputs::Inputs;
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
+use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::isochrones;
@@ -47,14 +47,13 @@ impl DrawIsochrone {
         let mut minutes = Vec::new();
         for part in self.minutes.split(',') {
             let number = part.trim().parse().map_err(|_| bad_input(format!("--minutes {part}: no number")))?;
-            minutes.push(policy::minutes(number).map_err(|why| bad_input(format!("--{why}")))?);
+            minutes.push(policy::minutes(number).map_err(bad_parameter)?);
         }
         minutes.sort_by(f64::total_cmp);
         minutes.dedup();
-        let mut profile = policy::profile(&self.profile).map_err(|why| bad_input(format!("--{why}")))?;
+        let mut profile = policy::profile(&self.profile).map_err(bad_parameter)?;
         if let Some(kmh) = self.speed_kmh {
-            profile.speed = policy::speed(kmh)
-                .map_err(|why| bad_input(format!("--{}", why.replacen("speed_kmh", "speed-kmh", 1))))?;
+            profile.speed = policy::speed(kmh).map_err(bad_parameter)?;
         }
         let is_file = self.output != Path::new("-");
         if is_file && self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
@@ -77,7 +76,7 @@ impl DrawIsochrone {
             .zip(&minutes)
             .map(|(isochrone, m)| {
                 let mut feature = Vec::new();
-                let id = format!("{m}min").replace('.', "-");
+                let id = geojson::isochrone_id(*m);
                 geojson::isochrone_feature(&mut feature, network.projection(), isochrone, &id, profile.speed.kmh());
                 feature
             })

@@ -45,6 +45,11 @@ fn bad_input(why: impl Into<String>) -> anyhow::Error {
     BadInput(why.into()).into()
 }
 
+/// A parameter that is out of its range, as `carecircle_formats::policy` says it, by the name it has on the command line.
+fn bad_parameter(why: impl AsRef<str>) -> anyhow::Error {
+    bad_input(format!("--{}", why.as_ref().replacen("speed_kmh", "speed-kmh", 1)))
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Some(Command::Check(command)) => command.run(),

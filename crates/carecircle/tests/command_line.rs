@@ -171,6 +171,8 @@ fn rows_that_cannot_be_used_come_back_beside_the_output() {
     assert!(!folder.names().contains(&"out.geojson.rejects.csv".to_owned()));
     let over = refuse(&["check", "--facilities", &mended, "-o", &mended]);
     assert!(over.contains("one of the inputs"), "{over}");
+    let over = refuse(&["check", "--facilities", &mended, "--timings", &mended]);
+    assert!(over.contains("--timings") && over.contains("one of the inputs"), "{over}");
 }
 
 #[test]
