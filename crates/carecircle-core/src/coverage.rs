@@ -111,7 +111,8 @@ pub struct Known {
 }
 
 impl Known {
-    fn add(&mut self, value: Option<f64>) {
+    /// Adds a value, or counts one that isn't told.
+    pub fn add(&mut self, value: Option<f64>) {
         match value {
             Some(value) => self.sum += value,
             None => self.missing += 1,
@@ -296,7 +297,7 @@ fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool]) -> (Vec<Tally>,
             }
         };
         add(&mut total);
-        areas.chain(areas.smallest_containing(sited.at)).for_each(|a| add(&mut tallies[a]));
+        areas.chain(sited.area).for_each(|a| add(&mut tallies[a]));
     }
     (tallies, total)
 }

@@ -22,6 +22,8 @@ pub struct SitedFacility {
     pub at: Point,
     /// Where it meets the network, unless too far from any street.
     pub snap: Option<Snap>,
+    /// Which area it stands in: the smallest that contains it, an index into the study's areas.
+    pub area: Option<usize>,
 }
 
 /// Network, facilities, demand and areas of one city: read once, then only asked.
@@ -51,7 +53,7 @@ impl Study {
             .into_iter()
             .map(|facility| {
                 let at = projection.project(facility.at);
-                SitedFacility { snap: network.snap(at, snap_m), facility, at }
+                SitedFacility { snap: network.snap(at, snap_m), area: areas.smallest_containing(at), facility, at }
             })
             .collect();
         // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.

@@ -305,8 +305,7 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "max_months", &f.max_months);
     property(out, "counted", &coverage.eligible[i]);
     property(out, "snap_m", &sited.snap.map(|s| (s.offset_m * 10.0).round() / 10.0));
-    let area = study.areas().smallest_containing(sited.at);
-    property(out, "area", &area.map(|a| &study.areas().all()[a].id));
+    property(out, "area", &sited.area.map(|a| &study.areas().all()[a].id));
     pass_through(out, &f.other, &FACILITY_PROPERTIES);
     close_feature(out);
 }

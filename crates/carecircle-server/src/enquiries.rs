@@ -343,12 +343,8 @@ impl Residents {
             blocks: study.demand().blocks.len(),
         };
         for block in &study.demand().blocks {
-            let add = |known: &mut Known| match block.population {
-                Some(population) => known.sum += population,
-                None => known.missing += 1,
-            };
-            add(&mut out.all);
-            study.areas().chain(block.area).for_each(|a| add(&mut out.areas[a]));
+            out.all.add(block.population);
+            study.areas().chain(block.area).for_each(|a| out.areas[a].add(block.population));
         }
         out
     }
