@@ -14,6 +14,7 @@ use petgraph::unionfind::UnionFind;
 use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Index of a node of the network.
@@ -101,12 +102,28 @@ pub struct NetworkReport {
     pub length_m: f64,
     /// Connected components kept.
     pub components: usize,
-    /// Components set aside as islands.
-    pub islands: usize,
-    /// Metres of street on them.
-    pub islands_m: f64,
+    /// Components set aside, the longest first.
+    pub islands: Vec<Island>,
     /// Ways with fewer than two different places.
     pub degenerate_ways: usize,
+}
+
+impl NetworkReport {
+    /// Metres of street on all islands.
+    pub fn islands_m(&self) -> f64 {
+        self.islands.iter().map(|i| i.length_m).sum()
+    }
+}
+
+/// Streets that hang together but with no others, and are too short to be snapped to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Island {
+    /// A place on it.
+    pub at: Point,
+    /// Its length in metres, ferries not counted.
+    pub length_m: f64,
+    /// The way with the smallest id on it.
+    pub way: i64,
 }
 
 /// A bend or end of an edge: its place and how far along the edge it is.
@@ -151,7 +168,7 @@ impl Network {
             degenerate_ways: pieces.iter().map(|p| p.degenerate_ways).sum(),
             ..NetworkReport::default()
         };
-        let kept = kept_edges(&pieces, streets.points.len(), options, &mut report);
+        let kept = kept_edges(&pieces, &plan, options, &mut report);
 
         // The tree needs no node ids: it grows while the rest is put together.
         let (tree, (nodes, edges, vertices, graph, (first_incoming, incoming))) = rayon::join(
@@ -221,6 +238,12 @@ impl Network {
             _ => self.snap_in_box(at, within).filter(|s| s.offset_m <= within),
         };
         found.map(|snap| Snap { offset_m: snap.offset_m / scale, ..snap })
+    }
+
+    /// Metres from `at` to the nearest street, however far; `None` when there is no street. For reports: it looks ever
+    /// farther.
+    pub fn nearest_m(&self, at: Point) -> Option<f64> {
+        (0..18).find_map(|doubled| self.snap(at, 250.0 * f64::from(1 << doubled))).map(|snap| snap.offset_m)
     }
 
     /// The nearest point in a box on the plan; its offset is still that on the plan.
@@ -420,7 +443,13 @@ impl Pieces {
 }
 
 /// Which edges belong to components that are large enough, in order.
-fn kept_edges(pieces: &[Pieces], points: usize, options: NetworkOptions, report: &mut NetworkReport) -> Vec<bool> {
+fn kept_edges(
+    pieces: &[Pieces],
+    plan: &[Point],
+    options: NetworkOptions,
+    report: &mut NetworkReport,
+) -> Vec<bool> {
+    let points = plan.len();
     let all = || pieces.iter().flat_map(|p| &p.edges);
     let mut union = UnionFind::<u32>::new(points);
     for edge in all() {
@@ -438,15 +467,22 @@ fn kept_edges(pieces: &[Pieces], points: usize, options: NetworkOptions, report:
         _ => Some(i),
     });
     let keep = |i: usize| Some(i) == largest || metres[i] >= options.island_m;
+    let mut islands: BTreeMap<u32, Island> = BTreeMap::new();
     for (i, &m) in metres.iter().enumerate().filter(|(_, m)| **m >= 0.0) {
         if keep(i) {
             report.components += 1;
             report.length_m += m;
         } else {
-            report.islands += 1;
-            report.islands_m += m;
+            islands.insert(i as u32, Island { at: Point::default(), length_m: m, way: i64::MAX });
         }
     }
+    for (edge, root) in all().zip(&roots) {
+        if let Some(island) = islands.get_mut(root).filter(|island| edge.way < island.way) {
+            (island.way, island.at) = (edge.way, plan[edge.from.index()]);
+        }
+    }
+    report.islands = islands.into_values().collect();
+    report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
     roots.into_iter().map(|root| keep(root as usize)).collect()
 }
 

@@ -83,6 +83,25 @@ keys! {
     AddrHousenumber = b"addr:housenumber",
     AdminLevel = b"admin_level",
     Population = b"population",
+    Area = b"area",
+    Barrier = b"barrier",
+    Crossing = b"crossing",
+    CrossingSignals = b"crossing:signals",
+    Entrance = b"entrance",
+    Footway = b"footway",
+    Incline = b"incline",
+    Kerb = b"kerb",
+    Locked = b"locked",
+    Natural = b"natural",
+    Ramp = b"ramp",
+    RampStroller = b"ramp:stroller",
+    RampWheelchair = b"ramp:wheelchair",
+    Sidewalk = b"sidewalk",
+    SidewalkBoth = b"sidewalk:both",
+    Smoothness = b"smoothness",
+    Stroller = b"stroller",
+    Surface = b"surface",
+    Waterway = b"waterway",
 }
 
 /// Which strings of a block's table are keys that some rule reads, found once per block.
@@ -105,7 +124,7 @@ impl KeyTable {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tags<'a> {
     tags: Vec<(Key, &'a str)>,
-    present: u64,
+    present: u128,
 }
 
 impl<'a> Tags<'a> {
@@ -140,7 +159,7 @@ impl<'a> Tags<'a> {
 
     /// Whether any rule can have something to say of this element.
     pub(crate) fn may_matter(&self) -> bool {
-        const PRIMARY: u64 = (1 << Key::Highway as u8)
+        const PRIMARY: u128 = (1 << Key::Highway as u8)
             | (1 << Key::Route as u8)
             | (1 << Key::Building as u8)
             | (1 << Key::Landuse as u8)

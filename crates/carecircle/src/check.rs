@@ -265,7 +265,7 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         );
     }
     let (street_km, islands, islands_km) =
-        (thousands(network.length_m / 1_000.0), network.islands, network.islands_m / 1_000.0);
+        (thousands(network.length_m / 1_000.0), network.islands.len(), network.islands_m() / 1_000.0);
     note(
         format!("streets: {street_km} km walkable; islands set aside: {islands}, {islands_km:.1} km in all"),
         format!("道路：可步行 {street_km} 公里；孤立路网 {islands} 处（共 {islands_km:.1} 公里）不计"),
