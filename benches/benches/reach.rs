@@ -13,20 +13,21 @@ fn reach(c: &mut Criterion) {
         let study = study(&path);
         let network = study.network();
         let weights = network.weigh(&Profile::walk());
-        let mut origins = study.facilities().iter().filter_map(|f| Some((f.at, f.snap?))).cycle();
+        let mut origins = (0..study.facilities().len()).filter_map(|f| study.facility_source(f, &weights)).cycle();
         let limits = [5.0, 10.0, 15.0].map(WalkTime::from_minutes);
         let mut search = Search::new();
         let mut group = c.benchmark_group(format!("reach/{name}"));
         group.bench_function("15 minutes", |b| {
             b.iter(|| {
-                let (_, snap) = origins.next().expect("the study has facilities");
-                black_box(Reach::new(&mut search, network, &weights, snap, limits[2]))
+                let source = origins.next().expect("the study has facilities");
+                let doors: Vec<_> = source.doors.iter().map(|door| door.snap).collect();
+                black_box(Reach::new(&mut search, network, &weights, &doors, limits[2]))
             });
         });
         group.bench_function("isochrones of 5, 10, 15 minutes", |b| {
             b.iter(|| {
-                let (at, snap) = origins.next().expect("the study has facilities");
-                black_box(isochrones(&mut search, network, &weights, (at, snap), &limits))
+                let source = origins.next().expect("the study has facilities");
+                black_box(isochrones(&mut search, network, &weights, &source, &limits))
             });
         });
         group.finish();

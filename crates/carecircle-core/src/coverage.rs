@@ -3,11 +3,12 @@
 //! Decided by network time at each demand point. Polygons have no say in it.
 
 use crate::demand::{Block, DemandPoint};
-use crate::network::Weights;
+use crate::opening::Openings;
 use crate::policy::Policy;
 use crate::search::{Arrival, Origin, Sweep};
 use crate::study::Study;
 use crate::time::WalkTime;
+use crate::weights::{Opened, Weights};
 use rayon::prelude::*;
 
 /// Where a block stands.
@@ -46,12 +47,15 @@ pub enum Reason {
     CutOff,
     /// A facility is within the limit, but the policy does not count it.
     NotEligible,
+    /// It would be within the limit if every gate and private way were open to the public.
+    Gate,
     /// The walk is longer than the limit.
     TooFar,
 }
 
 impl Reason {
-    const ALL: [Self; 5] = [Self::NoFacility, Self::NoStreet, Self::CutOff, Self::NotEligible, Self::TooFar];
+    const ALL: [Self; 6] =
+        [Self::NoFacility, Self::NoStreet, Self::CutOff, Self::NotEligible, Self::Gate, Self::TooFar];
 
     /// The name in answers.
     pub fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl Reason {
             Self::NoStreet => "no_street",
             Self::CutOff => "cut_off",
             Self::NotEligible => "not_eligible",
+            Self::Gate => "gate",
             Self::TooFar => "too_far",
         }
     }
@@ -150,6 +155,8 @@ pub struct Coverage {
     pub total: Tally,
     /// Which facilities counted, in the order of the study's facilities.
     pub eligible: Vec<bool>,
+    /// What opening single gates would do, where the policy asks for it.
+    pub openings: Openings,
 }
 
 impl Study {
@@ -161,30 +168,65 @@ impl Study {
 
 impl Coverage {
     fn new(study: &Study, policy: &Policy) -> Self {
-        let weights = study.network().weigh(&policy.profile);
+        let network = study.network();
+        let weights = network.weigh(&policy.profile);
         let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
-        let counted = origins(study, |i| eligible[i]);
-        let walks_to = |origins: &[Origin], limit| walks(study, &weights, origins, limit);
-        let walks = walks_to(&counted, WalkTime::NEVER);
-        // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell.
-        let any =
-            if eligible.contains(&false) { walks_to(&origins(study, |_| true), policy.limit()) } else { Vec::new() };
-        let judge = Judge { study, policy, walks: &walks, any: &any, some_eligible: !counted.is_empty() };
+        let walks_by = |weights: &Weights, counts: &dyn Fn(usize) -> bool, limit| walks(study, weights, counts, limit);
+        let walks = walks_by(&weights, &|i| eligible[i], WalkTime::NEVER);
+        let limit = policy.limit();
+        // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell. A third
+        // one tells it from "behind a gate".
+        let excludes = eligible.contains(&false);
+        let any = if excludes { walks_by(&weights, &|_| true, limit) } else { Vec::new() };
+        let opened = if network.has_passages() {
+            walks_by(&network.weigh_with(&policy.profile, Opened::All), &|i| eligible[i], limit)
+        } else {
+            Vec::new()
+        };
+        let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
+        let judge = Judge { study, policy, walks: &walks, any: &any, opened: &opened, some_eligible };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let (areas, total) = tally(study, &verdicts, &eligible);
-        Self { policy: policy.clone(), verdicts, walks, areas, total, eligible }
+        let openings = Openings::default();
+        let mut coverage = Self { policy: policy.clone(), verdicts, walks, areas, total, eligible, openings };
+        if policy.what_if_gates {
+            coverage.openings = study.open_each(policy, &coverage);
+        }
+        coverage
     }
 }
 
-fn origins(study: &Study, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
-    let sited = study.facilities().iter().enumerate().filter(|(i, _)| counts(*i));
-    sited.filter_map(|(i, f)| Some(Origin { snap: f.snap?, label: i as u32 })).collect()
+/// The facilities that count, as origins at their doors.
+pub(crate) fn origins(study: &Study, weights: &Weights, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
+    let counted = (0..study.facilities().len()).filter(|&i| counts(i));
+    let doors = |i: usize| study.doors_of_facility(i, weights).into_owned().into_iter().map(move |door| (door, i));
+    counted.flat_map(doors).map(|(door, i)| Origin { snap: door.snap, label: i as u32 }).collect()
 }
 
-fn walks(study: &Study, weights: &Weights, origins: &[Origin], limit: WalkTime) -> Vec<Option<Arrival>> {
-    let sweep = Sweep::new(study.network(), weights, origins, limit);
-    let walk = |p: &DemandPoint| p.snap.and_then(|snap| sweep.at(study.network(), weights, &snap));
-    study.demand().points.par_iter().map(walk).collect()
+/// The walk of each demand point to its nearest facility that counts.
+pub(crate) fn walks(
+    study: &Study,
+    weights: &Weights,
+    counts: &dyn Fn(usize) -> bool,
+    limit: WalkTime,
+) -> Vec<Option<Arrival>> {
+    let network = study.network();
+    let by = |weights: &Weights| -> Vec<Option<Arrival>> {
+        let sweep = Sweep::new(network, weights, &origins(study, weights, counts), limit);
+        let walk = |p: &DemandPoint| {
+            let doors = study.doors_of_point(p, weights);
+            doors.iter().filter_map(|door| sweep.at(network, weights, &door.snap)).min()
+        };
+        study.demand().points.par_iter().map(walk).collect()
+    };
+    let mut walks = by(weights);
+    if let Some(floor) = weights.floor() {
+        // Whoever has a route with a stroller has one without.
+        for (walk, plain) in walks.iter_mut().zip(by(floor)) {
+            *walk = walk.zip(plain).map(|(walk, plain)| Arrival { time: walk.time.max(plain.time), ..walk });
+        }
+    }
+    walks
 }
 
 struct Judge<'a> {
@@ -193,6 +235,8 @@ struct Judge<'a> {
     walks: &'a [Option<Arrival>],
     /// Walks to any facility, counted or not; empty when all count.
     any: &'a [Option<Arrival>],
+    /// Walks to those that count if every passage were open; empty where there is none.
+    opened: &'a [Option<Arrival>],
     some_eligible: bool,
 }
 
@@ -201,31 +245,19 @@ impl Judge<'_> {
         let limit = self.policy.limit();
         let range = block.points.start as usize..block.points.end as usize;
         let points = &self.study.demand().points[range.clone()];
-        let mut covered = 0.0;
-        let mut outside = 0;
         let mut reasons = [0.0; Reason::ALL.len()];
         let mut routes: Vec<(Arrival, f64)> = Vec::with_capacity(points.len());
+        let mut inside = 0;
         for (i, point) in range.zip(points) {
             let walk = self.walks[i];
             routes.extend(walk.map(|arrival| (arrival, point.weight)));
             if walk.is_some_and(|a| a.time <= limit) {
-                covered += point.weight;
+                inside += 1;
             } else {
-                outside += 1;
                 reasons[self.reason(i, point, walk) as usize] += point.weight;
             }
         }
-        // Weights sum to one up to rounding: a block without a point outside is covered whole, one with no point inside
-        // not at all.
-        let inside = points.len() - outside;
-        let whole: f64 = points.iter().map(|p| p.weight).sum();
-        let covered_share = if inside == 0 {
-            0.0
-        } else if outside == 0 {
-            1.0
-        } else {
-            f64::min(covered / whole, 1.0)
-        };
+        let covered_share = covered_share(self.study, block, self.walks, limit);
         let status = match covered_share {
             // Exactly half is half, however its sum was rounded.
             share if inside > 0 && share >= self.policy.block_share - 1e-9 => BlockStatus::Covered,
@@ -248,14 +280,35 @@ impl Judge<'_> {
     }
 
     fn reason(&self, i: usize, point: &DemandPoint, walk: Option<Arrival>) -> Reason {
-        let near_any = self.any.get(i).copied().flatten().is_some_and(|a| a.time <= self.policy.limit());
-        match (point.snap, walk) {
-            (_, _) if near_any => Reason::NotEligible,
-            (_, _) if !self.some_eligible => Reason::NoFacility,
-            (None, _) => Reason::NoStreet,
-            (_, None) => Reason::CutOff,
-            _ => Reason::TooFar,
+        let is_near =
+            |walks: &[Option<Arrival>]| walks.get(i).copied().flatten().is_some_and(|a| a.time <= self.policy.limit());
+        match walk {
+            _ if is_near(self.any) => Reason::NotEligible,
+            _ if !self.some_eligible => Reason::NoFacility,
+            _ if is_near(self.opened) => Reason::Gate,
+            _ if point.doors.is_empty() => Reason::NoStreet,
+            None => Reason::CutOff,
+            Some(_) => Reason::TooFar,
         }
+    }
+}
+
+/// The share of a block's children whose walk is within the limit. Weights sum to one up to rounding: a block without a
+/// point outside is covered whole, one with no point inside not at all.
+pub(crate) fn covered_share(study: &Study, block: &Block, walks: &[Option<Arrival>], limit: WalkTime) -> f64 {
+    let range = block.points.start as usize..block.points.end as usize;
+    let (mut covered, mut whole, mut inside) = (0.0, 0.0, 0);
+    for (point, walk) in study.demand().points[range.clone()].iter().zip(&walks[range.clone()]) {
+        whole += point.weight;
+        if walk.is_some_and(|a| a.time <= limit) {
+            covered += point.weight;
+            inside += 1;
+        }
+    }
+    match inside {
+        0 => 0.0,
+        n if n == range.len() => 1.0,
+        _ => f64::min(covered / whole, 1.0),
     }
 }
 

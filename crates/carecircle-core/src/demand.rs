@@ -6,7 +6,6 @@
 
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
-use crate::network::Snap;
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use rayon::prelude::*;
@@ -130,14 +129,14 @@ pub struct Block {
 }
 
 /// A place inside a block where people live.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DemandPoint {
     /// Where.
     pub at: Point,
     /// The part of the block's children that live here; a block's points sum to one.
     pub weight: f64,
-    /// Where it meets the network, unless too far from any street.
-    pub snap: Option<Snap>,
+    /// Where walks from it begin, indices into the study's doors; empty when no street is near enough. Set by the study.
+    pub doors: Range<u32>,
 }
 
 /// What making the demand found.
@@ -165,7 +164,7 @@ pub struct DemandReport {
 pub struct Demand {
     /// The blocks, in stable order.
     pub blocks: Vec<Block>,
-    /// Their demand points, block after block. Not yet snapped when made.
+    /// Their demand points, block after block. Without doors when made.
     pub points: Vec<DemandPoint>,
     /// Square metres of residential land for each resident that homeless land was estimated with.
     pub land_m2_per_resident: f64,
@@ -382,7 +381,7 @@ fn land_m2_per_resident(drafts: &[Draft]) -> f64 {
 fn demand_points(draft: &Draft) -> Vec<DemandPoint> {
     let floor = draft.floor_m2();
     if floor > 0.0 {
-        let point = |h: &Residence| DemandPoint { at: h.at, weight: h.floor_m2 / floor, snap: None };
+        let point = |h: &Residence| DemandPoint { at: h.at, weight: h.floor_m2 / floor, doors: 0..0 };
         return draft.homes.iter().map(point).collect();
     }
     let places = match &draft.outline {
@@ -390,7 +389,7 @@ fn demand_points(draft: &Draft) -> Vec<DemandPoint> {
         Outline::Shape(shape) => polygon::even_sample(shape, SAMPLE_POINTS, SAMPLE_STEP_M),
     };
     let weight = 1.0 / places.len() as f64;
-    places.into_iter().map(|at| DemandPoint { at, weight, snap: None }).collect()
+    places.into_iter().map(|at| DemandPoint { at, weight, doors: 0..0 }).collect()
 }
 
 /// The area where most of a block's children live; of equal ones the first.

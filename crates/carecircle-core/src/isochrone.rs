@@ -7,10 +7,12 @@
 //! contour crosses each grid side at most once and stays clear of its ends, so that rings neither touch nor cross
 //! themselves or each other, also after rounding.
 
+use crate::doors::Door;
 use crate::geometry::{Point, Shape};
-use crate::network::{Network, Snap, Weights, fraction_along};
+use crate::network::{Network, Snap, fraction_along};
 use crate::search::{Reach, Search, Stretch};
 use crate::time::WalkTime;
+use crate::weights::Weights;
 use geo::{Area, Coord, LineString, MultiPolygon, Polygon};
 use std::collections::BTreeMap;
 
@@ -32,23 +34,51 @@ pub struct Isochrone {
     pub shape: Shape,
 }
 
-/// Draws one polygon for each limit, in the order given: from where `origin`, which meets the network at `snap`, is
-/// reached within it.
+/// Draws one polygon for each limit, in the order given: from where `origin` is reached within it.
 pub fn isochrones(
     search: &mut Search,
     network: &Network,
     weights: &Weights,
-    (origin, snap): (Point, Snap),
+    origin: &Source,
     limits: &[WalkTime],
 ) -> Vec<Isochrone> {
     let metres_per_second = weights.speed().kmh() / 3.6;
     // A slow walker's minute must still be some grid sides wide.
     let side = SIDE_M.min(metres_per_second * 30.0).max(1.0);
     let side_seconds = side / metres_per_second;
-    let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO);
-    let reach = Reach::new(search, network, weights, snap, longest + WalkTime::from_seconds(side_seconds));
-    let field = Field::sample(network, weights, &reach, origin, side);
+    let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO) + WalkTime::from_seconds(side_seconds);
+    let mut reach = |weights: &Weights, doors: &[Door]| {
+        let snaps: Vec<Snap> = doors.iter().map(|door| door.snap).collect();
+        Reach::new(search, network, weights, &snaps, longest)
+    };
+    let reached = reach(weights, &origin.doors);
+    let mut field = Field::around(network, &reached, origin, side, weights);
+    field.sample(network, weights, &reached, origin.at, &origin.doors);
+    if let Some(floor) = weights.floor() {
+        let mut plain = field.unreached();
+        plain.sample(network, floor, &reach(floor, &origin.plain_doors), origin.at, &origin.plain_doors);
+        field.no_earlier_than(&plain);
+    }
     limits.iter().map(|&limit| Isochrone { limit, shape: field.contour(limit) }).collect()
+}
+
+/// A place that isochrones are drawn around, see [`crate::study::Study::place_source`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The place.
+    pub at: Point,
+    /// Where it meets the network.
+    pub doors: Vec<Door>,
+    /// Where it meets the network for the plain walk, [`Weights::floor`]; not used by profiles to which no street is
+    /// closed.
+    pub plain_doors: Vec<Door>,
+}
+
+impl Source {
+    /// Metres from the nearest of its doors to the street.
+    pub fn metres_to_street(&self) -> f64 {
+        self.doors.iter().map(|door| door.snap.offset_m).fold(f64::INFINITY, f64::min)
+    }
 }
 
 /// Walking times, in seconds, at the corners of a square grid.
@@ -65,17 +95,17 @@ struct Field {
 }
 
 impl Field {
-    fn sample(network: &Network, weights: &Weights, reach: &Reach, origin: Point, step: f64) -> Self {
+    /// A field over all that is reached, with no time in it yet.
+    fn around(network: &Network, reach: &Reach, source: &Source, step: f64, weights: &Weights) -> Self {
+        let origin = source.at;
         let mut low = origin;
         let mut high = origin;
         let mut widen = |p: Point| {
             low = Coord { x: low.x.min(p.x), y: low.y.min(p.y) };
             high = Coord { x: high.x.max(p.x), y: high.y.max(p.y) };
         };
-        widen(reach.origin.at);
-        // Nobody stands on the line of a ferry.
-        let on_foot = || reach.stretches.iter().filter(|s| network.edge(s.edge).fixed.is_none());
-        for stretch in on_foot() {
+        source.doors.iter().for_each(|door| widen(door.snap.at));
+        for stretch in on_foot(network, reach) {
             pieces(network, stretch).for_each(|(a, b, _, _)| {
                 widen(a);
                 widen(b);
@@ -86,32 +116,49 @@ impl Field {
         let (width, height) = (high.x - low.x + 2.0 * margin, high.y - low.y + 2.0 * margin);
         let step = step.max((width * height / MOST_CORNERS).sqrt());
         let before = |from: f64, to: f64| ((from - to + margin) / step).ceil();
-        let mut field = Self {
+        let (columns, rows) = ((width / step).ceil() as usize + 3, (height / step).ceil() as usize + 3);
+        Self {
             origin,
             before: (before(origin.x, low.x), before(origin.y, low.y)),
             step,
             step_seconds: step * 3.6 / weights.speed().kmh(),
-            columns: (width / step).ceil() as usize + 3,
-            rows: (height / step).ceil() as usize + 3,
-            seconds: Vec::new(),
-        };
-        field.seconds = vec![f32::INFINITY; field.columns * field.rows];
+            columns,
+            rows,
+            seconds: vec![f32::INFINITY; columns * rows],
+        }
+    }
 
+    /// The same corners without any time.
+    fn unreached(&self) -> Self {
+        Self { seconds: vec![f32::INFINITY; self.seconds.len()], ..*self }
+    }
+
+    /// Puts off every time to that of another field over the same corners.
+    fn no_earlier_than(&mut self, other: &Self) {
+        for (here, there) in self.seconds.iter_mut().zip(&other.seconds) {
+            *here = here.max(*there);
+        }
+    }
+
+    fn sample(&mut self, network: &Network, weights: &Weights, reach: &Reach, origin: Point, doors: &[Door]) {
         let off = |metres: f64| metres * 3.6 / weights.speed().kmh();
-        let origin_off_m = (origin.x - reach.origin.at.x).hypot(origin.y - reach.origin.at.y);
-        field.spread(origin, reach.origin.at, &off, |t| off(t * origin_off_m));
-        for stretch in on_foot() {
-            let edge = network.edge(stretch.edge);
+        for door in doors {
+            // Whoever has come in by the door has arrived.
+            self.spread(origin, door.at, &off, |_| 0.0);
+            let off_m = door.snap.offset_m - door.beyond_m;
+            self.spread(door.at, door.snap.at, &off, |t| off(t * off_m));
+        }
+        for stretch in on_foot(network, reach) {
+            let edge = (stretch.edge, network.edge(stretch.edge));
             for (a, b, from_m, to_m) in pieces(network, stretch) {
-                field.spread(a, b, &off, |t| {
+                self.spread(a, b, &off, |t| {
                     let at = from_m + (to_m - from_m) * t;
-                    let back = stretch.start_time + weights.part(edge, (at - stretch.start_m).max(0.0));
-                    let forth = stretch.end_time + weights.part(edge, (stretch.end_m - at).max(0.0));
+                    let back = stretch.start_time + weights.part(edge, at.max(stretch.start_m), stretch.start_m);
+                    let forth = stretch.end_time + weights.part(edge, at.min(stretch.end_m), stretch.end_m);
                     back.min(forth).seconds()
                 });
             }
         }
-        field
     }
 
     /// Improves the corners around the line from `a` to `b`, on which the time at a fraction of its length is `seconds`.
@@ -221,6 +268,11 @@ impl Field {
         let (from, to) = (self.corner(x, y), self.corner(x2, y2));
         from + (to - from) * t
     }
+}
+
+/// What is reached, but for ferries and gates: nobody stands there.
+fn on_foot<'a>(network: &'a Network, reach: &'a Reach) -> impl Iterator<Item = &'a Stretch> {
+    reach.stretches.iter().filter(|s| network.edge(s.edge).is_street())
 }
 
 /// The straight pieces of a stretch: both ends, each with its metres along the edge.

@@ -3,19 +3,21 @@
 //! A [`Node`](NodeId) is where streets meet or end; an [`Edge`] is the street between two of them, its bends are
 //! geometry. The petgraph graph holds one arc for each direction an edge may be walked in; beside it stand the frozen
 //! arrays that a search streams through (incoming arcs, grouped by node) and an rstar tree over the edges. The network
-//! is immutable and knows no profile: weights are [`Weights`], made per profile in one pass.
+//! is immutable and knows no profile: what a profile makes of it are [`Weights`]. A gate that not everybody may pass is a
+//! [`Gate`]: streets end at it, each on its own, and links without length lead through.
 
-use crate::geometry::{LonLat, Point, Projection, geodesic_m};
+mod build;
+
+use crate::geometry::{Point, Projection};
 use crate::profile::Profile;
-use crate::street::{Access, StreetClass, StreetWay, Streets};
-use crate::time::{Speed, WalkTime};
+use crate::street::{Access, Ground, StreetClass};
+use crate::time::WalkTime;
+use crate::weights::{Classes, Opened, Passage, Weights};
 use petgraph::graph::DiGraph;
-use petgraph::unionfind::UnionFind;
-use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Index of a node of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +44,8 @@ impl EdgeId {
 /// A street between two nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
-    /// The map's way that it is part of.
+    /// The map's way that it is part of; minus the relation's id for a square drawn as a relation, 0 for a link through a
+    /// gate.
     pub way: i64,
     /// The node that its geometry starts at.
     pub from: NodeId,
@@ -60,8 +63,63 @@ pub struct Edge {
     pub backward: bool,
     /// Its time where that doesn't depend on walking (ferries).
     pub fixed: Option<WalkTime>,
+    /// What it is like underfoot.
+    pub ground: Ground,
+    /// What costs time at its `from`, on the way, and at its `to`.
+    pub stops: [Stops; 3],
+    /// The gate that it leads through, an index into [`Network::gates`]: a link without length.
+    pub gate: Option<u32>,
     /// Which of the network's vertices are its geometry.
     vertices: Range<u32>,
+}
+
+impl Edge {
+    /// Whether points may snap to it: neither a ferry nor the link through a gate.
+    pub fn is_street(&self) -> bool {
+        self.class != StreetClass::Ferry && self.gate.is_none()
+    }
+
+    /// The passage that it is part of, where not everybody may use it.
+    pub fn passage(&self) -> Option<Passage> {
+        match (self.gate, self.access) {
+            (Some(gate), _) => Some(Passage::Gate(gate)),
+            (None, Access::Destination) => Some(Passage::Way(self.way)),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What costs time somewhere on an edge, counted in halves: of what stands at its end the other half belongs to the next
+/// edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stops {
+    /// Halves of raised kerbs.
+    pub raised_kerbs: u8,
+    /// Halves of crossings with traffic lights; on footways only, for whoever walks along the street waits for none.
+    pub signals: u8,
+    /// Halves of lifts.
+    pub lifts: u8,
+}
+
+impl Stops {
+    /// Seconds that all of it costs a profile.
+    pub(crate) fn delay_s(self, profile: &Profile) -> f64 {
+        (f64::from(self.raised_kerbs) * profile.raised_kerb_s
+            + f64::from(self.signals) * profile.signal_s
+            + f64::from(self.lifts) * profile.lift_s)
+            / 2.0
+    }
+}
+
+/// A gate that not everybody may pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The id of its node on the map.
+    pub node: i64,
+    /// Where it is.
+    pub at: Point,
+    /// Who may pass: [`Access::Destination`] or [`Access::Closed`].
+    pub access: Access,
 }
 
 /// Where a point meets the network. The partial edge is kept, never rounded to a node.
@@ -91,12 +149,13 @@ impl Default for NetworkOptions {
     }
 }
 
-/// What building a network found.
+/// What building a network found. Islands behind closed gates are edges of the network all the same, for the gate could be
+/// opened; nothing snaps to them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkReport {
-    /// Nodes kept.
+    /// Nodes, those where gates stand and squares are crossed among them.
     pub nodes: usize,
-    /// Edges kept.
+    /// Edges.
     pub edges: usize,
     /// Metres of street kept, ferries not counted.
     pub length_m: f64,
@@ -106,6 +165,12 @@ pub struct NetworkReport {
     pub islands: Vec<Island>,
     /// Ways with fewer than two different places.
     pub degenerate_ways: usize,
+    /// Squares, crossed on foot.
+    pub squares: usize,
+    /// Gates for those who live or have business behind them.
+    pub gates: usize,
+    /// Places on streets where nobody passes.
+    pub closed: usize,
 }
 
 impl NetworkReport {
@@ -133,11 +198,18 @@ struct Vertex {
     along_m: f64,
 }
 
-/// An arc against the walking direction: from the node that owns it back to `tail`, over `edge`.
+/// An arc against the walking direction: from the node that owns it back to `tail`, over the edge and direction that
+/// [`crate::weights::arc`] numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Incoming {
     pub(crate) tail: NodeId,
-    pub(crate) edge: EdgeId,
+    pub(crate) arc: u32,
+}
+
+impl Incoming {
+    pub(crate) fn edge(self) -> EdgeId {
+        EdgeId(self.arc / 2)
+    }
 }
 
 type EdgeBox = GeomWithData<Rectangle<[f64; 2]>, EdgeId>;
@@ -152,39 +224,14 @@ pub struct Network {
     first_incoming: Vec<u32>,
     incoming: Vec<Incoming>,
     tree: RTree<EdgeBox>,
+    gates: Vec<Gate>,
+    /// Where nobody passes, and what could not be opened either.
+    closed: Vec<Point>,
+    classes: Arc<Classes>,
     options: NetworkOptions,
 }
 
 impl Network {
-    /// Builds the network: streets are cut where they meet, islands set aside, trees built.
-    pub fn build(streets: &Streets, options: NetworkOptions) -> (Self, NetworkReport) {
-        let projection = Projection::new(centre(&streets.points));
-        let plan: Vec<Point> = streets.points.par_iter().map(|&p| projection.project(p)).collect();
-        let meetings = meetings(streets);
-        let pieces: Vec<Pieces> =
-            streets.ways.par_chunks(2_048).map(|ways| Pieces::cut(ways, streets, &plan, &meetings)).collect();
-
-        let mut report = NetworkReport {
-            degenerate_ways: pieces.iter().map(|p| p.degenerate_ways).sum(),
-            ..NetworkReport::default()
-        };
-        let kept = kept_edges(&pieces, &plan, options, &mut report);
-
-        // The tree needs no node ids: it grows while the rest is put together.
-        let (tree, (nodes, edges, vertices, graph, (first_incoming, incoming))) = rayon::join(
-            || edge_tree(&pieces, &kept),
-            || {
-                let (nodes, edges, vertices) = number(&pieces, &kept, &plan);
-                let graph = arcs(&nodes, &edges);
-                let incoming = incoming_arcs(nodes.len(), &edges);
-                (nodes, edges, vertices, graph, incoming)
-            },
-        );
-        report.nodes = nodes.len();
-        report.edges = edges.len();
-        (Self { projection, graph, edges, vertices, first_incoming, incoming, tree, options }, report)
-    }
-
     /// The way between degrees and this network's plan.
     pub fn projection(&self) -> &Projection {
         &self.projection
@@ -198,6 +245,36 @@ impl Network {
     /// The petgraph graph: a node's weight is its place, an arc's weight the edge it walks, in walking direction.
     pub fn graph(&self) -> &DiGraph<Point, EdgeId, u32> {
         &self.graph
+    }
+
+    /// Gates that not everybody may pass, and which could be opened.
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates
+    }
+
+    /// What the map calls a passage: `n` and a gate's node, `w` and a way, `r` and a square's relation.
+    pub fn passage_id(&self, passage: Passage) -> String {
+        match passage {
+            Passage::Gate(gate) => format!("n{}", self.gates[gate as usize].node),
+            Passage::Way(way) if way < 0 => format!("r{}", -way),
+            Passage::Way(way) => format!("w{way}"),
+        }
+    }
+
+    /// Whether there is a gate or private way that could be opened.
+    pub fn has_passages(&self) -> bool {
+        !self.gates.is_empty() || self.edges.iter().any(|edge| edge.access == Access::Destination)
+    }
+
+    /// Places on streets where nobody passes, gates and walls alike.
+    pub fn closed(&self) -> impl Iterator<Item = Point> + '_ {
+        let gates = self.gates.iter().filter(|gate| gate.access == Access::Closed).map(|gate| gate.at);
+        self.closed.iter().copied().chain(gates)
+    }
+
+    /// How the edges may be used by whom no street is closed to.
+    pub(crate) fn classes(&self) -> &Arc<Classes> {
+        &self.classes
     }
 
     /// Number of nodes.
@@ -227,15 +304,25 @@ impl Network {
         &self.incoming[self.first_incoming[i] as usize..self.first_incoming[i + 1] as usize]
     }
 
-    /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre)
-    /// the first along the way with the smallest id. Ferries are not snapped to.
+    /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre) the first
+    /// along the way with the smallest id. Ferries and islands are not snapped to.
     pub fn snap(&self, at: Point, within_m: f64) -> Option<Snap> {
+        self.snap_where(at, within_m, |snap| self.classes.is_snappable(snap.edge))
+    }
+
+    /// As [`Network::snap`], to where a profile may walk.
+    pub fn snap_for(&self, weights: &Weights, at: Point, within_m: f64) -> Option<Snap> {
+        self.snap_where(at, within_m, |snap| weights.is_snappable(snap.edge))
+    }
+
+    /// The nearest point, of each edge, that is `accepted`.
+    pub(crate) fn snap_where(&self, at: Point, within_m: f64, accepted: impl Fn(&Snap) -> bool) -> Option<Snap> {
         let scale = self.projection.scale_at(at);
         // Most points stand close to a street: a small box first, the whole circle only when that finds nothing.
         let (near, within) = (40.0_f64.min(within_m) * scale, within_m * scale);
-        let found = match self.snap_in_box(at, near) {
+        let found = match self.snap_in_box(at, near, &accepted) {
             Some(snap) if snap.offset_m <= near => Some(snap),
-            _ => self.snap_in_box(at, within).filter(|s| s.offset_m <= within),
+            _ => self.snap_in_box(at, within, &accepted).filter(|s| s.offset_m <= within),
         };
         found.map(|snap| Snap { offset_m: snap.offset_m / scale, ..snap })
     }
@@ -247,9 +334,9 @@ impl Network {
     }
 
     /// The nearest point in a box on the plan; its offset is still that on the plan.
-    fn snap_in_box(&self, at: Point, half_m: f64) -> Option<Snap> {
+    fn snap_in_box(&self, at: Point, half_m: f64, accepted: impl Fn(&Snap) -> bool) -> Option<Snap> {
         let envelope = AABB::from_corners([at.x - half_m, at.y - half_m], [at.x + half_m, at.y + half_m]);
-        let mut best: Option<(i64, Snap)> = None;
+        let mut best: Option<((i64, i64, EdgeId), Snap)> = None;
         let mut nearest = half_m;
         for candidate in self.tree.locate_in_envelope_intersecting(envelope) {
             let rectangle = candidate.geom();
@@ -260,13 +347,18 @@ impl Network {
                 continue;
             }
             let snap = self.nearest_on_edge(candidate.data, at);
-            let key = tie_key(snap.offset_m);
-            if best.is_none_or(|(k, b)| (key, snap.edge) < (k, b.edge)) {
+            let key = (tie_key(snap.offset_m), self.edge(snap.edge).way, snap.edge);
+            if best.is_none_or(|(k, _)| key < k) && accepted(&snap) {
                 nearest = nearest.min(snap.offset_m);
                 best = Some((key, snap));
             }
         }
         best.map(|(_, snap)| snap)
+    }
+
+    /// The edges that come within a box on the plan.
+    pub(crate) fn edges_near(&self, low: Point, high: Point) -> impl Iterator<Item = EdgeId> + '_ {
+        self.tree.locate_in_envelope_intersecting(AABB::from_corners([low.x, low.y], [high.x, high.y])).map(|e| e.data)
     }
 
     fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {
@@ -285,11 +377,14 @@ impl Network {
         best
     }
 
-    /// The time of every edge for one profile.
+    /// What a profile makes of it.
     pub fn weigh(&self, profile: &Profile) -> Weights {
-        let speed = profile.speed;
-        let times = self.edges.iter().map(|e| e.fixed.unwrap_or_else(|| speed.walk(e.length_m))).collect();
-        Weights { speed, times }
+        Weights::new(self, profile, Opened::None)
+    }
+
+    /// What a profile makes of it if some passages were open to the public.
+    pub fn weigh_with(&self, profile: &Profile, opened: Opened) -> Weights {
+        Weights::new(self, profile, opened)
     }
 }
 
@@ -305,275 +400,4 @@ pub(crate) fn fraction_along(a: Point, b: Point, at: Point) -> f64 {
     let (d, v) = (b - a, at - a);
     let square = d.x * d.x + d.y * d.y;
     if square > 0.0 { ((v.x * d.x + v.y * d.y) / square).clamp(0.0, 1.0) } else { 0.0 }
-}
-
-/// The walking time of every edge for one profile.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    speed: Speed,
-    times: Vec<WalkTime>,
-}
-
-impl Weights {
-    /// The speed off the network and on plain street.
-    pub fn speed(&self) -> Speed {
-        self.speed
-    }
-
-    /// The time that the whole edge takes.
-    pub fn edge(&self, id: EdgeId) -> WalkTime {
-        self.times[id.index()]
-    }
-
-    /// The time that `metres` of an edge take. A whole edge takes exactly [`Weights::edge`].
-    pub fn part(&self, edge: &Edge, metres: f64) -> WalkTime {
-        match edge.fixed {
-            Some(whole) if edge.length_m > 0.0 => WalkTime::from_seconds(whole.seconds() * metres / edge.length_m),
-            Some(whole) => whole,
-            None => self.speed.walk(metres),
-        }
-    }
-}
-
-/// The place in the middle of all: half lie east of it, half north. A stray street on another continent moves it by a
-/// hair, where it would move the middle of the box around all by half the earth. 0, 0 when there are no places.
-fn centre(points: &[LonLat]) -> LonLat {
-    if points.is_empty() {
-        return LonLat::default();
-    }
-    let step = points.len() / 10_000 + 1;
-    let median = |of: fn(&LonLat) -> i32| {
-        let mut all: Vec<i32> = points.iter().step_by(step).map(of).collect();
-        let middle = all.len() / 2;
-        *all.select_nth_unstable(middle).1
-    };
-    LonLat { lon_e7: median(|p| p.lon_e7), lat_e7: median(|p| p.lat_e7) }
-}
-
-/// The places of a way, without the repetition of one that follows itself.
-fn places<'a>(way: &StreetWay, streets: &'a Streets) -> impl Iterator<Item = u32> + use<'a> {
-    let mut last = u32::MAX;
-    streets.refs[way.refs.start as usize..way.refs.end as usize]
-        .iter()
-        .copied()
-        .filter(move |&p| std::mem::replace(&mut last, p) != p)
-}
-
-/// Which places are nodes: those that ways start or end at, or pass more than once.
-fn meetings(streets: &Streets) -> Vec<bool> {
-    let mut seen = vec![0_u8; streets.points.len()];
-    for way in &streets.ways {
-        let mut last = None;
-        for place in places(way, streets) {
-            let first = last.is_none();
-            let count = &mut seen[place as usize];
-            *count = count.saturating_add(if first { 2 } else { 1 });
-            last = Some(place);
-        }
-        if let Some(last) = last {
-            seen[last as usize] = 2;
-        }
-    }
-    seen.into_iter().map(|n| n >= 2).collect()
-}
-
-/// The edges of some ways. Their ends are still places, their vertices the piece's own.
-#[derive(Default)]
-struct Pieces {
-    edges: Vec<Edge>,
-    vertices: Vec<Vertex>,
-    degenerate_ways: usize,
-}
-
-impl Pieces {
-    fn geometry(&self, edge: &Edge) -> &[Vertex] {
-        &self.vertices[edge.vertices.start as usize..edge.vertices.end as usize]
-    }
-
-    fn cut(ways: &[StreetWay], streets: &Streets, plan: &[Point], meetings: &[bool]) -> Self {
-        let mut out = Self::default();
-        for way in ways {
-            let whole_m: f64 = match way.duration_s {
-                Some(_) => {
-                    let all: Vec<LonLat> = places(way, streets).map(|p| streets.points[p as usize]).collect();
-                    all.windows(2).map(|w| geodesic_m(w[0], w[1])).sum()
-                }
-                None => 0.0,
-            };
-            let before = out.edges.len();
-            let mut open: Option<(u32, u32, f64)> = None; // first place, first vertex, metres so far
-            let mut previous: Option<u32> = None;
-            for place in places(way, streets) {
-                let at = plan[place as usize];
-                if let (Some((start, first, along)), Some(prev)) = (open, previous) {
-                    let along = along + geodesic_m(streets.points[prev as usize], streets.points[place as usize]);
-                    out.vertices.push(Vertex { at, along_m: along });
-                    open = Some((start, first, along));
-                    if meetings[place as usize] {
-                        let fixed = way
-                            .duration_s
-                            .map(|s| WalkTime::from_seconds(if whole_m > 0.0 { s * along / whole_m } else { s }));
-                        out.edges.push(Edge {
-                            way: way.id,
-                            from: NodeId(start),
-                            to: NodeId(place),
-                            length_m: along,
-                            class: way.class,
-                            access: way.access,
-                            forward: way.forward,
-                            backward: way.backward,
-                            fixed,
-                            vertices: first..out.vertices.len() as u32,
-                        });
-                        open = None;
-                    }
-                }
-                if open.is_none() {
-                    open = Some((place, out.vertices.len() as u32, 0.0));
-                    out.vertices.push(Vertex { at, along_m: 0.0 });
-                }
-                previous = Some(place);
-            }
-            if out.edges.len() == before {
-                out.degenerate_ways += 1;
-            }
-        }
-        out
-    }
-}
-
-/// Which edges belong to components that are large enough, in order.
-fn kept_edges(
-    pieces: &[Pieces],
-    plan: &[Point],
-    options: NetworkOptions,
-    report: &mut NetworkReport,
-) -> Vec<bool> {
-    let points = plan.len();
-    let all = || pieces.iter().flat_map(|p| &p.edges);
-    let mut union = UnionFind::<u32>::new(points);
-    for edge in all() {
-        union.union(edge.from.0, edge.to.0);
-    }
-    let roots: Vec<u32> = all().map(|e| union.find_mut(e.from.0)).collect();
-    let mut metres = vec![-1.0_f64; points];
-    for (edge, &root) in all().zip(&roots) {
-        let sum = &mut metres[root as usize];
-        *sum = sum.max(0.0) + if edge.class == StreetClass::Ferry { 0.0 } else { edge.length_m };
-    }
-    // The first of equally long ones: roots depend on the input's order alone.
-    let largest = (0..points).fold(None, |best: Option<usize>, i| match best {
-        Some(b) if metres[b] >= metres[i] => best,
-        _ => Some(i),
-    });
-    let keep = |i: usize| Some(i) == largest || metres[i] >= options.island_m;
-    let mut islands: BTreeMap<u32, Island> = BTreeMap::new();
-    for (i, &m) in metres.iter().enumerate().filter(|(_, m)| **m >= 0.0) {
-        if keep(i) {
-            report.components += 1;
-            report.length_m += m;
-        } else {
-            islands.insert(i as u32, Island { at: Point::default(), length_m: m, way: i64::MAX });
-        }
-    }
-    for (edge, root) in all().zip(&roots) {
-        if let Some(island) = islands.get_mut(root).filter(|island| edge.way < island.way) {
-            (island.way, island.at) = (edge.way, plan[edge.from.index()]);
-        }
-    }
-    report.islands = islands.into_values().collect();
-    report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
-    roots.into_iter().map(|root| keep(root as usize)).collect()
-}
-
-/// Gives the ends of the kept edges their node ids, in order of appearance, and lays all geometry into one array.
-fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<Edge>, Vec<Vertex>) {
-    let mut node_of_point = vec![u32::MAX; plan.len()];
-    let mut nodes: Vec<Point> = Vec::new();
-    let mut edges: Vec<Edge> = Vec::with_capacity(kept.len());
-    let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
-    let mut node = |point: NodeId| {
-        let slot = &mut node_of_point[point.index()];
-        if *slot == u32::MAX {
-            *slot = nodes.len() as u32;
-            nodes.push(plan[point.index()]);
-        }
-        NodeId(*slot)
-    };
-    for (piece, edge) in kept_of(pieces, kept) {
-        let start = vertices.len() as u32;
-        vertices.extend_from_slice(piece.geometry(edge));
-        let (from, to) = (node(edge.from), node(edge.to));
-        edges.push(Edge { from, to, vertices: start..vertices.len() as u32, ..edge.clone() });
-    }
-    (nodes, edges, vertices)
-}
-
-/// The edges that stay, in the order of their ids, each with the piece that it was cut in.
-fn kept_of<'a>(pieces: &'a [Pieces], kept: &'a [bool]) -> impl Iterator<Item = (&'a Pieces, &'a Edge)> {
-    let all = pieces.iter().flat_map(|piece| piece.edges.iter().map(move |edge| (piece, edge)));
-    all.zip(kept).filter_map(|(edge, keep)| keep.then_some(edge))
-}
-
-fn arcs(nodes: &[Point], edges: &[Edge]) -> DiGraph<Point, EdgeId, u32> {
-    let mut graph = DiGraph::with_capacity(nodes.len(), edges.len() * 2);
-    for &at in nodes {
-        graph.add_node(at);
-    }
-    for (i, e) in edges.iter().enumerate() {
-        let id = EdgeId(i as u32);
-        if e.forward {
-            graph.add_edge(e.from.0.into(), e.to.0.into(), id);
-        }
-        if e.backward {
-            graph.add_edge(e.to.0.into(), e.from.0.into(), id);
-        }
-    }
-    graph
-}
-
-/// The arcs of every node against the walking direction, grouped by node: where each group starts, and the arcs.
-fn incoming_arcs(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<Incoming>) {
-    let mut first = vec![0_u32; nodes + 1];
-    for e in edges {
-        first[e.to.index() + 1] += u32::from(e.forward);
-        first[e.from.index() + 1] += u32::from(e.backward);
-    }
-    for i in 0..nodes {
-        first[i + 1] += first[i];
-    }
-    let mut next = first.clone();
-    let mut incoming = vec![Incoming { tail: NodeId(0), edge: EdgeId(0) }; first[nodes] as usize];
-    let mut place = |head: NodeId, arc: Incoming| {
-        let slot = &mut next[head.index()];
-        incoming[*slot as usize] = arc;
-        *slot += 1;
-    };
-    for (i, e) in edges.iter().enumerate() {
-        let edge = EdgeId(i as u32);
-        if e.forward {
-            place(e.to, Incoming { tail: e.from, edge });
-        }
-        if e.backward {
-            place(e.from, Incoming { tail: e.to, edge });
-        }
-    }
-    (first, incoming)
-}
-
-fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
-    let boxes = kept_of(pieces, kept)
-        .enumerate()
-        .filter(|(_, (_, edge))| edge.class != StreetClass::Ferry)
-        .map(|(i, (piece, edge))| {
-            let mut low = [f64::INFINITY; 2];
-            let mut high = [f64::NEG_INFINITY; 2];
-            for v in piece.geometry(edge) {
-                low = [low[0].min(v.at.x), low[1].min(v.at.y)];
-                high = [high[0].max(v.at.x), high[1].max(v.at.y)];
-            }
-            GeomWithData::new(Rectangle::from_corners(low, high), EdgeId(i as u32))
-        })
-        .collect();
-    RTree::bulk_load(boxes)
 }

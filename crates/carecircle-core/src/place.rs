@@ -95,6 +95,17 @@ pub struct Area {
     pub other: BTreeMap<String, String>,
 }
 
+/// A gate or an entrance: where one comes in, if it lies on the outline of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Where.
+    pub at: LonLat,
+    /// A gate in a wall or fence, rather than the entrance of a building.
+    pub is_gate: bool,
+    /// Whether nobody may pass.
+    pub is_closed: bool,
+}
+
 /// What an extract holds besides streets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
@@ -108,6 +119,10 @@ pub struct Places {
     pub buildings: Vec<Building>,
     /// Administrative areas, by id.
     pub areas: Vec<Area>,
+    /// Outlines of facilities that are drawn as such, by the facility's id.
+    pub grounds: BTreeMap<String, LonLatShape>,
+    /// Gates and entrances on outlines.
+    pub doors: Vec<Door>,
     /// South-west and north-east corner of what the extract covers, where that is known: outlines may reach beyond it.
     pub extent: Option<(LonLat, LonLat)>,
 }

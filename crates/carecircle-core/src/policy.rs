@@ -17,6 +17,8 @@ pub struct Policy {
     pub eligibility: Eligibility,
     /// The share of a block's children from which on the block is covered: half, our assumption.
     pub block_share: f64,
+    /// Whether to find out, for gaps that a gate or private way decides, which one to open.
+    pub what_if_gates: bool,
 }
 
 impl Policy {
@@ -37,6 +39,7 @@ impl Default for Policy {
             profile: Profile::walk(),
             eligibility: Eligibility::default(),
             block_share: 0.5,
+            what_if_gates: false,
         }
     }
 }

@@ -165,6 +165,7 @@ pub fn rectangle(rect: Rect<f64>) -> MultiPolygon<f64> {
 
 /// Shapes to be asked which of them contain a point: an rstar tree over their boxes, and the sides of each sorted into
 /// slabs by northing, so that an outline of ten thousand vertices costs no more than one of a hundred.
+#[derive(Debug)]
 pub(crate) struct ShapeIndex {
     tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
     shapes: Vec<Slabs>,
@@ -192,6 +193,7 @@ impl ShapeIndex {
 }
 
 /// The sides of a shape, grouped by the slabs of northing that they pass through.
+#[derive(Debug)]
 struct Slabs {
     low: f64,
     per_unit: f64,

@@ -20,13 +20,50 @@ pub enum StreetClass {
     Ferry,
 }
 
-/// Who may walk on a street.
+/// Who may walk on a street, or pass a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
     /// Anybody.
     Public,
     /// Only those who live or have business there: the first or last leg of a walk.
     Destination,
+    /// Nobody. Streets that are closed are not read; a barrier may be closed.
+    Closed,
+}
+
+/// What one walks on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Surface {
+    /// Paved, or not known to be otherwise.
+    #[default]
+    Firm,
+    /// Cobbles and setts.
+    Cobbled,
+    /// Gravel, earth, fine or coarse.
+    Loose,
+    /// Sand, mud, grass, or a surface that the map calls horrible.
+    Soft,
+}
+
+impl Surface {
+    /// Every surface, in order.
+    pub const ALL: [Self; 4] = [Self::Firm, Self::Cobbled, Self::Loose, Self::Soft];
+}
+
+/// What a street is like underfoot, as far as the map tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ground {
+    /// What one walks on.
+    pub surface: Surface,
+    /// How much it rises from its first place to its last, percent; 0 where the map doesn't tell. Of steps only the
+    /// sign is of use.
+    pub incline_percent: i8,
+    /// Steps with a ramp for wheels beside them.
+    pub ramp: bool,
+    /// It moves: an escalator or a moving walkway.
+    pub conveyor: bool,
+    /// Marked as not for strollers.
+    pub no_stroller: bool,
 }
 
 /// A way of the map that may be walked, as a run of places.
@@ -46,6 +83,47 @@ pub struct StreetWay {
     pub backward: bool,
     /// Seconds for the whole run where they don't depend on walking: a ferry's timetable.
     pub duration_s: Option<f64>,
+    /// What it is like underfoot.
+    pub ground: Ground,
+}
+
+/// A square: an area that people cross on foot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreetArea {
+    /// The id of its way on the map, or minus the id of its relation.
+    pub id: i64,
+    /// Its rings, outer and inner alike, as ranges of [`Streets::refs`]; the first place is not repeated at the end.
+    pub rings: Vec<Range<u32>>,
+    /// What kind of way it is.
+    pub class: StreetClass,
+    /// Who may walk on it.
+    pub access: Access,
+    /// What it is like underfoot.
+    pub ground: Ground,
+}
+
+/// A place on a street that not everybody may pass: a gate, most often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Barrier {
+    /// Its index into [`Streets::points`].
+    pub point: u32,
+    /// The id of its node on the map.
+    pub node: i64,
+    /// Who may pass; never [`Access::Public`].
+    pub access: Access,
+    /// Whether it could be opened: a gate and its like, not a wall.
+    pub gate: bool,
+}
+
+/// What costs time at a place on a street.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// A raised kerb.
+    RaisedKerb,
+    /// Traffic lights to cross a street by.
+    Signals,
+    /// A lift that joins storeys.
+    Lift,
 }
 
 /// All walkable ways of an extract. Two ways meet where they share an index into [`Streets::points`].
@@ -57,4 +135,10 @@ pub struct Streets {
     pub refs: Vec<u32>,
     /// The ways, by ascending id.
     pub ways: Vec<StreetWay>,
+    /// The squares; their outlines are walked too, and are not among `ways`.
+    pub areas: Vec<StreetArea>,
+    /// Where not everybody passes, by point, each point once.
+    pub barriers: Vec<Barrier>,
+    /// What costs time, and at which of `points`.
+    pub delays: Vec<(u32, Delay)>,
 }

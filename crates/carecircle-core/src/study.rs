@@ -1,14 +1,21 @@
 //! The immutable whole that a command or a request sees: network, facilities, demand, areas.
 
 use crate::area::Areas;
-use crate::demand::{BlockRow, Demand};
+use crate::demand::{BlockRow, Demand, DemandPoint, Outline};
+use crate::doors::{Doors, MapDoors, entrances};
 use crate::facility::Facility;
-use crate::geometry::Point;
-use crate::network::{Network, Snap};
+use crate::geometry::{Point, Shape};
+use crate::isochrone::Source;
+use crate::network::Network;
 use crate::place::Places;
+use crate::profile::Profile;
+use crate::weights::Weights;
 use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
+use std::borrow::Cow;
+
+pub use crate::doors::Door;
 
 /// A point snaps to streets within this many metres.
 pub const SNAP_WITHIN_M: f64 = 250.0;
@@ -20,8 +27,10 @@ pub struct SitedFacility {
     pub facility: Facility,
     /// Its place on the plan.
     pub at: Point,
-    /// Where it meets the network, unless too far from any street.
-    pub snap: Option<Snap>,
+    /// Where it is entered, where that is known better than by its place.
+    pub entrances: Vec<Point>,
+    /// Where it meets the network, for an adult on foot; none when too far from any street.
+    pub doors: Vec<Door>,
     /// Which area it stands in: the smallest that contains it, an index into the study's areas.
     pub area: Option<usize>,
 }
@@ -34,6 +43,9 @@ pub struct Study {
     facility_tree: RTree<GeomWithData<[f64; 2], usize>>,
     areas: Areas,
     demand: Demand,
+    /// Where walks from demand points begin, for an adult on foot.
+    starts: Vec<Door>,
+    doors: Doors,
     snap_m: f64,
 }
 
@@ -43,23 +55,49 @@ impl Study {
     pub fn new(network: Network, mut places: Places, rows: Option<Vec<BlockRow>>, snap_m: f64) -> Self {
         let projection = *network.projection();
         let areas = Areas::new(&projection, std::mem::take(&mut places.areas));
+        let from_table = rows.is_some();
         let mut demand = match rows {
             Some(rows) => Demand::from_table(&projection, rows, &places, &areas),
             None => Demand::from_places(&projection, &places, &areas),
         };
-        demand.points.par_iter_mut().for_each(|p| p.snap = network.snap(p.at, snap_m));
+        let map = MapDoors::new(&places, &projection);
+        let drawn: Vec<Shape> = if from_table {
+            let outlines = demand.blocks.iter().filter_map(|block| match &block.outline {
+                Outline::Shape(shape) => Some(shape.clone()),
+                Outline::Point(_) => None,
+            });
+            outlines.collect()
+        } else {
+            places.residential.par_iter().map(|area| projection.project_shape(&area.shape)).collect()
+        };
+        let doors = Doors::new(drawn.iter(), &map, snap_m);
+        let on_foot = network.weigh(&Profile::walk());
+        let starts_of: Vec<Vec<Door>> =
+            demand.points.par_iter().map(|p| doors.of_home(&network, &on_foot, p.at)).collect();
+        let mut starts = Vec::with_capacity(demand.points.len());
+        for (point, doors) in demand.points.iter_mut().zip(starts_of) {
+            let first = starts.len() as u32;
+            starts.extend(doors);
+            point.doors = first..starts.len() as u32;
+        }
+        let grounds = std::mem::take(&mut places.grounds);
         let mut facilities: Vec<SitedFacility> = places
             .facilities
-            .into_iter()
+            .into_par_iter()
             .map(|facility| {
                 let at = projection.project(facility.at);
-                SitedFacility { snap: network.snap(at, snap_m), area: areas.smallest_containing(at), facility, at }
+                let entrances = grounds
+                    .get(&facility.id)
+                    .map_or_else(Vec::new, |grounds| entrances(&network, &map, &projection.project_shape(grounds)));
+                let doors = doors.of_facility(&network, &on_foot, &entrances, at);
+                SitedFacility { entrances, doors, area: areas.smallest_containing(at), facility, at }
             })
             .collect();
         // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
         facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
-        Self { network, facilities, facility_tree: RTree::bulk_load(points), areas, demand, snap_m }
+        let facility_tree = RTree::bulk_load(points);
+        Self { network, facilities, facility_tree, areas, demand, starts, doors, snap_m }
     }
 
     /// The streets.
@@ -80,6 +118,47 @@ impl Study {
     /// Blocks and demand points.
     pub fn demand(&self) -> &Demand {
         &self.demand
+    }
+
+    /// Where walks from a demand point begin, for whom `weights` are. Where the map as it is leads nowhere that they may
+    /// walk, another street is looked for.
+    pub fn doors_of_point(&self, point: &DemandPoint, weights: &Weights) -> Cow<'_, [Door]> {
+        let known = &self.starts[point.doors.start as usize..point.doors.end as usize];
+        self.doors_for(known, weights, || self.doors.of_home(&self.network, weights, point.at))
+    }
+
+    /// Where walks to a facility end, for whom `weights` are.
+    pub fn doors_of_facility(&self, index: usize, weights: &Weights) -> Cow<'_, [Door]> {
+        let SitedFacility { doors, entrances, at, .. } = &self.facilities[index];
+        self.doors_for(doors, weights, || self.doors.of_facility(&self.network, weights, entrances, *at))
+    }
+
+    /// A facility to draw isochrones around, for whom `weights` are; `None` when it is too far from any street.
+    pub fn facility_source(&self, index: usize, weights: &Weights) -> Option<Source> {
+        let doors = |weights: &Weights| self.doors_of_facility(index, weights).into_owned();
+        Self::source(self.facilities[index].at, weights, doors)
+    }
+
+    /// A place to draw isochrones around, for whom `weights` are; `None` when it is too far from any street.
+    pub fn place_source(&self, at: Point, weights: &Weights) -> Option<Source> {
+        let doors = |weights: &Weights| self.doors.of_facility(&self.network, weights, &[], at);
+        Self::source(at, weights, doors)
+    }
+
+    fn source(at: Point, weights: &Weights, doors: impl Fn(&Weights) -> Vec<Door>) -> Option<Source> {
+        let plain_doors = weights.floor().map_or_else(Vec::new, &doors);
+        Some(Source { at, doors: doors(weights), plain_doors }).filter(|source| !source.doors.is_empty())
+    }
+
+    /// The streets only close to a profile, or open; where neither concerns a point its doors are known.
+    fn doors_for<'a>(
+        &self,
+        known: &'a [Door],
+        weights: &Weights,
+        found: impl FnOnce() -> Vec<Door>,
+    ) -> Cow<'a, [Door]> {
+        let holds = !weights.opens_islands() && known.iter().all(|door| weights.is_snappable(door.snap.edge));
+        if holds { Cow::Borrowed(known) } else { Cow::Owned(found()) }
     }
 
     /// How far, in metres, a point may be from the street that it snaps to.

@@ -1,10 +1,11 @@
 //! Isochrones of random towns: valid, nested, with their origin inside and nothing far beyond the limit.
 
-use carecircle_core::isochrone::{OFF_STREET_M, isochrones};
+use carecircle_core::isochrone::{OFF_STREET_M, Source, isochrones};
 use carecircle_core::network::Network;
 use carecircle_core::polygon::{contains, even_sample};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Reach, Search, Stretch};
+use carecircle_core::study::Door;
 use carecircle_core::time::WalkTime;
 use geo::{Area, Distance, Euclidean, Line, Point, Validation, Winding};
 use proptest::prelude::*;
@@ -36,10 +37,11 @@ proptest! {
         let weights = network.weigh(&profile);
         let origin = points[0];
         let Some(snap) = network.snap(origin, 250.0) else { return Ok(()) };
+        let source = Source { at: origin, doors: vec![Door { at: origin, beyond_m: 0.0, snap }], plain_doors: Vec::new() };
         let limits = [minutes, minutes + 2.0, minutes + 6.0].map(WalkTime::from_minutes);
         let mut search = Search::new();
-        let bands = isochrones(&mut search, &network, &weights, (origin, snap), &limits);
-        let alone = isochrones(&mut search, &network, &weights, (origin, snap), &limits[..1]);
+        let bands = isochrones(&mut search, &network, &weights, &source, &limits);
+        let alone = isochrones(&mut search, &network, &weights, &source, &limits[..1]);
         prop_assert_eq!(&alone[0], &bands[0], "a band depends on the others");
 
         for (band, limit) in bands.iter().zip(limits) {
@@ -51,7 +53,7 @@ proptest! {
             }
             // Whoever stands inside is near a street that is reached in time, or by the way from the origin to its
             // street; 500 m past the limit nobody is inside.
-            let reach = Reach::new(&mut Search::new(), &network, &weights, snap, limit);
+            let reach = Reach::new(&mut Search::new(), &network, &weights, &[snap], limit);
             let streets: Vec<Line> = reach.stretches.iter().flat_map(|s| pieces(&network, s)).collect();
             for at in even_sample(&band.shape, 60, 5.0) {
                 let near = |line: &Line| Euclidean.distance(&Point(at), line) <= OFF_STREET_M + 26.0;

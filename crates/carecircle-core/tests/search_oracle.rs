@@ -1,10 +1,11 @@
 //! The search against petgraph's Dijkstra on random towns: every snap becomes a node, every stretch between neighbouring
 //! snaps and ends an arc. Slow, obvious, and it shares nothing with the search but the network's edges.
 
-use carecircle_core::network::{EdgeId, Network, Snap, Weights};
+use carecircle_core::network::{EdgeId, Network, Snap};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Arrival, Origin, Reach, Search, Sweep};
 use carecircle_core::time::WalkTime;
+use carecircle_core::weights::{Way, Weights};
 use geo::Coord;
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -112,7 +113,7 @@ proptest! {
             }
         }
         for i in 0..network.node_count() {
-            let found = sweep.at_node(carecircle_core::network::NodeId(i as u32));
+            let found = sweep.at_node(carecircle_core::network::NodeId(i as u32), Way::Public);
             prop_assert!(close(found.map(|a| a.time), nearest(oracle.nodes[i], 0.0).0), "node {i}: {found:?}");
         }
     }
@@ -127,7 +128,7 @@ proptest! {
         let (weights, speed) = weights(&network);
         let Some(&snap) = snaps(&network, &origin).first() else { return Ok(()) };
         let limit = WalkTime::from_minutes(minutes);
-        let reach = Reach::new(&mut Search::new(), &network, &weights, snap, limit);
+        let reach = Reach::new(&mut Search::new(), &network, &weights, &[snap], limit);
 
         // Truth at five places of every edge, each a snap of its own.
         let places: Vec<Snap> = (0..network.edges().len())
@@ -170,7 +171,7 @@ proptest! {
             search.run(&network, &weights, &origins, limit);
             for i in 0..network.node_count() {
                 let node = carecircle_core::network::NodeId(i as u32);
-                prop_assert_eq!(search.arrival(node), whole.at_node(node).filter(|a| a.time <= limit));
+                prop_assert_eq!(search.arrival(node, Way::Public), whole.at_node(node, Way::Public).filter(|a| a.time <= limit));
             }
         }
     }

@@ -207,7 +207,7 @@ fn close_feature(out: &mut Vec<u8>) {
 }
 
 /// The properties of a block, in order.
-pub const BLOCK_PROPERTIES: [&str; 12] = [
+pub const BLOCK_PROPERTIES: [&str; 14] = [
     "id",
     "name",
     "status",
@@ -220,6 +220,8 @@ pub const BLOCK_PROPERTIES: [&str; 12] = [
     "area",
     "estimated_from",
     "population",
+    "open_gate",
+    "open_gate_children",
 ];
 
 /// What an estimate of children rests on.
@@ -229,6 +231,15 @@ fn estimated_from(block: &Block) -> Option<&'static str> {
         None if block.from_land => "land",
         None => "floor",
     })
+}
+
+/// The passage that, open to the public, would cover most of a gap that a gate decides, and how many of its children more;
+/// where that was asked for.
+fn open_gate(study: &Study, coverage: &Coverage, i: usize) -> Option<(String, f64)> {
+    let opening = &coverage.openings.passages[(*coverage.openings.best.get(i)?)?];
+    let share = opening.share_of(i)?;
+    let gained = study.demand().blocks[i].children * (share - coverage.verdicts[i].covered_share);
+    Some((study.network().passage_id(opening.passage), gained))
 }
 
 /// Minutes to four decimals: the search counts milliseconds, 0.006 s is below what any map can tell.
@@ -253,12 +264,15 @@ pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, draw
     property(out, "area", &block.area.map(|a| &study.areas().all()[a].id));
     property(out, "estimated_from", &estimated_from(block));
     property(out, "population", &block.population);
+    let (open_gate, gained) = open_gate(study, coverage, i).unzip();
+    property(out, "open_gate", &open_gate);
+    property(out, "open_gate_children", &gained);
     pass_through(out, &block.other, &BLOCK_PROPERTIES);
     close_feature(out);
 }
 
 /// The properties of a facility, in order.
-pub const FACILITY_PROPERTIES: [&str; 20] = [
+pub const FACILITY_PROPERTIES: [&str; 21] = [
     "id",
     "name",
     "name_zh",
@@ -278,6 +292,7 @@ pub const FACILITY_PROPERTIES: [&str; 20] = [
     "max_months",
     "counted",
     "snap_m",
+    "entrances",
     "area",
 ];
 
@@ -304,7 +319,9 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "min_months", &f.min_months);
     property(out, "max_months", &f.max_months);
     property(out, "counted", &coverage.eligible[i]);
-    property(out, "snap_m", &sited.snap.map(|s| (s.offset_m * 10.0).round() / 10.0));
+    let nearest_m = sited.doors.iter().map(|door| door.snap.offset_m).reduce(f64::min);
+    property(out, "snap_m", &nearest_m.map(|m| (m * 10.0).round() / 10.0));
+    property(out, "entrances", &sited.entrances.len());
     property(out, "area", &sited.area.map(|a| &study.areas().all()[a].id));
     pass_through(out, &f.other, &FACILITY_PROPERTIES);
     close_feature(out);
@@ -378,6 +395,7 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
         "minutes": policy.minutes,
         "profile": policy.profile.name,
         "speed_kmh": policy.profile.speed.kmh(),
+        "signal_delay_s": policy.profile.signal_s,
         "block_share": policy.block_share,
         "snap_m": study.snap_m(),
         "island_m": study.network().options().island_m,

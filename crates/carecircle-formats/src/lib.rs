@@ -3,4 +3,5 @@
 pub mod columns;
 pub mod geojson;
 pub mod policy;
+pub mod profile;
 pub mod table;

@@ -1,5 +1,6 @@
 //! Policy files: what counts, as TOML.
 
+use crate::profile as profiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
@@ -82,7 +83,7 @@ pub fn speed(kmh: f64) -> Result<Speed, String> {
 
 /// A profile by name, or which there are.
 pub fn profile(name: &str) -> Result<Profile, String> {
-    Profile::named(name).ok_or_else(|| format!("profile = {name}: there is {}", Profile::NAMES.join(", ")))
+    profiles::named(name).ok_or_else(|| format!("profile = {name}: there is {}", profiles::NAMES.join(", ")))
 }
 
 /// A kind by name, or which there are.

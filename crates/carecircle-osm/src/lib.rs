@@ -17,7 +17,9 @@ mod tags;
 mod tests;
 mod wire;
 
-pub use report::{Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, ReadError, StreetCounts};
+pub use report::{
+    Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, ReadError, SpotCounts, StreetCounts,
+};
 
 use blob::Blobs;
 use carecircle_core::geometry::LonLat;
@@ -76,9 +78,11 @@ pub fn read_from<S: Read + Seek + Send>(source: S, options: &ReadOptions) -> Res
     let mut harvest = stages::harvest(&blobs, options, &mut report)?;
     let header = blobs.header;
     let drawn = std::mem::take(&mut harvest.drawn);
-    let (mut places, (streets, counts)) =
-        rayon::join(|| places::places(drawn, &harvest, &mut report), || streets::streets(&harvest));
+    let squares = streets::squares(&drawn.relations, &harvest);
+    let (mut places, (streets, counts, spots)) =
+        rayon::join(|| places::places(drawn, &harvest, &mut report), || streets::streets(&harvest, squares));
     report.streets.add(counts);
+    report.spots = spots;
     places.extent = header.bounds.map(|b| (b.south_west, b.north_east)).or_else(|| extent(&streets));
     Ok(Extract { streets, places, report, header })
 }

@@ -3,12 +3,13 @@
 use crate::merge::{Candidate, Source, merge};
 use crate::report::{Clipped, ImportReport, Lost, PolygonCounts};
 use crate::rings::{join, nest};
-use crate::shape::{Outline, Ring, area_m2, has_area, mended, point_inside};
-use crate::stages::{Drawn, Harvest, MISSING, RelationFound, Role};
+use crate::shape::{Outline, Ring, area_m2, has_area, mended, point_inside, to_shape};
+use crate::stages::{Drawn, Harvest, MISSING, RelationFound, Role, SpotFound};
 use crate::tags::Uses;
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::{LonLat, LonLatShape};
-use carecircle_core::place::{Area, Building, Places, ResidentialArea};
+use carecircle_core::place::{Area, Building, Door, Places, ResidentialArea};
+use carecircle_core::street::Access;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -59,8 +60,21 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
         places.buildings.extend(found.buildings);
         places.areas.extend(found.areas);
     }
+    places.doors = doors(harvest);
+    let drawn = facilities.iter().filter(|candidate| !candidate.shape.is_empty());
+    places.grounds = drawn.map(|candidate| (candidate.source.id(), to_shape(&candidate.shape))).collect();
     places.facilities = merge(facilities, &mut report.merged);
     places
+}
+
+/// Gates and entrances, in the order of their nodes' ids.
+fn doors(harvest: &Harvest) -> Vec<Door> {
+    let door = |found: &SpotFound| {
+        let at = harvest.places.get(found.position as usize).filter(|at| **at != MISSING)?;
+        let is_closed = matches!(found.spot.barrier, Some((Access::Closed, _)));
+        Some(Door { at: *at, is_gate: found.spot.door?, is_closed })
+    };
+    harvest.spots.iter().filter_map(door).collect()
 }
 
 /// Ways that one thread takes at a time.

@@ -115,6 +115,8 @@ pub struct ImportReport {
     pub bad_coordinates: u64,
     /// What became of ways that might be walked.
     pub streets: StreetCounts,
+    /// What stands on streets.
+    pub spots: SpotCounts,
     /// What became of polygons.
     pub polygons: PolygonCounts,
     /// Areas that are not whole in the extract and so were left out, by id.
@@ -138,8 +140,14 @@ pub struct StreetCounts {
     pub conditional: u64,
     /// Ways among them that are walked in one direction only.
     pub one_way: u64,
+    /// Streets among them that are crossed, not walked along: squares.
+    pub squares: u64,
+    /// Streets among them whose sidewalks are drawn apart; they are walked all the same.
+    pub sidewalks_apart: u64,
     /// Left out: closed by `foot=no` or `access=no`.
     pub closed_to_foot: u64,
+    /// Left out: people walk on the path beside it (`foot=use_sidepath`).
+    pub use_sidepath: u64,
     /// Left out: motorways.
     pub motorways: u64,
     /// Left out: motorroads not opened to foot.
@@ -167,7 +175,10 @@ impl StreetCounts {
             destination_only,
             conditional,
             one_way,
+            squares,
+            sidewalks_apart,
             closed_to_foot,
+            use_sidepath,
             motorways,
             motorroads,
             not_built,
@@ -182,7 +193,10 @@ impl StreetCounts {
         self.destination_only += destination_only;
         self.conditional += conditional;
         self.one_way += one_way;
+        self.squares += squares;
+        self.sidewalks_apart += sidewalks_apart;
         self.closed_to_foot += closed_to_foot;
+        self.use_sidepath += use_sidepath;
         self.motorways += motorways;
         self.motorroads += motorroads;
         self.not_built += not_built;
@@ -192,6 +206,25 @@ impl StreetCounts {
         self.cut += cut;
         self.missing_nodes += missing_nodes;
     }
+}
+
+/// Nodes that stand on walkable streets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpotCounts {
+    /// Gates for those who live or have business behind them.
+    pub private_gates: u64,
+    /// Gates that are closed.
+    pub closed_gates: u64,
+    /// Walls and fences across a street.
+    pub walls: u64,
+    /// Barriers whose access depends on conditions: taken as without them.
+    pub conditional: u64,
+    /// Raised kerbs.
+    pub raised_kerbs: u64,
+    /// Crossings with traffic lights.
+    pub signals: u64,
+    /// Lifts.
+    pub lifts: u64,
 }
 
 /// What became of polygons: facilities, residential and other land, buildings, areas.

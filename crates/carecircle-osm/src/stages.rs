@@ -12,7 +12,7 @@
 use crate::blob::{Blobs, decode};
 use crate::index::{IdIndex, Seen, ascend, repeats, sorted};
 use crate::report::{ImportReport, ReadError, StreetCounts};
-use crate::tags::{self, KeyTable, Tags, Uses, Walk, Walkable};
+use crate::tags::{self, KeyTable, Spot, Tags, Uses, Walk, Walkable};
 use crate::{Progress, ReadOptions};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLat;
@@ -41,6 +41,8 @@ pub(crate) struct RelationFound {
     pub(crate) id: i64,
     number: u32,
     pub(crate) uses: Uses,
+    /// How it is crossed on foot, if it is.
+    pub(crate) walk: Option<Walk>,
     /// Its ways in the order of the map.
     pub(crate) members: Vec<(i64, Role)>,
 }
@@ -71,6 +73,16 @@ pub(crate) struct MemberFound {
     pub(crate) refs: Range<u32>,
 }
 
+/// A node on a street or outline that is more than a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpotFound {
+    /// Its position in [`Harvest::places`].
+    pub(crate) position: u32,
+    pub(crate) id: i64,
+    number: u32,
+    pub(crate) spot: Spot,
+}
+
 /// All that the stages keep of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Harvest {
@@ -82,6 +94,8 @@ pub(crate) struct Harvest {
     pub(crate) refs: Vec<u32>,
     /// Where the nodes lie, by ascending node id; [`MISSING`] where the file does not tell.
     pub(crate) places: Vec<LonLat>,
+    /// Nodes that are more than a place, by position.
+    pub(crate) spots: Vec<SpotFound>,
 }
 
 /// What places are made of, each kind by id.
@@ -328,7 +342,9 @@ impl<'a, S: Read + Seek + Send> Reader<'a, S> {
                 }
             }
             harvest.drawn.facilities.extend(found.facilities.drain(..).map(|(id, _, facility)| (id, facility)));
+            harvest.spots.append(&mut found.spots);
         }
+        harvest.spots.sort_by_key(|found| found.position);
         harvest.drawn.facilities.sort_by_key(|(id, _)| *id);
         Ok(harvest)
     }
@@ -404,7 +420,8 @@ fn look_at_relations(block: &PrimitiveBlock, seen: Seen) -> RelationYield {
             continue;
         }
         let uses = tags::relation_uses(&tags);
-        if uses.is_none() {
+        let walk = tags::walkable_relation(&tags);
+        if uses.is_none() && walk.is_none() {
             continue;
         }
         let members = relation
@@ -420,7 +437,7 @@ fn look_at_relations(block: &PrimitiveBlock, seen: Seen) -> RelationYield {
                 Some((member.member_id, role))
             })
             .collect();
-        out.relations.push(RelationFound { id: relation.id(), number, uses, members });
+        out.relations.push(RelationFound { id: relation.id(), number, uses, walk, members });
     }
     out
 }
@@ -471,6 +488,7 @@ fn look_at_ways(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> WayYiel
             Walkable::Yes(found) => walk = Some(found),
             Walkable::NoStreet => {}
             Walkable::ClosedToFoot => left_out.closed_to_foot += 1,
+            Walkable::UseSidepath => left_out.use_sidepath += 1,
             Walkable::Motorway => left_out.motorways += 1,
             Walkable::Motorroad => left_out.motorroads += 1,
             Walkable::NotBuilt => left_out.not_built += 1,
@@ -514,6 +532,7 @@ struct NodeYield {
     seen: Seen,
     places: Vec<(u32, LonLat)>,
     facilities: Vec<(i64, u32, Box<Facility>)>,
+    spots: Vec<SpotFound>,
     bad_coordinates: u64,
 }
 
@@ -525,22 +544,31 @@ impl Yield for NodeYield {
     fn forget(&mut self, numbers: &[u32]) {
         // Of places, the first to come fills the slot.
         self.facilities.retain(|(_, number, _)| numbers.binary_search(number).is_err());
+        self.spots.retain(|found| numbers.binary_search(&found.number).is_err());
     }
 }
 
 fn look_at_nodes(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> NodeYield {
     let strings = block.raw_stringtable();
-    let keys = strings.iter().any(|s| tags::is_facility_value(s)).then(|| KeyTable::new(strings));
+    let is_word = |s: &Vec<u8>| tags::is_facility_value(s) || Spot::is_word(s);
+    let keys = strings.iter().any(is_word).then(|| KeyTable::new(strings));
     let mut wanted = wanted.cursor();
     let mut out = NodeYield { seen, ..NodeYield::default() };
     let mut tags = Tags::default();
     let mut look = |id: i64, nano_lon: i64, nano_lat: i64, raw_tags: &mut dyn Iterator<Item = (usize, usize)>| {
         let number = out.seen.note(id);
         let position = wanted.find(id);
-        let facility = keys.as_ref().and_then(|keys| {
+        let mut facility = None;
+        if let Some(keys) = &keys {
             gather(&mut tags, keys, strings, raw_tags);
-            if tags.may_matter() { tags::facility(&tags) } else { None }
-        });
+            if !tags.is_empty() {
+                facility = if tags.may_matter() { tags::facility(&tags) } else { None };
+                let spot = tags::spot(&tags);
+                if let Some(position) = position.filter(|_| spot != Spot::default()) {
+                    out.spots.push(SpotFound { position, id, number, spot });
+                }
+            }
+        }
         if position.is_none() && facility.is_none() {
             return;
         }

@@ -1,34 +1,92 @@
-//! Streets out of ways: missing nodes cut a way into pieces, and only places on pieces are kept.
+//! Streets out of ways: missing nodes cut a way into pieces, and only places on pieces are kept. Squares out of closed ways
+//! and relations. What stands on streets: gates, kerbs, lifts.
 
-use crate::report::StreetCounts;
-use crate::stages::{Harvest, MISSING, StreetFound};
+use crate::report::{SpotCounts, StreetCounts};
+use crate::rings::join;
+use crate::stages::{Harvest, MISSING, RelationFound, Role, StreetFound};
+use crate::tags::Walk;
 use carecircle_core::geometry::{LonLat, geodesic_m};
-use carecircle_core::street::{Access, StreetClass, StreetWay, Streets};
+use carecircle_core::street::{Access, Barrier, Delay, StreetArea, StreetClass, StreetWay, Streets};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The streets of an extract, ways by ascending id, places by ascending node id; and what became of ways.
-pub(crate) fn streets(harvest: &Harvest) -> (Streets, StreetCounts) {
+/// A square, its rings as positions of nodes.
+pub(crate) struct Square {
+    id: i64,
+    walk: Walk,
+    rings: Vec<Vec<u32>>,
+}
+
+/// The squares that are drawn as relations, those that are whole in the extract.
+pub(crate) fn squares(relations: &[RelationFound], harvest: &Harvest) -> Vec<Square> {
+    let square = |relation: &RelationFound| {
+        let walk = relation.walk?;
+        let mut rings = Vec::new();
+        for inner in [false, true] {
+            let mut ways = Vec::new();
+            for (way, _) in relation.members.iter().filter(|(_, role)| (*role == Role::Inner) == inner) {
+                let member = harvest.members.binary_search_by_key(way, |m| m.id).ok()?;
+                ways.push(&harvest.refs[as_indices(&harvest.members[member].refs)]);
+            }
+            let joined = join(&ways);
+            if joined.left_over > 0 {
+                return None;
+            }
+            rings.extend(joined.rings.into_iter().map(|(ring, _)| ring));
+        }
+        let is_whole = !rings.is_empty() && rings.iter().flatten().all(|&p| is_place(p, harvest));
+        is_whole.then_some(Square { id: -relation.id, walk, rings })
+    };
+    relations.iter().filter_map(square).collect()
+}
+
+fn is_place(position: u32, harvest: &Harvest) -> bool {
+    harvest.places.get(position as usize).is_some_and(|place| *place != MISSING)
+}
+
+/// The square that a closed way is, where its tags say so and it is whole in the extract.
+fn square(found: &StreetFound, harvest: &Harvest) -> Option<Square> {
+    let refs = &harvest.refs[as_indices(&found.refs)];
+    let (first, ring) = refs.split_last()?;
+    let is_square =
+        found.walk.area && ring.len() >= 3 && ring[0] == *first && refs.iter().all(|&p| is_place(p, harvest));
+    is_square.then(|| Square { id: found.id, walk: found.walk, rings: vec![ring.to_vec()] })
+}
+
+/// The streets of an extract, ways by ascending id, places by ascending node id; and what became of ways and nodes.
+pub(crate) fn streets(harvest: &Harvest, relations: Vec<Square>) -> (Streets, StreetCounts, SpotCounts) {
     let on_street: Vec<AtomicBool> = harvest.places.iter().map(|_| AtomicBool::new(false)).collect();
+    let mark = |positions: &[u32]| {
+        positions.iter().for_each(|&p| on_street[p as usize].store(true, Ordering::Relaxed));
+    };
     let is_whole = !harvest.places.contains(&MISSING);
-    let parts: Vec<(Vec<StreetWay>, StreetCounts)> = harvest
+    let parts: Vec<(Vec<StreetWay>, Vec<Square>, StreetCounts)> = harvest
         .streets
         .par_chunks(CHUNK)
         .map(|found| {
-            let mut ways = Vec::with_capacity(found.len());
+            let (mut ways, mut squares) = (Vec::with_capacity(found.len()), Vec::new());
             let mut counts = StreetCounts::default();
             for found in found {
+                if let Some(square) = square(found, harvest) {
+                    mark(&square.rings[0]);
+                    squares.push(square);
+                    count(found.walk, &mut counts);
+                    continue;
+                }
                 let first = ways.len();
                 pieces(found, harvest, is_whole, &mut counts, &mut ways);
-                count(found, ways.len() - first, &mut counts);
-                for position in ways[first..].iter().flat_map(|piece| &harvest.refs[as_indices(&piece.refs)]) {
-                    on_street[*position as usize].store(true, Ordering::Relaxed);
+                if ways.len() == first {
+                    counts.too_short += 1;
+                } else {
+                    count(found.walk, &mut counts);
                 }
+                ways[first..].iter().for_each(|piece| mark(&harvest.refs[as_indices(&piece.refs)]));
             }
-            (ways, counts)
+            (ways, squares, counts)
         })
         .collect();
+    relations.iter().flat_map(|square| &square.rings).for_each(|ring| mark(ring));
 
     let mut point_of = vec![u32::MAX; harvest.places.len()];
     let mut points = Vec::with_capacity(harvest.places.len());
@@ -41,23 +99,70 @@ pub(crate) fn streets(harvest: &Harvest) -> (Streets, StreetCounts) {
     points.shrink_to_fit();
 
     let mut counts = StreetCounts::default();
-    let mut ways: Vec<StreetWay> = Vec::with_capacity(parts.iter().map(|(ways, _)| ways.len()).sum());
-    for (part, more) in parts {
+    let mut ways: Vec<StreetWay> = Vec::with_capacity(parts.iter().map(|(ways, ..)| ways.len()).sum());
+    let mut squares = Vec::new();
+    for (part, drawn, more) in parts {
         ways.extend(part);
+        squares.extend(drawn);
         counts.add(more);
     }
+    for square in &relations {
+        count(square.walk, &mut counts);
+    }
+    counts.squares = (squares.len() + relations.len()) as u64;
+    squares.extend(relations);
     let refs_of = |ways: &[StreetWay]| -> Vec<u32> {
         let positions = ways.iter().flat_map(|way| &harvest.refs[as_indices(&way.refs)]);
         positions.map(|&position| point_of[position as usize]).collect()
     };
-    let refs = ways.par_chunks(CHUNK).map(refs_of).collect::<Vec<_>>().concat();
+    let mut refs = ways.par_chunks(CHUNK).map(refs_of).collect::<Vec<_>>().concat();
     let mut start = 0;
     for way in &mut ways {
         let end = start + way.refs.len() as u32;
         way.refs = start..end;
         start = end;
     }
-    (Streets { points, refs, ways }, counts)
+    let mut area = |square: Square| {
+        let mut ring = |ring: Vec<u32>| {
+            let start = refs.len() as u32;
+            refs.extend(ring.into_iter().map(|position| point_of[position as usize]));
+            start..refs.len() as u32
+        };
+        let Walk { class, access, ground, .. } = square.walk;
+        StreetArea { id: square.id, rings: square.rings.into_iter().map(&mut ring).collect(), class, access, ground }
+    };
+    let areas = squares.into_iter().map(&mut area).collect();
+    let (barriers, delays, spots) = spots(harvest, &point_of);
+    (Streets { points, refs, ways, areas, barriers, delays }, counts, spots)
+}
+
+/// What stands on streets, by place.
+fn spots(harvest: &Harvest, point_of: &[u32]) -> (Vec<Barrier>, Vec<(u32, Delay)>, SpotCounts) {
+    let (mut barriers, mut delays) = (Vec::new(), Vec::new());
+    let mut counts = SpotCounts::default();
+    for found in &harvest.spots {
+        let (spot, point) = (found.spot, point_of[found.position as usize]);
+        if point == u32::MAX {
+            continue;
+        }
+        if let Some((access, gate)) = spot.barrier {
+            match access {
+                Access::Closed if gate => counts.closed_gates += 1,
+                Access::Closed => counts.walls += 1,
+                Access::Public | Access::Destination => counts.private_gates += 1,
+            }
+            barriers.push(Barrier { point, node: found.id, access, gate });
+        }
+        counts.conditional += u64::from(spot.conditional);
+        let mut delay = |stands: bool, delay: Delay, count: &mut u64| {
+            *count += u64::from(stands);
+            delays.extend(stands.then_some((point, delay)));
+        };
+        delay(spot.raised_kerb, Delay::RaisedKerb, &mut counts.raised_kerbs);
+        delay(spot.signals, Delay::Signals, &mut counts.signals);
+        delay(spot.lift, Delay::Lift, &mut counts.lifts);
+    }
+    (barriers, delays, counts)
 }
 
 /// Ways that one thread takes at a time.
@@ -85,6 +190,7 @@ fn pieces(
         forward: found.walk.forward,
         backward: found.walk.backward,
         duration_s: found.walk.duration_s,
+        ground: found.walk.ground,
     };
     if is_whole {
         ways.extend((refs.len() >= 2).then(|| piece(found.refs.clone())));
@@ -123,15 +229,11 @@ fn share_duration(whole_s: f64, pieces: &mut [StreetWay], harvest: &Harvest) {
     }
 }
 
-fn count(found: &StreetFound, pieces: usize, counts: &mut StreetCounts) {
-    if pieces == 0 {
-        counts.too_short += 1;
-        return;
-    }
-    let walk = found.walk;
+fn count(walk: Walk, counts: &mut StreetCounts) {
     counts.walkable += 1;
     counts.ferries += u64::from(walk.class == StreetClass::Ferry);
     counts.destination_only += u64::from(walk.access == Access::Destination);
     counts.conditional += u64::from(walk.conditional);
     counts.one_way += u64::from(!(walk.forward && walk.backward));
+    counts.sidewalks_apart += u64::from(walk.sidewalks_apart);
 }

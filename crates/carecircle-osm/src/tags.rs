@@ -5,7 +5,7 @@
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel, Home};
-use carecircle_core::street::{Access, StreetClass};
+use carecircle_core::street::{Access, Ground, StreetClass, Surface};
 use std::collections::BTreeMap;
 
 macro_rules! keys {
@@ -88,7 +88,6 @@ keys! {
     Crossing = b"crossing",
     CrossingSignals = b"crossing:signals",
     Entrance = b"entrance",
-    Footway = b"footway",
     Incline = b"incline",
     Kerb = b"kerb",
     Locked = b"locked",
@@ -141,6 +140,11 @@ impl<'a> Tags<'a> {
         }
     }
 
+    /// Whether no rule reads any tag of the element.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present == 0
+    }
+
     fn get(&self, key: Key) -> Option<&'a str> {
         if self.present & (1 << key as u8) == 0 {
             return None;
@@ -184,7 +188,12 @@ pub(crate) struct Walk {
     pub(crate) forward: bool,
     pub(crate) backward: bool,
     pub(crate) duration_s: Option<f64>,
+    pub(crate) ground: Ground,
+    /// Whether it is crossed rather than walked along, if it is closed.
+    pub(crate) area: bool,
     pub(crate) conditional: bool,
+    /// Whether sidewalks are drawn beside it.
+    pub(crate) sidewalks_apart: bool,
 }
 
 /// What the tags of a way say about walking on it.
@@ -194,6 +203,8 @@ pub(crate) enum Walkable {
     /// Neither a highway nor a ferry.
     NoStreet,
     ClosedToFoot,
+    /// People walk on the path beside it.
+    UseSidepath,
     Motorway,
     Motorroad,
     NotBuilt,
@@ -221,10 +232,11 @@ pub(crate) fn walkable(tags: &Tags) -> Walkable {
     {
         return Walkable::Motorroad;
     }
-    let access = match tags.get(Key::Foot).or(tags.get(Key::Access)) {
-        Some("no") => return Walkable::ClosedToFoot,
-        Some("private" | "residents" | "destination" | "customers" | "delivery") => Access::Destination,
-        _ => Access::Public,
+    let access = match permission(tags) {
+        Some(Permission::SidePath) => return Walkable::UseSidepath,
+        Some(Permission::Granted(Access::Closed)) => return Walkable::ClosedToFoot,
+        Some(Permission::Granted(access)) => access,
+        None => Access::Public,
     };
     let duration_s = match class {
         StreetClass::Ferry => match tags.get(Key::Duration).and_then(duration_s) {
@@ -234,8 +246,148 @@ pub(crate) fn walkable(tags: &Tags) -> Walkable {
         _ => None,
     };
     let (forward, backward) = direction(tags);
-    let conditional = tags.get(Key::FootConditional).or(tags.get(Key::AccessConditional)).is_some();
-    Walkable::Yes(Walk { class, access, forward, backward, duration_s, conditional })
+    let area = tags.is(Key::Area, "yes") && !matches!(class, StreetClass::Steps | StreetClass::Ferry);
+    let sidewalks_apart = [Key::Sidewalk, Key::SidewalkBoth].into_iter().any(|key| tags.is(key, "separate"));
+    let (ground, conditional) = (ground(tags, class), is_conditional(tags));
+    Walkable::Yes(Walk { class, access, forward, backward, duration_s, ground, area, conditional, sidewalks_apart })
+}
+
+/// Whether a relation is a square that people cross on foot, and how.
+pub(crate) fn walkable_relation(tags: &Tags) -> Option<Walk> {
+    if !tags.is(Key::Type, "multipolygon") {
+        return None;
+    }
+    match walkable(tags) {
+        Walkable::Yes(walk) if !matches!(walk.class, StreetClass::Steps | StreetClass::Ferry) => Some(walk),
+        _ => None,
+    }
+}
+
+/// What `foot`, or else `access`, says of people on foot.
+enum Permission {
+    Granted(Access),
+    SidePath,
+}
+
+fn permission(tags: &Tags) -> Option<Permission> {
+    Some(Permission::Granted(match tags.get(Key::Foot).or(tags.get(Key::Access))? {
+        "no" => Access::Closed,
+        "private" | "residents" | "destination" | "customers" | "delivery" | "permit" => Access::Destination,
+        "use_sidepath" => return Some(Permission::SidePath),
+        _ => Access::Public,
+    }))
+}
+
+fn is_conditional(tags: &Tags) -> bool {
+    tags.get(Key::FootConditional).or(tags.get(Key::AccessConditional)).is_some()
+}
+
+/// What a street is like underfoot.
+fn ground(tags: &Tags, class: StreetClass) -> Ground {
+    let rough = match tags.get(Key::Smoothness) {
+        Some("horrible" | "very_horrible" | "impassable") => Surface::Soft,
+        Some("bad" | "very_bad") => Surface::Loose,
+        _ => Surface::Firm,
+    };
+    let surface = match tags.get(Key::Surface) {
+        Some("sett" | "cobblestone" | "cobblestone:flattened" | "unhewn_cobblestone" | "grass_paver") => {
+            Surface::Cobbled
+        }
+        Some(
+            "unpaved" | "gravel" | "fine_gravel" | "pebblestone" | "ground" | "dirt" | "earth" | "soil" | "clay"
+            | "rock" | "rocks" | "stone" | "woodchips" | "stepping_stones",
+        ) => Surface::Loose,
+        Some("sand" | "mud" | "grass" | "snow" | "ice" | "salt") => Surface::Soft,
+        _ => Surface::Firm,
+    };
+    let ramps = [Key::Ramp, Key::RampStroller, Key::RampWheelchair];
+    Ground {
+        surface: surface.max(rough),
+        incline_percent: tags.get(Key::Incline).map_or(0, |text| incline_percent(text, class)),
+        ramp: class == StreetClass::Steps
+            && ramps.into_iter().any(|key| matches!(tags.get(key), Some("yes" | "separate"))),
+        conveyor: tags.set(Key::Conveying).is_some(),
+        no_stroller: tags.is(Key::Stroller, "no"),
+    }
+}
+
+/// Percent of rise: `8%`, `-5 %`, `4°`; of steps `up` and `down` tell the direction, of other ways nothing. 0 when it can't
+/// be read, or is steeper than any street.
+fn incline_percent(text: &str, class: StreetClass) -> i8 {
+    let text = text.trim();
+    match text {
+        "up" => return i8::from(class == StreetClass::Steps),
+        "down" => return -i8::from(class == StreetClass::Steps),
+        _ => {}
+    }
+    let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | ','))).unwrap_or(text.len());
+    let number: Option<f64> = text[..end].replace(',', ".").parse().ok();
+    let percent = match (number, text[end..].trim()) {
+        (Some(number), "%" | "") => number,
+        (Some(degrees), "°") => degrees.to_radians().tan() * 100.0,
+        _ => return 0,
+    };
+    if percent.abs() <= 100.0 { percent.round() as i8 } else { 0 }
+}
+
+/// What the tags of a node on a street or an outline say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Who may pass, where not everybody may, and whether that is a gate rather than a wall.
+    pub(crate) barrier: Option<(Access, bool)>,
+    /// Where one comes in, if it is on an outline: whether it is a gate in a wall.
+    pub(crate) door: Option<bool>,
+    pub(crate) raised_kerb: bool,
+    pub(crate) signals: bool,
+    pub(crate) lift: bool,
+    pub(crate) conditional: bool,
+}
+
+impl Spot {
+    /// The keys and values without which a node is nothing of the kind.
+    pub(crate) fn is_word(text: &[u8]) -> bool {
+        matches!(text, b"barrier" | b"entrance" | b"kerb" | b"crossing" | b"crossing:signals" | b"elevator")
+    }
+}
+
+/// What a node is to whoever walks over it.
+pub(crate) fn spot(tags: &Tags) -> Spot {
+    let barrier = tags.set(Key::Barrier);
+    let entrance = tags.set(Key::Entrance);
+    let is_wall = matches!(barrier, Some("wall" | "fence" | "hedge" | "city_wall" | "retaining_wall"));
+    let is_gate = matches!(
+        barrier,
+        Some(
+            "gate"
+                | "lift_gate"
+                | "swing_gate"
+                | "sliding_gate"
+                | "kissing_gate"
+                | "wicket_gate"
+                | "hampshire_gate"
+                | "bump_gate"
+                | "turnstile"
+                | "full-height_turnstile"
+                | "entrance"
+                | "sally_port"
+                | "stile"
+        )
+    );
+    let access = match permission(tags) {
+        _ if barrier.is_none() && entrance.is_none() => Access::Public,
+        Some(Permission::Granted(access)) => access,
+        _ if is_wall || (barrier.is_some() && tags.is(Key::Locked, "yes")) => Access::Closed,
+        _ => Access::Public,
+    };
+    let restricted = (access != Access::Public).then_some((access, !is_wall));
+    Spot {
+        barrier: restricted,
+        door: (is_gate || entrance.is_some()).then_some(is_gate),
+        raised_kerb: tags.is(Key::Kerb, "raised"),
+        signals: tags.is(Key::Crossing, "traffic_signals") || tags.is(Key::CrossingSignals, "yes"),
+        lift: tags.is(Key::Highway, "elevator"),
+        conditional: (barrier.is_some() || entrance.is_some()) && is_conditional(tags),
+    }
 }
 
 fn highway_class(highway: &str) -> Option<StreetClass> {

@@ -10,10 +10,10 @@ use crate::problem::ApiError;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict};
 use carecircle_core::facility::Eligibility;
-use carecircle_core::network::Weights;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
+use carecircle_core::weights::Weights;
 use carecircle_formats::geojson::{self, Drawing, Drawings};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
@@ -164,8 +164,9 @@ impl Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct AnalysisKey {
     minutes: u64,
-    profile: &'static str,
-    speed: u64,
+    /// All numbers of the profile, as text.
+    profile: String,
+    what_if_gates: bool,
     eligibility: Eligibility,
 }
 
@@ -173,8 +174,8 @@ impl AnalysisKey {
     fn new(policy: &Policy) -> Self {
         Self {
             minutes: policy.minutes.to_bits(),
-            profile: policy.profile.name,
-            speed: policy.profile.speed.kmh().to_bits(),
+            profile: format!("{:?}", policy.profile),
+            what_if_gates: policy.what_if_gates,
             eligibility: policy.eligibility.clone(),
         }
     }

@@ -99,7 +99,7 @@ use ColumnType::{Integer, Number, Text, Truth};
 
 impl Column {
     /// What the properties of a block hold, in the order of [`geojson::BLOCK_PROPERTIES`].
-    pub(crate) const BLOCKS: [(&str, ColumnType); 12] = [
+    pub(crate) const BLOCKS: [(&str, ColumnType); 14] = [
         ("id", Text),
         ("name", Text),
         ("status", Text),
@@ -112,10 +112,12 @@ impl Column {
         ("area", Text),
         ("estimated_from", Text),
         ("population", Number),
+        ("open_gate", Text),
+        ("open_gate_children", Number),
     ];
 
     /// What the properties of a facility hold, in the order of [`geojson::FACILITY_PROPERTIES`].
-    pub(crate) const FACILITIES: [(&str, ColumnType); 20] = [
+    pub(crate) const FACILITIES: [(&str, ColumnType); 21] = [
         ("id", Text),
         ("name", Text),
         ("name_zh", Text),
@@ -135,6 +137,7 @@ impl Column {
         ("max_months", Integer),
         ("counted", Truth),
         ("snap_m", Number),
+        ("entrances", Number),
         ("area", Text),
     ];
 

@@ -10,8 +10,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::coverage::{Known, Tally};
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone;
-use carecircle_core::network::Snap;
+use carecircle_core::isochrone::{self, Source};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::WalkTime;
@@ -27,7 +26,7 @@ pub(crate) const BANDS: [f64; 3] = [5.0, 10.0, 15.0];
 struct Origin {
     at: LonLat,
     facility: Option<String>,
-    snap: Snap,
+    source: Source,
 }
 
 /// `GET /isochrones`
@@ -35,12 +34,12 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known = ["lon", "lat", "facility", "minutes", "profile", "speed_kmh", "f"];
+    let known = ["lon", "lat", "facility", "minutes", "profile", "speed_kmh", "signal_delay_s", "f"];
     let mut query = Query::parse(parts.uri.query(), &known)?;
     query.word("f", &["geojson", "json"])?;
     let bands = query.bands(&BANDS)?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
-    let origin = origin(&snapshot, &mut query)?;
+    let origin = origin(&snapshot, &mut query, &profile)?;
     let question = format!("/isochrones{}", query.canonical());
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
     if let Some(response) = reply.early(&parts.headers) {
@@ -48,8 +47,8 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     }
     let drawn = {
         let (snapshot, profile, bands) = (Arc::clone(&snapshot), profile.clone(), bands.clone());
-        let at = (origin.at, origin.snap);
-        app.workers.run(move || draw(&snapshot, &profile, at, &bands)).await?
+        let source = origin.source.clone();
+        app.workers.run(move || draw(&snapshot, &profile, &source, &bands)).await?
     };
     reply.analysed(false);
     let members = isochrone_members(&snapshot, &origin, &profile, &bands, &format!("{base}{question}"));
@@ -58,8 +57,9 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
 }
 
 /// The place asked about, and where it meets a street.
-fn origin(snapshot: &Snapshot, query: &mut Query) -> Result<Origin, ApiError> {
+fn origin(snapshot: &Snapshot, query: &mut Query, profile: &Profile) -> Result<Origin, ApiError> {
     let study = &snapshot.served.study;
+    let weights = snapshot.weights(profile);
     let lon = query.number("lon", &(-180.0..=180.0))?;
     let lat = query.number("lat", &(-90.0..=90.0))?;
     match (lon, lat, query.text("facility").map(str::to_owned)) {
@@ -69,16 +69,17 @@ fn origin(snapshot: &Snapshot, query: &mut Query) -> Result<Origin, ApiError> {
                 return Err(ApiError::not_found(detail));
             };
             let sited = &study.facilities()[i];
-            let snap = sited.snap.ok_or_else(|| too_far_off(study.snap_m(), "the facility"))?;
-            Ok(Origin { at: sited.facility.at, facility: Some(id), snap })
+            let source = study.facility_source(i, &weights);
+            let source = source.ok_or_else(|| too_far_off(study.snap_m(), "the facility"))?;
+            Ok(Origin { at: sited.facility.at, facility: Some(id), source })
         }
         (Some(lon), Some(lat), None) => {
             let wanted = "lon and lat must lie on the earth";
             let at = LonLat::from_degrees(lon, lat).ok_or_else(|| ApiError::bad_request(wanted))?;
             let place = study.network().projection().project(at);
-            let snap = study.network().snap(place, study.snap_m());
-            let snap = snap.ok_or_else(|| too_far_off(study.snap_m(), &format!("{lon},{lat}")))?;
-            Ok(Origin { at, facility: None, snap })
+            let source = study.place_source(place, &weights);
+            let source = source.ok_or_else(|| too_far_off(study.snap_m(), &format!("{lon},{lat}")))?;
+            Ok(Origin { at, facility: None, source })
         }
         _ => Err(ApiError::bad_request("say where: either lon and lat (both), or facility")),
     }
@@ -91,12 +92,11 @@ fn too_far_off(snap_m: f64, what: &str) -> ApiError {
 }
 
 /// The features of the bands, the shortest first.
-fn draw(snapshot: &Snapshot, profile: &Profile, (at, snap): (LonLat, Snap), bands: &[f64]) -> Vec<Vec<u8>> {
+fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64]) -> Vec<Vec<u8>> {
     let network = snapshot.served.study.network();
     let weights = snapshot.weights(profile);
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-    let origin = (network.projection().project(at), snap);
-    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, network, &weights, origin, &limits));
+    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, network, &weights, source, &limits));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
@@ -121,6 +121,7 @@ fn isochrone_members(
             "minutes": bands,
             "profile": profile.name,
             "speed_kmh": profile.speed.kmh(),
+            "signal_delay_s": profile.signal_s,
             "snap_m": served.study.snap_m(),
             "off_street_m": isochrone::OFF_STREET_M,
         },
@@ -128,7 +129,7 @@ fn isochrone_members(
             "lon": origin.at.lon(),
             "lat": origin.at.lat(),
             "facility": origin.facility,
-            "metres_to_street": (origin.snap.offset_m * 10.0).round() / 10.0,
+            "metres_to_street": (origin.source.metres_to_street() * 10.0).round() / 10.0,
         },
         "numberReturned": bands.len(),
         "links": [{ "rel": "self", "type": Media::GeoJson.name(), "title": "These isochrones", "href": here }],
@@ -297,7 +298,7 @@ impl Sheet {
         let policy = &analysis.coverage.policy;
         let about = [
             policy.minutes.to_string(),
-            policy.profile.name.to_owned(),
+            policy.profile.name.clone(),
             policy.profile.speed.kmh().to_string(),
             cell(snapshot.served.extract_date.as_deref().unwrap_or_default()),
             cell(geojson::ATTRIBUTION),

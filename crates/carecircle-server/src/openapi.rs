@@ -7,12 +7,12 @@
 use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
-use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES};
+use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, profile_names};
 use carecircle_core::facility::{Kind, Status};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
-use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
+use carecircle_formats::profile::SIGNAL_DELAYS_S;
 use serde_json::{Map, Value, json};
 
 /// The whole document.
@@ -241,8 +241,18 @@ fn parameters(policy: &Policy) -> Value {
             "The limit, minutes of walking (always the limit, never the property of that name)",
             &number(Policy::MINUTES, Some(policy.minutes)),
         ),
-        "profile": in_query("profile", "Who walks", &words(&Profile::NAMES)),
+        "profile": in_query("profile", "Who walks", &words(&profile_names(&policy.profile))),
         "speed_kmh": in_query("speed_kmh", "Walking speed, km/h", &number(Speed::RANGE_KMH, None)),
+        "signal_delay_s": in_query(
+            "signal_delay_s",
+            "Seconds that a crossing with traffic lights costs",
+            &number(SIGNAL_DELAYS_S, Some(policy.profile.signal_s)),
+        ),
+        "what_if_gates": in_query(
+            "what_if_gates",
+            "Tell for each gap that a gate or private way decides which one to open (`open_gate`); takes longer",
+            &json!({ "type": "boolean", "default": policy.what_if_gates }),
+        ),
         "kinds": in_query(
             "kinds",
             "Only facilities of these kinds count",

@@ -9,6 +9,7 @@ use carecircle_core::facility::{Kind, Status};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
+use carecircle_formats::profile;
 use std::collections::BTreeMap;
 
 /// Features on a page unless the client asks for another number.
@@ -21,8 +22,26 @@ pub(crate) const BANDS_MAX: usize = 10;
 /// The parameters that choose a page of features.
 pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
 /// The parameters of an analysis.
-pub(crate) const POLICY_NAMES: [&str; 7] =
-    ["minutes", "profile", "speed_kmh", "kinds", "inclusive", "facility_status", "min_places"];
+pub(crate) const POLICY_NAMES: [&str; 9] = [
+    "minutes",
+    "profile",
+    "speed_kmh",
+    "signal_delay_s",
+    "kinds",
+    "inclusive",
+    "facility_status",
+    "min_places",
+    "what_if_gates",
+];
+
+/// The profiles that a query may name: those known by name, and that of the service.
+pub(crate) fn profile_names(served: &Profile) -> Vec<&str> {
+    let mut names = profile::NAMES.to_vec();
+    if !names.contains(&served.name.as_str()) {
+        names.push(&served.name);
+    }
+    names
+}
 
 /// The parameters of one request, by name.
 #[derive(Debug, Default)]
@@ -88,7 +107,7 @@ impl Query {
     }
 
     /// One of some words.
-    pub(crate) fn word(&mut self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, ApiError> {
+    pub(crate) fn word<'a>(&mut self, name: &str, words: &[&'a str]) -> Result<Option<&'a str>, ApiError> {
         self.take(name, &format!("one of {}", words.join(", ")), |text| {
             let word = words.iter().copied().find(|w| *w == text)?;
             Some((word, word.to_owned()))
@@ -160,10 +179,13 @@ impl Query {
     /// The profile and speed asked for, or those of the policy.
     pub(crate) fn profile(&mut self, default: &Profile) -> Result<Profile, ApiError> {
         let mut profile = default.clone();
-        if let Some(name) = self.word("profile", &Profile::NAMES)?
+        if let Some(name) = self.word("profile", &profile_names(default))?
             && name != default.name
         {
-            profile = Profile::named(name).unwrap_or(profile);
+            profile = profile::named(name).unwrap_or(profile);
+        }
+        if let Some(seconds) = self.number("signal_delay_s", &profile::SIGNAL_DELAYS_S)? {
+            profile.signal_s = seconds;
         }
         if let Some(kmh) = self.number("speed_kmh", &Speed::RANGE_KMH)? {
             profile.speed = Speed::from_kmh(kmh).unwrap_or(profile.speed);
@@ -177,6 +199,9 @@ impl Query {
         policy.profile = self.profile(&default.profile)?;
         if let Some(minutes) = self.number("minutes", &Policy::MINUTES)? {
             policy.minutes = minutes;
+        }
+        if let Some(what_if) = self.truth("what_if_gates")? {
+            policy.what_if_gates = what_if;
         }
         let counts = &mut policy.eligibility;
         if let Some(kinds) = self.take("kinds", &kinds_wanted(), kinds)? {

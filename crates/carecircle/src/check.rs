@@ -213,7 +213,7 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     if !counts.is_empty() {
         note(format!("why not covered: {counts}"), format!("未覆盖原因：{counts}"));
     }
-    let unsnapped = study.facilities().iter().filter(|f| f.snap.is_none()).count();
+    let unsnapped = study.facilities().iter().filter(|f| f.doors.is_empty()).count();
     let (found, eligible, snap_m) = (total.facilities, total.eligible, study.snap_m());
     note(
         format!("facilities: {found} found, {eligible} count, {unsnapped} farther than {snap_m} m from any street"),
@@ -429,6 +429,7 @@ fn reasons(coverage: &Coverage, lang: Lang) -> String {
         Reason::NoStreet => "附近没有道路",
         Reason::CutOff => "路网不相连",
         Reason::NotEligible => "附近的机构不计入",
+        Reason::Gate => "受门禁或私有道路阻隔",
         Reason::TooFar => "步行过远",
     };
     let text = |(reason, n): &(Reason, usize)| format!("{} {n}", lang.pick(reason.name(), name(*reason)));

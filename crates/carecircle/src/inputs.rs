@@ -9,10 +9,11 @@ use carecircle_core::facility::Facility;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
 use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
+use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_formats::columns::{self, Reject, Sorted};
-use carecircle_formats::policy as policies;
 use carecircle_formats::table::{Table, TableError, file_name};
+use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,6 +25,44 @@ const DEMO_PBF: &[u8] = include_bytes!("../../../fixtures/demo/town.osm.pbf");
 const DEMO_FACILITIES: &[u8] = include_bytes!("../../../fixtures/demo/facilities.csv");
 const DEMO_BLOCKS: &[u8] = include_bytes!("../../../fixtures/demo/blocks.geojson");
 const DEMO_AREAS: &[u8] = include_bytes!("../../../fixtures/demo/areas.geojson");
+
+/// Who walks.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Walker {
+    /// Who walks: `walk`, `toddler`, `stroller`, `plain`, or a .toml file [default: the policy's, walk]
+    #[arg(long, value_name = "P")]
+    profile: Option<String>,
+    /// Walking speed, km/h [default: the profile's]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    speed_kmh: Option<f64>,
+    /// What a crossing with traffic lights costs, seconds [default: the profile's, 0]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    signal_delay_s: Option<f64>,
+}
+
+impl Walker {
+    /// The profile asked for, else `default`, with what the command line changes of it.
+    pub(crate) fn profile(&self, default: Profile) -> Result<Profile> {
+        let mut profile = match self.profile.as_deref() {
+            Some(name) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
+                let text = std::fs::read_to_string(name)
+                    .map_err(|e| bad_input(format!("cannot read the profile {name}: {e}")))?;
+                profiles::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
+            }
+            Some(name) if name != default.name => {
+                policies::profile(name).map_err(|why| bad_parameter(format!("{why}, or a .toml file")))?
+            }
+            _ => default,
+        };
+        if let Some(kmh) = self.speed_kmh {
+            profile.speed = policies::speed(kmh).map_err(bad_parameter)?;
+        }
+        if let Some(seconds) = self.signal_delay_s {
+            profile.signal_s = profiles::signal_delay_s(seconds).map_err(bad_parameter)?;
+        }
+        Ok(profile)
+    }
+}
 
 /// The city, its tables and the policy.
 #[derive(Args, Clone)]
@@ -48,12 +87,11 @@ pub(crate) struct Inputs {
     /// The limit, minutes of walking [default: the policy's, 15]
     #[arg(long, allow_hyphen_values = true)]
     minutes: Option<f64>,
-    /// Who walks [default: the policy's, walk]
+    #[command(flatten)]
+    walker: Walker,
+    /// Tell for each gap that a gate or private way decides which one to open
     #[arg(long)]
-    profile: Option<String>,
-    /// Walking speed, km/h [default: the profile's, 4.8]
-    #[arg(long, value_name = "S", allow_hyphen_values = true)]
-    speed_kmh: Option<f64>,
+    what_if_gates: bool,
     /// Coordinate system of the tables
     #[arg(long, value_name = "C", default_value = "wgs84")]
     crs: String,
@@ -147,8 +185,8 @@ impl Inputs {
             add_osm: false,
             policy: None,
             minutes: None,
-            profile: None,
-            speed_kmh: None,
+            walker: Walker::default(),
+            what_if_gates: false,
             crs: "wgs84".to_owned(),
             columns: String::new(),
             strict: false,
@@ -179,12 +217,8 @@ impl Inputs {
                 return Err(bad_input(format!("--policy {name}: there is {names}, or a .toml file")));
             }
         };
-        if let Some(name) = self.profile.as_deref().filter(|name| *name != policy.profile.name) {
-            policy.profile = policies::profile(name).map_err(bad_parameter)?;
-        }
-        if let Some(kmh) = self.speed_kmh {
-            policy.profile.speed = policies::speed(kmh).map_err(bad_parameter)?;
-        }
+        policy.profile = self.walker.profile(policy.profile)?;
+        policy.what_if_gates = self.what_if_gates;
         if let Some(minutes) = self.minutes {
             policy.minutes = policies::minutes(minutes).map_err(bad_parameter)?;
         }

@@ -1,6 +1,6 @@
 //! `carecircle isochrone`: from where a place is reached within some minutes.
 
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, Walker};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
@@ -9,6 +9,7 @@ use anyhow::Result;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::isochrones;
 use carecircle_core::polygon::area_m2;
+use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::{geojson, policy};
@@ -27,12 +28,8 @@ pub(crate) struct DrawIsochrone {
     /// One polygon for each number of minutes
     #[arg(long, value_name = "M,…", default_value = "5,10,15")]
     minutes: String,
-    /// Who walks
-    #[arg(long, default_value = "walk")]
-    profile: String,
-    /// Walking speed, km/h [default: the profile's, 4.8]
-    #[arg(long, value_name = "S", allow_hyphen_values = true)]
-    speed_kmh: Option<f64>,
+    #[command(flatten)]
+    walker: Walker,
     /// Where the polygons go: .geojson; `-` streams to standard output
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
@@ -51,10 +48,7 @@ impl DrawIsochrone {
         }
         minutes.sort_by(f64::total_cmp);
         minutes.dedup();
-        let mut profile = policy::profile(&self.profile).map_err(bad_parameter)?;
-        if let Some(kmh) = self.speed_kmh {
-            profile.speed = policy::speed(kmh).map_err(bad_parameter)?;
-        }
+        let profile = self.walker.profile(Profile::walk())?;
         let is_file = self.output != Path::new("-");
         if is_file && self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
             return Err(bad_input(format!("-o {}: the name must end in .geojson", self.output.display())));
@@ -64,12 +58,12 @@ impl DrawIsochrone {
         let network = city.study.network();
         let origin = network.projection().project(at);
         let snap_m = city.study.snap_m();
-        let snap = network
-            .snap(origin, snap_m)
-            .ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
         let weights = network.weigh(&profile);
+        let source = city.study.place_source(origin, &weights);
+        let source =
+            source.ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
         let limits: Vec<WalkTime> = minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect();
-        let drawn = isochrones(&mut Search::new(), network, &weights, (origin, snap), &limits);
+        let drawn = isochrones(&mut Search::new(), network, &weights, &source, &limits);
 
         let features: Vec<Vec<u8>> = drawn
             .iter()
@@ -88,7 +82,7 @@ impl DrawIsochrone {
             "parameters".to_owned(),
             json!({
                 "lon": at.lon(), "lat": at.lat(), "minutes": minutes, "profile": profile.name,
-                "speed_kmh": profile.speed.kmh(), "snap_m": snap_m, "snapped_off_m": (snap.offset_m * 10.0).round() / 10.0,
+                "speed_kmh": profile.speed.kmh(), "signal_delay_s": profile.signal_s, "snap_m": snap_m, "snapped_off_m": (source.metres_to_street() * 10.0).round() / 10.0,
             }),
         );
         let parts = || features.iter().map(Vec::as_slice);

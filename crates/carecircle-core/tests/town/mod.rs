@@ -2,7 +2,7 @@
 
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, Snap};
-use carecircle_core::street::{Access, StreetClass, StreetWay, Streets};
+use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
 use geo::Coord;
 use proptest::prelude::*;
 
@@ -27,6 +27,7 @@ pub(crate) fn streets(places: &[(i32, i32)], ways: &[DrawnWay]) -> Streets {
             forward: *forward,
             backward: *backward,
             duration_s: None,
+            ground: Ground::default(),
         });
     }
     streets

@@ -10,7 +10,7 @@ use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
-use carecircle_core::street::{Access, StreetClass, StreetWay, Streets};
+use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
 use carecircle_core::study::Study;
 use geo::{Coord, LineString, MultiPolygon, Polygon, Rect};
 use http_body_util::BodyExt;
@@ -54,6 +54,7 @@ pub(super) fn streets() -> Streets {
                 forward: true,
                 backward: true,
                 duration_s: None,
+                ground: Ground::default(),
             });
         }
     }

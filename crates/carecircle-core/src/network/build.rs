@@ -1,0 +1,491 @@
+//! Streets made into a network: squares crossed, ways cut where they meet, gates set, islands set aside, trees built.
+
+use super::{
+    Edge, EdgeBox, EdgeId, Gate, Incoming, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex,
+};
+use crate::geometry::{LonLat, Point, Projection, geodesic_m};
+use crate::plaza::sight_lines;
+use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
+use crate::time::WalkTime;
+use crate::weights::{Classes, Direction, Opened, arc};
+use petgraph::graph::DiGraph;
+use petgraph::unionfind::UnionFind;
+use rayon::prelude::*;
+use rstar::RTree;
+use rstar::primitives::{GeomWithData, Rectangle};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Network {
+    /// Builds the network of some streets.
+    pub fn build(streets: &Streets, options: NetworkOptions) -> (Self, NetworkReport) {
+        let projection = Projection::new(centre(&streets.points));
+        let mut plan: Vec<Point> = streets.points.par_iter().map(|&p| projection.project(p)).collect();
+        let mut marks = marks(streets);
+        let squares = Squares::lay(streets, &plan, &mut marks);
+        let cut = |ways: &[StreetWay], refs: &[u32]| Pieces::cut(ways, refs, &streets.points, &plan, &marks);
+        let mut pieces: Vec<Pieces> = streets.ways.par_chunks(2_048).map(|ways| cut(ways, &streets.refs)).collect();
+        pieces.push(cut(&squares.ways, &squares.refs));
+        let (gates, closed) = set_gates(&streets.barriers, &mut pieces, &mut plan, &marks);
+
+        let mut report = NetworkReport {
+            degenerate_ways: pieces.iter().map(|p| p.degenerate_ways).sum(),
+            squares: streets.areas.len(),
+            gates: gates.iter().filter(|g| g.access == Access::Destination).count(),
+            closed: streets.barriers.iter().filter(|b| b.access == Access::Closed).count(),
+            ..NetworkReport::default()
+        };
+        let kept = kept_edges(&pieces, &plan, options, &mut report);
+
+        // The tree needs no node ids: it grows while the rest is put together.
+        let (tree, (edges, vertices, graph, (first_incoming, incoming), (classes, components))) = rayon::join(
+            || edge_tree(&pieces, &kept),
+            || {
+                let (nodes, edges, vertices) = number(&pieces, &kept, &plan);
+                let graph = arcs(&nodes, &edges);
+                let incoming = incoming_arcs(nodes.len(), &edges);
+                let classes = Classes::new(&edges, nodes.len(), options.island_m, Opened::None, |_| true);
+                (edges, vertices, graph, incoming, classes)
+            },
+        );
+        report.nodes = first_incoming.len() - 1;
+        report.edges = edges.len();
+        let at = |edge: &Edge| vertices[edge.vertices.start as usize].at;
+        for component in components {
+            if component.is_island {
+                report.islands.extend(component.island(&edges, at));
+            } else {
+                report.components += 1;
+                report.length_m += component.length_m;
+            }
+        }
+        report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
+        let classes = Arc::new(classes);
+        let network = Self {
+            projection,
+            graph,
+            edges,
+            vertices,
+            first_incoming,
+            incoming,
+            tree,
+            gates,
+            closed,
+            classes,
+            options,
+        };
+        (network, report)
+    }
+}
+
+/// The place in the middle of all: half lie east of it, half north. A stray street on another continent moves it by a
+/// hair, where it would move the middle of the box around all by half the earth. 0, 0 when there are no places.
+fn centre(points: &[LonLat]) -> LonLat {
+    if points.is_empty() {
+        return LonLat::default();
+    }
+    let step = points.len() / 10_000 + 1;
+    let median = |of: fn(&LonLat) -> i32| {
+        let mut all: Vec<i32> = points.iter().step_by(step).map(of).collect();
+        let middle = all.len() / 2;
+        *all.select_nth_unstable(middle).1
+    };
+    LonLat { lon_e7: median(|p| p.lon_e7), lat_e7: median(|p| p.lat_e7) }
+}
+
+/// The places of a way, without the repetition of one that follows itself.
+fn places<'a>(way: &StreetWay, refs: &'a [u32]) -> impl Iterator<Item = u32> + use<'a> {
+    let mut last = u32::MAX;
+    refs[way.refs.start as usize..way.refs.end as usize]
+        .iter()
+        .copied()
+        .filter(move |&p| std::mem::replace(&mut last, p) != p)
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Default)]
+struct Marks(u8);
+
+impl Marks {
+    /// A way passes.
+    const PASSED: u8 = 1;
+    /// Edges end here: ways start, end or meet.
+    const NODE: u8 = 1 << 1;
+    /// An outline of a square passes; several do.
+    const OUTLINE: u8 = 1 << 2;
+    const OUTLINES: u8 = 1 << 3;
+    const BARRIER: u8 = 1 << 4;
+    const KERB: u8 = 1 << 5;
+    const SIGNALS: u8 = 1 << 6;
+    const LIFT: u8 = 1 << 7;
+
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+
+    /// A way or an outline passes: where the second comes, edges end.
+    fn pass(&mut self, mark: u8) {
+        if self.has(mark) {
+            self.0 |= if mark == Self::PASSED { Self::NODE } else { Self::OUTLINES };
+        }
+        self.0 |= mark;
+    }
+}
+
+/// What stands at each place. Edges end where ways start, end or meet, and at barriers.
+fn marks(streets: &Streets) -> Vec<Marks> {
+    let mut marks = vec![Marks::default(); streets.points.len()];
+    for way in &streets.ways {
+        let mut last = None;
+        for place in places(way, &streets.refs) {
+            if last.is_none() {
+                marks[place as usize].0 |= Marks::NODE;
+            }
+            marks[place as usize].pass(Marks::PASSED);
+            last = Some(place);
+        }
+        if let Some(last) = last {
+            marks[last as usize].0 |= Marks::NODE;
+        }
+    }
+    for barrier in &streets.barriers {
+        marks[barrier.point as usize].0 |= Marks::BARRIER | Marks::NODE;
+    }
+    for (point, delay) in &streets.delays {
+        marks[*point as usize].0 |= match delay {
+            Delay::RaisedKerb => Marks::KERB,
+            Delay::Signals => Marks::SIGNALS,
+            Delay::Lift => Marks::LIFT,
+        };
+    }
+    marks
+}
+
+/// The outlines of squares and the lines across them, as ways.
+#[derive(Default)]
+struct Squares {
+    refs: Vec<u32>,
+    ways: Vec<StreetWay>,
+}
+
+impl Squares {
+    fn lay(streets: &Streets, plan: &[Point], marks: &mut [Marks]) -> Self {
+        let rings =
+            |area: usize| streets.areas[area].rings.iter().map(|r| &streets.refs[r.start as usize..r.end as usize]);
+        for place in (0..streets.areas.len()).flat_map(rings).flatten() {
+            marks[*place as usize].pass(Marks::OUTLINE);
+        }
+        let is_entry = |place: u32| {
+            let here = marks[place as usize];
+            here.has(Marks::PASSED) || here.has(Marks::OUTLINES) || here.has(Marks::BARRIER)
+        };
+        let lines: Vec<Vec<(u32, u32)>> = (0..streets.areas.len())
+            .into_par_iter()
+            .map(|area| sight_lines(&rings(area).collect::<Vec<_>>(), plan, is_entry))
+            .collect();
+        let mut out = Self::default();
+        for (number, (area, lines)) in streets.areas.iter().zip(lines).enumerate() {
+            let mut way = |places: &mut dyn Iterator<Item = u32>| {
+                let start = out.refs.len() as u32;
+                out.refs.extend(places);
+                out.ways.push(StreetWay {
+                    id: area.id,
+                    refs: start..out.refs.len() as u32,
+                    class: area.class,
+                    access: area.access,
+                    forward: true,
+                    backward: true,
+                    duration_s: None,
+                    ground: area.ground,
+                });
+            };
+            for ring in rings(number).filter(|ring| !ring.is_empty()) {
+                // From a node round to itself.
+                let start = ring.iter().position(|&p| is_entry(p)).unwrap_or(0);
+                way(&mut ring[start..].iter().chain(&ring[..=start]).copied());
+            }
+            lines.iter().for_each(|&(a, b)| way(&mut [a, b].into_iter()));
+        }
+        for way in &out.ways {
+            let ends = [way.refs.start, way.refs.end - 1].map(|i| out.refs[i as usize]);
+            ends.into_iter().for_each(|p| marks[p as usize].0 |= Marks::NODE);
+        }
+        for &place in &out.refs {
+            let here = &mut marks[place as usize];
+            if here.has(Marks::PASSED) || here.has(Marks::OUTLINES) {
+                here.0 |= Marks::NODE;
+            }
+        }
+        out
+    }
+}
+
+/// The edges of some ways. Their ends are still places, their vertices the piece's own.
+#[derive(Default)]
+struct Pieces {
+    edges: Vec<Edge>,
+    vertices: Vec<Vertex>,
+    degenerate_ways: usize,
+}
+
+impl Pieces {
+    fn geometry(&self, edge: &Edge) -> &[Vertex] {
+        &self.vertices[edge.vertices.start as usize..edge.vertices.end as usize]
+    }
+
+    fn cut(ways: &[StreetWay], refs: &[u32], points: &[LonLat], plan: &[Point], marks: &[Marks]) -> Self {
+        let mut out = Self::default();
+        for way in ways {
+            let whole_m: f64 = match way.duration_s {
+                Some(_) => {
+                    let all: Vec<LonLat> = places(way, refs).map(|p| points[p as usize]).collect();
+                    all.windows(2).map(|w| geodesic_m(w[0], w[1])).sum()
+                }
+                None => 0.0,
+            };
+            let before = out.edges.len();
+            let mut open: Option<(u32, u32, f64, [Stops; 3])> = None; // first place, first vertex, metres so far, stops
+            let mut previous: Option<u32> = None;
+            for place in places(way, refs) {
+                let (at, here) = (plan[place as usize], marks[place as usize]);
+                let is_node = here.has(Marks::NODE);
+                if let (Some((start, first, along, mut stops)), Some(prev)) = (open, previous) {
+                    let along = along + geodesic_m(points[prev as usize], points[place as usize]);
+                    out.vertices.push(Vertex { at, along_m: along });
+                    stops[if is_node { 2 } else { 1 }].pass(here, way.class, if is_node { 1 } else { 2 });
+                    open = Some((start, first, along, stops));
+                    if is_node {
+                        let fixed = way
+                            .duration_s
+                            .map(|s| WalkTime::from_seconds(if whole_m > 0.0 { s * along / whole_m } else { s }));
+                        out.edges.push(Edge {
+                            way: way.id,
+                            from: NodeId(start),
+                            to: NodeId(place),
+                            length_m: along,
+                            class: way.class,
+                            access: way.access,
+                            forward: way.forward,
+                            backward: way.backward,
+                            fixed,
+                            ground: way.ground,
+                            stops,
+                            gate: None,
+                            vertices: first..out.vertices.len() as u32,
+                        });
+                        open = None;
+                    }
+                }
+                if open.is_none() {
+                    let mut stops = [Stops::default(); 3];
+                    stops[0].pass(here, way.class, 1);
+                    open = Some((place, out.vertices.len() as u32, 0.0, stops));
+                    out.vertices.push(Vertex { at, along_m: 0.0 });
+                }
+                previous = Some(place);
+            }
+            if out.edges.len() == before {
+                out.degenerate_ways += 1;
+            }
+        }
+        out
+    }
+}
+
+impl Stops {
+    /// Adds so many halves of what stands at a place.
+    fn pass(&mut self, here: Marks, class: StreetClass, halves: u8) {
+        let add = |count: &mut u8, mark: u8| {
+            if here.has(mark) {
+                *count = count.saturating_add(halves);
+            }
+        };
+        add(&mut self.raised_kerbs, Marks::KERB);
+        add(&mut self.lifts, Marks::LIFT);
+        if class == StreetClass::Footway {
+            add(&mut self.signals, Marks::SIGNALS);
+        }
+    }
+}
+
+/// Ends every edge that comes to a barrier at a place of its own, and links these places through the gates that there are.
+/// The gates, and where there is none.
+fn set_gates(
+    barriers: &[Barrier],
+    pieces: &mut Vec<Pieces>,
+    plan: &mut Vec<Point>,
+    marks: &[Marks],
+) -> (Vec<Gate>, Vec<Point>) {
+    if barriers.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let mut places_of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for edge in pieces.iter_mut().flat_map(|piece| &mut piece.edges) {
+        for end in [&mut edge.from, &mut edge.to] {
+            if marks.get(end.index()).is_some_and(|here| here.has(Marks::BARRIER)) {
+                let place = plan.len() as u32;
+                plan.push(plan[end.index()]);
+                places_of.entry(end.0).or_default().push(place);
+                *end = NodeId(place);
+            }
+        }
+    }
+    let (mut gates, mut closed) = (Vec::new(), Vec::new());
+    let mut links = Pieces::default();
+    for barrier in barriers {
+        let at = plan[barrier.point as usize];
+        if barrier.access == Access::Closed && !barrier.gate {
+            closed.push(at);
+            continue;
+        }
+        let gate = gates.len() as u32;
+        gates.push(Gate { node: barrier.node, at, access: barrier.access });
+        for &place in places_of.get(&barrier.point).map_or(&[][..], Vec::as_slice) {
+            let first = links.vertices.len() as u32;
+            links.vertices.extend([Vertex { at, along_m: 0.0 }; 2]);
+            links.edges.push(Edge {
+                way: 0,
+                from: NodeId(barrier.point),
+                to: NodeId(place),
+                length_m: 0.0,
+                class: StreetClass::Footway,
+                access: barrier.access,
+                forward: true,
+                backward: true,
+                fixed: None,
+                ground: Ground::default(),
+                stops: [Stops::default(); 3],
+                gate: Some(gate),
+                vertices: first..first + 2,
+            });
+        }
+    }
+    pieces.push(links);
+    (gates, closed)
+}
+
+/// Which edges stay: those of components that are large enough, or would be if every gate were open. The others are told as
+/// islands.
+fn kept_edges(pieces: &[Pieces], plan: &[Point], options: NetworkOptions, report: &mut NetworkReport) -> Vec<bool> {
+    let points = plan.len();
+    let all = || pieces.iter().flat_map(|p| &p.edges);
+    let mut union = UnionFind::<u32>::new(points);
+    for edge in all() {
+        union.union(edge.from.0, edge.to.0);
+    }
+    let roots: Vec<u32> = all().map(|e| union.find_mut(e.from.0)).collect();
+    let mut metres = vec![-1.0_f64; points];
+    for (edge, &root) in all().zip(&roots) {
+        let sum = &mut metres[root as usize];
+        *sum = sum.max(0.0) + if edge.class == StreetClass::Ferry { 0.0 } else { edge.length_m };
+    }
+    // The first of equally long ones: roots depend on the input's order alone.
+    let largest = (0..points).fold(None, |best: Option<usize>, i| match best {
+        Some(b) if metres[b] >= metres[i] => best,
+        _ => Some(i),
+    });
+    let keep = |i: usize| Some(i) == largest || metres[i] >= options.island_m;
+    let mut islands: BTreeMap<u32, Island> = BTreeMap::new();
+    for (edge, &root) in all().zip(&roots).filter(|(edge, root)| edge.gate.is_none() && !keep(**root as usize)) {
+        let at = plan[edge.from.index()];
+        let length_m = metres[root as usize];
+        let island = islands.entry(root).or_insert(Island { at, length_m, way: edge.way });
+        if edge.way < island.way {
+            (island.way, island.at) = (edge.way, at);
+        }
+    }
+    report.islands = islands.into_values().collect();
+    roots.into_iter().map(|root| keep(root as usize)).collect()
+}
+
+/// Gives the ends of the kept edges their node ids, in order of appearance, and lays all geometry into one array.
+fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<Edge>, Vec<Vertex>) {
+    let mut node_of_point = vec![u32::MAX; plan.len()];
+    let mut nodes: Vec<Point> = Vec::new();
+    let mut edges: Vec<Edge> = Vec::with_capacity(kept.len());
+    let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
+    let mut node = |point: NodeId| {
+        let slot = &mut node_of_point[point.index()];
+        if *slot == u32::MAX {
+            *slot = nodes.len() as u32;
+            nodes.push(plan[point.index()]);
+        }
+        NodeId(*slot)
+    };
+    for (piece, edge) in kept_of(pieces, kept) {
+        let start = vertices.len() as u32;
+        vertices.extend_from_slice(piece.geometry(edge));
+        let (from, to) = (node(edge.from), node(edge.to));
+        edges.push(Edge { from, to, vertices: start..vertices.len() as u32, ..edge.clone() });
+    }
+    (nodes, edges, vertices)
+}
+
+/// The edges that stay, in the order of their ids, each with the piece that it was cut in.
+fn kept_of<'a>(pieces: &'a [Pieces], kept: &'a [bool]) -> impl Iterator<Item = (&'a Pieces, &'a Edge)> {
+    let all = pieces.iter().flat_map(|piece| piece.edges.iter().map(move |edge| (piece, edge)));
+    all.zip(kept).filter_map(|(edge, keep)| keep.then_some(edge))
+}
+
+fn arcs(nodes: &[Point], edges: &[Edge]) -> DiGraph<Point, EdgeId, u32> {
+    let mut graph = DiGraph::with_capacity(nodes.len(), edges.len() * 2);
+    for &at in nodes {
+        graph.add_node(at);
+    }
+    for (i, e) in edges.iter().enumerate() {
+        let id = EdgeId(i as u32);
+        if e.forward {
+            graph.add_edge(e.from.0.into(), e.to.0.into(), id);
+        }
+        if e.backward {
+            graph.add_edge(e.to.0.into(), e.from.0.into(), id);
+        }
+    }
+    graph
+}
+
+/// The arcs of every node against the walking direction, grouped by node: where each group starts, and the arcs.
+fn incoming_arcs(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<Incoming>) {
+    let mut first = vec![0_u32; nodes + 1];
+    for e in edges {
+        first[e.to.index() + 1] += u32::from(e.forward);
+        first[e.from.index() + 1] += u32::from(e.backward);
+    }
+    for i in 0..nodes {
+        first[i + 1] += first[i];
+    }
+    let mut next = first.clone();
+    let mut incoming = vec![Incoming { tail: NodeId(0), arc: 0 }; first[nodes] as usize];
+    let mut place = |head: NodeId, arc: Incoming| {
+        let slot = &mut next[head.index()];
+        incoming[*slot as usize] = arc;
+        *slot += 1;
+    };
+    for (i, e) in edges.iter().enumerate() {
+        let edge = EdgeId(i as u32);
+        if e.forward {
+            place(e.to, Incoming { tail: e.from, arc: arc(edge, Direction::Forward) });
+        }
+        if e.backward {
+            place(e.from, Incoming { tail: e.to, arc: arc(edge, Direction::Backward) });
+        }
+    }
+    (first, incoming)
+}
+
+fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
+    let boxes = kept_of(pieces, kept)
+        .enumerate()
+        .filter(|(_, (_, edge))| edge.is_street())
+        .map(|(i, (piece, edge))| {
+            let mut low = [f64::INFINITY; 2];
+            let mut high = [f64::NEG_INFINITY; 2];
+            for v in piece.geometry(edge) {
+                low = [low[0].min(v.at.x), low[1].min(v.at.y)];
+                high = [high[0].max(v.at.x), high[1].max(v.at.y)];
+            }
+            GeomWithData::new(Rectangle::from_corners(low, high), EdgeId(i as u32))
+        })
+        .collect();
+    RTree::bulk_load(boxes)
+}

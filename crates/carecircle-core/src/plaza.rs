@@ -1,0 +1,243 @@
+//! Squares: the straight lines by which people cross them.
+//!
+//! Between the entries of a square and the corners that stand in the way (those of holes, and those where its outline
+//! bends inwards) runs a line wherever one can see from one to the other; the shortest way across is made of such lines
+//! (Lozano-Pérez and Wesley 1979, the visibility graph). The work for one square is bounded.
+
+use crate::geometry::Point;
+
+/// From this many entries and corners on, lines are left out where others make a way that is hardly longer.
+const THINNED_FROM: usize = 48;
+/// Hardly longer: by one percent.
+const STRETCH: f64 = 1.01;
+/// Of more entries and corners than this, some are passed over.
+const MOST_CORNERS: usize = 120;
+/// Comparisons of a line with a side of the outline that one square may cost.
+const MOST_COMPARISONS: usize = 3_000_000;
+
+/// The lines across a square, as pairs of the indices that `rings` hold. Sides of the outline are not among them.
+///
+/// `rings` are closed, the first place not repeated; what is enclosed an odd number of times is inside.
+pub(crate) fn sight_lines(rings: &[&[u32]], plan: &[Point], is_entry: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
+    let sides: Vec<Side> = rings.iter().enumerate().flat_map(|(i, ring)| sides(i, ring, plan)).collect();
+    if rings.len() * sides.len() > MOST_COMPARISONS {
+        return Vec::new();
+    }
+    let corners = corners(rings, &sides, plan, is_entry);
+    let mut lines = Vec::new();
+    for (i, &(a, _)) in corners.iter().enumerate() {
+        for (j, &(b, _)) in corners.iter().enumerate().skip(i + 1) {
+            if a != b && is_visible((a, b), &sides, plan) {
+                lines.push((i, j));
+            }
+        }
+    }
+    if corners.len() > THINNED_FROM {
+        lines = thinned(lines, &corners, plan);
+    }
+    lines.into_iter().map(|(i, j)| (corners[i].0, corners[j].0)).collect()
+}
+
+/// One straight side of an outline.
+struct Side {
+    ring: usize,
+    a: u32,
+    b: u32,
+    from: Point,
+    to: Point,
+}
+
+fn sides<'a>(number: usize, ring: &'a [u32], plan: &'a [Point]) -> impl Iterator<Item = Side> + 'a {
+    let following = ring.iter().cycle().skip(1);
+    ring.iter().zip(following).filter(|(a, b)| a != b).map(move |(&a, &b)| Side {
+        ring: number,
+        a,
+        b,
+        from: plan[a as usize],
+        to: plan[b as usize],
+    })
+}
+
+/// Entries, and corners that poke into the square, each with how much it matters: all of the former before the
+/// sharpest of the latter, no more than can be afforded.
+fn corners(rings: &[&[u32]], sides: &[Side], plan: &[Point], is_entry: impl Fn(u32) -> bool) -> Vec<(u32, f64)> {
+    let at = |p: u32| plan[p as usize];
+    let mut entries = Vec::new();
+    let mut bends = Vec::new();
+    for (number, ring) in rings.iter().enumerate().filter(|(_, ring)| ring.len() >= 3) {
+        let area: f64 = (0..ring.len()).map(|i| cross(at(ring[i]), at(ring[(i + 1) % ring.len()]))).sum();
+        let middle = midpoint(at(ring[0]), at(ring[1]));
+        let is_hole = is_inside(middle, sides.iter().filter(|s| s.ring != number));
+        // The square lies to the left of the ring walked this way.
+        let sign = if (area > 0.0) == is_hole { -1.0 } else { 1.0 };
+        for (i, &corner) in ring.iter().enumerate() {
+            let (before, after) = (at(ring[(i + ring.len() - 1) % ring.len()]), at(ring[(i + 1) % ring.len()]));
+            let (inwards, onwards) = (at(corner) - before, after - at(corner));
+            let turn = sign * (inwards.x * onwards.y - inwards.y * onwards.x);
+            if is_entry(corner) {
+                entries.push((corner, 0.0));
+            } else if turn < 0.0 {
+                bends.push((corner, turn / (inwards.x.hypot(inwards.y) * onwards.x.hypot(onwards.y)).max(1e-9)));
+            }
+        }
+    }
+    let affordable = (2 * MOST_COMPARISONS / sides.len().max(1)).isqrt().min(MOST_CORNERS);
+    if entries.len() > affordable {
+        let all = entries.len();
+        entries = (0..affordable).map(|i| entries[i * all / affordable]).collect();
+    }
+    bends.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    bends.truncate(affordable - entries.len());
+    entries.extend(bends);
+    entries
+}
+
+/// Whether the open line from `a` to `b` lies inside the square and touches no side but those that end at `a` or `b`.
+fn is_visible((a, b): (u32, u32), sides: &[Side], plan: &[Point]) -> bool {
+    let (from, to) = (plan[a as usize], plan[b as usize]);
+    let ends_at = |s: &Side, p: u32| s.a == p || s.b == p;
+    for side in sides {
+        match (ends_at(side, a), ends_at(side, b)) {
+            (true, true) => return false,
+            (false, false) if touch(from, to, side.from, side.to) => return false,
+            _ => {}
+        }
+    }
+    is_inside(midpoint(from, to), sides.iter())
+}
+
+fn cross(a: Point, b: Point) -> f64 {
+    a.x * b.y - a.y * b.x
+}
+
+fn midpoint(a: Point, b: Point) -> Point {
+    (a + b) * 0.5
+}
+
+/// On which side of the line from `a` to `b` a point lies: positive to the left.
+fn turn(a: Point, b: Point, p: Point) -> f64 {
+    cross(b - a, p - a)
+}
+
+/// Whether two lines meet; an end of one on the other counts.
+fn touch(a: Point, b: Point, c: Point, d: Point) -> bool {
+    let apart = |x: f64, y: f64| (x > 0.0 && y > 0.0) || (x < 0.0 && y < 0.0);
+    let boxes_apart = a.x.max(b.x) < c.x.min(d.x)
+        || c.x.max(d.x) < a.x.min(b.x)
+        || a.y.max(b.y) < c.y.min(d.y)
+        || c.y.max(d.y) < a.y.min(b.y);
+    !boxes_apart && !apart(turn(a, b, c), turn(a, b, d)) && !apart(turn(c, d, a), turn(c, d, b))
+}
+
+fn is_inside<'a>(p: Point, sides: impl Iterator<Item = &'a Side>) -> bool {
+    let mut inside = false;
+    for Side { from, to, .. } in sides {
+        if (from.y > p.y) != (to.y > p.y) {
+            let left = turn(*from, *to, p) > 0.0;
+            inside ^= left == (to.y > from.y);
+        }
+    }
+    inside
+}
+
+/// Of many lines those that shorten a way by more than [`STRETCH`], the shortest looked at first: a greedy spanner
+/// (Althöfer et al. 1993).
+fn thinned(mut lines: Vec<(usize, usize)>, corners: &[(u32, f64)], plan: &[Point]) -> Vec<(usize, usize)> {
+    let n = corners.len();
+    let length = |&(i, j): &(usize, usize)| {
+        let way = plan[corners[j].0 as usize] - plan[corners[i].0 as usize];
+        way.x.hypot(way.y)
+    };
+    lines.sort_by(|a, b| length(a).total_cmp(&length(b)).then(a.cmp(b)));
+    let mut shortest = vec![f64::INFINITY; n * n];
+    (0..n).for_each(|i| shortest[i * n + i] = 0.0);
+    lines.retain(|line| {
+        let (length, &(i, j)) = (length(line), line);
+        if shortest[i * n + j] <= STRETCH * length {
+            return false;
+        }
+        for u in 0..n {
+            let (to_i, to_j) = (shortest[u * n + i] + length, shortest[u * n + j] + length);
+            for v in 0..n {
+                let through = (to_i + shortest[j * n + v]).min(to_j + shortest[i * n + v]);
+                shortest[u * n + v] = shortest[u * n + v].min(through);
+            }
+        }
+        true
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::Coord;
+
+    fn plan(places: &[(f64, f64)]) -> Vec<Point> {
+        places.iter().map(|&(x, y)| Coord { x, y }).collect()
+    }
+
+    #[test]
+    fn a_square_is_crossed_from_corner_to_corner() {
+        let plan = plan(&[(0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0)]);
+        assert_eq!(sight_lines(&[&[0, 1, 2, 3]], &plan, |p| p == 0 || p == 2), [(0, 2)]);
+        assert_eq!(sight_lines(&[&[3, 2, 1, 0]], &plan, |p| p < 2), [], "a side is no line across");
+    }
+
+    #[test]
+    fn a_bend_inwards_is_walked_around() {
+        let plan = plan(&[(0.0, 0.0), (100.0, 0.0), (100.0, 40.0), (40.0, 40.0), (40.0, 100.0), (0.0, 100.0)]);
+        let lines = sight_lines(&[&[0, 1, 2, 3, 4, 5]], &plan, |p| p == 1 || p == 5);
+        assert_eq!(lines, [(1, 3), (5, 3)], "by the inner corner, which is no entry");
+    }
+
+    #[test]
+    fn a_fountain_stands_in_the_way() {
+        let plan = plan(&[
+            (0.0, 0.0),
+            (100.0, 0.0),
+            (100.0, 100.0),
+            (0.0, 100.0),
+            (40.0, 40.0),
+            (60.0, 40.0),
+            (60.0, 60.0),
+            (40.0, 60.0),
+        ]);
+        for hole in [[4, 5, 6, 7], [7, 6, 5, 4]] {
+            let mut lines = sight_lines(&[&[0, 1, 2, 3], &hole], &plan, |p| p == 0 || p == 2);
+            lines.iter_mut().for_each(|l| *l = (l.0.min(l.1), l.0.max(l.1)));
+            lines.sort_unstable();
+            assert_eq!(lines, [(0, 4), (0, 5), (0, 7), (2, 5), (2, 6), (2, 7)]);
+        }
+    }
+
+    #[test]
+    fn a_hundred_entries_cost_few_lines_and_hardly_any_detour() {
+        let n = 100_u32;
+        let places: Vec<(f64, f64)> = (0..n)
+            .map(|i| {
+                let angle = std::f64::consts::TAU * f64::from(i) / f64::from(n);
+                (150.0 * angle.cos(), 90.0 * angle.sin())
+            })
+            .collect();
+        let plan = plan(&places);
+        let ring: Vec<u32> = (0..n).collect();
+        let lines = sight_lines(&[&ring], &plan, |_| true);
+        assert!(lines.len() < 2_000, "{} lines", lines.len());
+        let mut graph = petgraph::graph::UnGraph::<(), f64>::new_undirected();
+        let nodes: Vec<_> = ring.iter().map(|_| graph.add_node(())).collect();
+        let length = |a: u32, b: u32| {
+            let way = plan[b as usize] - plan[a as usize];
+            way.x.hypot(way.y)
+        };
+        for (a, b) in lines.into_iter().chain((0..n).map(|i| (i, (i + 1) % n))) {
+            graph.add_edge(nodes[a as usize], nodes[b as usize], length(a, b));
+        }
+        for a in ring.iter().step_by(7) {
+            let found = petgraph::algo::dijkstra(&graph, nodes[*a as usize], None, |e| *e.weight());
+            for b in &ring {
+                assert!(found[&nodes[*b as usize]] <= length(*a, *b) * STRETCH + 1e-9);
+            }
+        }
+    }
+}

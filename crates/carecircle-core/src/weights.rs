@@ -1,0 +1,446 @@
+//! What a profile makes of a network: which streets are open to it, who may walk them, and how long each takes.
+//!
+//! One network, many profiles: making [`Weights`] is one pass over the edges. A walk is *first leg, public streets, last
+//! leg*: streets for those who live or have business there, [`Way::Destination`], may begin or end it and are never a
+//! shortcut. Public streets that hang together with the rest through such streets alone (the paths inside a compound
+//! behind private gates) are taken for such streets themselves.
+
+use crate::network::{Edge, EdgeId, Island, Network, Stops};
+use crate::profile::{Pace, Profile};
+use crate::street::{Access, Ground, StreetClass};
+use crate::time::{Speed, WalkTime};
+use petgraph::unionfind::UnionFind;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How an edge may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// By anybody.
+    Public,
+    /// At the beginning and the end of a walk.
+    Destination,
+    /// Not at all.
+    Closed,
+}
+
+/// Something that only some may pass: a private way or a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Passage {
+    /// A gate, by its index into [`Network::gates`].
+    Gate(u32),
+    /// A way of the map, by its id.
+    Way(i64),
+}
+
+/// Which passages are taken to be open to the public.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Opened {
+    /// None: as the map says.
+    #[default]
+    None,
+    /// One.
+    Only(Passage),
+    /// Every one.
+    All,
+}
+
+impl Opened {
+    fn access(self, edge: &Edge) -> Access {
+        let opened = match (self, edge.passage()) {
+            (Self::All, Some(_)) => true,
+            (Self::Only(opened), Some(passage)) => opened == passage,
+            _ => false,
+        };
+        if opened { Access::Public } else { edge.access }
+    }
+}
+
+/// How the edges of a network may be used, and which of them points snap to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Classes {
+    ways: Vec<Way>,
+    snappable: Vec<bool>,
+    /// Whether any edge is for the first and last leg only.
+    pub(crate) has_destination: bool,
+}
+
+impl Classes {
+    /// Sorts the edges that `is_open` to somebody, as the passages are opened. Islands are told in the order of edges.
+    pub(crate) fn new(
+        edges: &[Edge],
+        nodes: usize,
+        island_m: f64,
+        opened: Opened,
+        is_open: impl Fn(usize) -> bool,
+    ) -> (Self, Vec<Component>) {
+        let access = accesses(edges, opened, is_open);
+        let pieces = Pieces::new(edges, nodes, &access);
+        let mut parts: Vec<Component> = vec![Component::default(); nodes];
+        for (i, edge) in edges.iter().enumerate().filter(|(i, _)| access[*i] != Access::Closed) {
+            parts[pieces.whole[edge.from.index()] as usize].add(edge, i);
+        }
+        let way = |(edge, access): (&Edge, &Access)| match access {
+            Access::Public if pieces.is_main(edge) => Way::Public,
+            Access::Public | Access::Destination => Way::Destination,
+            Access::Closed => Way::Closed,
+        };
+        let ways: Vec<Way> = edges.iter().zip(&access).map(way).collect();
+        // The first of equally long ones, in the order of edges.
+        let mut largest = u32::MAX;
+        for (edge, _) in edges.iter().zip(&access).filter(|(_, access)| **access != Access::Closed) {
+            let part = pieces.whole[edge.from.index()];
+            if largest == u32::MAX || parts[part as usize].length_m > parts[largest as usize].length_m {
+                largest = part;
+            }
+        }
+        let is_island = |part: u32| part != largest && parts[part as usize].length_m < island_m;
+        let snappable = |(edge, access): (&Edge, &Access)| {
+            *access != Access::Closed && edge.is_street() && !is_island(pieces.whole[edge.from.index()])
+        };
+        let out = Self {
+            snappable: edges.iter().zip(&access).map(snappable).collect(),
+            has_destination: ways.contains(&Way::Destination),
+            ways,
+        };
+        let told = parts.iter().zip(0..).filter(|(part, _)| part.first.is_some());
+        let told = told.map(|(part, i)| Component { is_island: is_island(i), ..*part }).collect();
+        (out, told)
+    }
+
+    pub(crate) fn way(&self, edge: EdgeId) -> Way {
+        self.ways[edge.index()]
+    }
+
+    /// Whether points snap to an edge that they don't snap to by `other`.
+    fn snaps_beyond(&self, other: &Self) -> bool {
+        self.snappable.iter().zip(&other.snappable).any(|(here, there)| *here && !there)
+    }
+
+    pub(crate) fn is_snappable(&self, edge: EdgeId) -> bool {
+        self.snappable[edge.index()]
+    }
+}
+
+/// Who may use each edge, of those open to somebody.
+pub(crate) fn accesses(edges: &[Edge], opened: Opened, is_open: impl Fn(usize) -> bool) -> Vec<Access> {
+    let access = |(i, edge)| if is_open(i) { opened.access(edge) } else { Access::Closed };
+    edges.iter().enumerate().map(access).collect()
+}
+
+/// How streets hang together, as a whole and by those for everybody alone. A piece is called by a number below that of the
+/// nodes.
+pub(crate) struct Pieces {
+    /// The component of each node.
+    pub(crate) whole: Vec<u32>,
+    /// The public piece of each node.
+    pub(crate) public: Vec<u32>,
+    /// Metres of each public piece, ferries not counted; below 0 for a node that is on no public street.
+    pub(crate) metres: Vec<f64>,
+    /// The public network of each component: its public piece with the most metres, the first of equal ones.
+    pub(crate) main: Vec<u32>,
+}
+
+impl Pieces {
+    pub(crate) fn new(edges: &[Edge], nodes: usize, access: &[Access]) -> Self {
+        let joined = |least: Access| {
+            let mut union = UnionFind::<u32>::new(nodes);
+            for (edge, _) in edges.iter().zip(access).filter(|(_, access)| **access <= least) {
+                union.union(edge.from.0, edge.to.0);
+            }
+            union.into_labeling()
+        };
+        let whole = joined(Access::Destination);
+        let public = if access.contains(&Access::Destination) { joined(Access::Public) } else { whole.clone() };
+        let open = || edges.iter().zip(access).filter(|(_, access)| **access == Access::Public).map(|(edge, _)| edge);
+        let mut metres = vec![-1.0_f64; nodes];
+        for edge in open() {
+            let sum = &mut metres[public[edge.from.index()] as usize];
+            *sum = sum.max(0.0) + if edge.class == StreetClass::Ferry { 0.0 } else { edge.length_m };
+        }
+        let mut main = vec![u32::MAX; nodes];
+        for edge in open() {
+            let piece = public[edge.from.index()];
+            let slot = &mut main[whole[edge.from.index()] as usize];
+            if *slot == u32::MAX || metres[piece as usize] > metres[*slot as usize] {
+                *slot = piece;
+            }
+        }
+        Self { whole, public, metres, main }
+    }
+
+    /// Whether a public edge is part of its component's public network.
+    fn is_main(&self, edge: &Edge) -> bool {
+        self.main[self.whole[edge.from.index()] as usize] == self.public[edge.from.index()]
+    }
+
+    /// Whether opening some edges could make other streets than these the public network somewhere.
+    pub(crate) fn may_change(&self, opened: &[&Edge]) -> bool {
+        let ends = || opened.iter().flat_map(|edge| [edge.from.index(), edge.to.index()]);
+        let whole = opened.first().map_or(u32::MAX, |edge| self.whole[edge.from.index()]);
+        if ends().any(|node| self.whole[node] != whole) {
+            return true;
+        }
+        let mut joined: Vec<u32> = ends().map(|node| self.public[node]).collect();
+        joined.sort_unstable();
+        joined.dedup();
+        let main = self.main[whole as usize];
+        let opened_m: f64 = opened.iter().map(|edge| edge.length_m).sum();
+        let joined_m: f64 = joined.iter().map(|&piece| self.metres[piece as usize].max(0.0)).sum();
+        main == u32::MAX || (!joined.contains(&main) && opened_m + joined_m >= self.metres[main as usize])
+    }
+}
+
+/// Streets that hang together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Component {
+    pub(crate) length_m: f64,
+    /// The edge whose way has the smallest id.
+    pub(crate) first: Option<(i64, usize)>,
+    pub(crate) is_island: bool,
+}
+
+impl Component {
+    fn add(&mut self, edge: &Edge, number: usize) {
+        if edge.class != StreetClass::Ferry {
+            self.length_m += edge.length_m;
+        }
+        if edge.gate.is_none() && self.first.is_none_or(|(way, _)| edge.way < way) {
+            self.first = Some((edge.way, number));
+        }
+    }
+
+    /// What a report says of it.
+    pub(crate) fn island(&self, edges: &[Edge], at: impl Fn(&Edge) -> crate::geometry::Point) -> Option<Island> {
+        let (way, edge) = self.first?;
+        Some(Island { at: at(&edges[edge]), length_m: self.length_m, way })
+    }
+}
+
+/// A direction along an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the edge's `from` to its `to`.
+    Forward,
+    /// Back.
+    Backward,
+}
+
+/// The walking times of one profile on a network, and the streets that it may use.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    profile: Profile,
+    /// Two times for each edge, there and back: whole milliseconds, [`ArcTime::NEVER`] where it can't be walked, and the mark
+    /// of those for the first and last leg.
+    times: Vec<ArcTime>,
+    classes: Arc<Classes>,
+    floor: Option<Box<Weights>>,
+    opens_islands: bool,
+}
+
+/// The time of an edge in one direction, and whether it is for the first and last leg only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ArcTime(u32);
+
+impl ArcTime {
+    const DESTINATION: u32 = 1 << 31;
+    /// Longer than three weeks.
+    const NEVER: u32 = Self::DESTINATION - 1;
+
+    fn new(time: WalkTime, way: Way) -> Self {
+        let millis = time.millis().min(Self::NEVER);
+        Self(match way {
+            Way::Public => millis,
+            Way::Destination => millis | Self::DESTINATION,
+            Way::Closed => Self::NEVER,
+        })
+    }
+
+    pub(crate) fn time(self) -> WalkTime {
+        match self.0 & Self::NEVER {
+            Self::NEVER => WalkTime::NEVER,
+            millis => WalkTime::from_millis(millis),
+        }
+    }
+
+    pub(crate) fn is_destination(self) -> bool {
+        self.0 >= Self::DESTINATION
+    }
+}
+
+impl Weights {
+    pub(crate) fn new(network: &Network, profile: &Profile, opened: Opened) -> Self {
+        let edges = network.edges();
+        let paces = Paces::of(profile);
+        let is_open = |i: usize| paces.of_edge(&edges[i]).iter().any(Option::is_some);
+        let closes = (0..edges.len()).any(|i| !is_open(i));
+        let classes = if closes || opened != Opened::None {
+            let island_m = network.options().island_m;
+            Arc::new(Classes::new(edges, network.node_count(), island_m, opened, is_open).0)
+        } else {
+            Arc::clone(network.classes())
+        };
+        let per_metre = 3.6 / profile.speed.kmh();
+        let mut times = Vec::with_capacity(edges.len() * 2);
+        for (i, edge) in edges.iter().enumerate() {
+            let way = classes.way(EdgeId(i as u32));
+            let stops_s: f64 =
+                if edge.stops == [Stops::default(); 3] { 0.0 } else { stops_s(edge, profile).iter().sum() };
+            let walk = |pace: Option<f64>, open: bool| {
+                let time = match (pace, edge.fixed) {
+                    _ if !open => WalkTime::NEVER,
+                    (_, Some(fixed)) => fixed,
+                    (Some(_), None) if edge.class == StreetClass::Elevator && profile.lift_s > 0.0 => {
+                        WalkTime::from_seconds(profile.lift_s)
+                    }
+                    (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s),
+                    (None, None) => WalkTime::NEVER,
+                };
+                ArcTime::new(time, way)
+            };
+            let [there, back] = paces.of_edge(edge);
+            times.extend([walk(there, edge.forward), walk(back, edge.backward)]);
+        }
+        let floor = closes.then(|| Box::new(Self::new(network, &Profile::plain(profile.speed), opened)));
+        let opens_islands = opened != Opened::None && classes.snaps_beyond(network.classes());
+        Self { profile: profile.clone(), times, classes, floor, opens_islands }
+    }
+
+    /// The speed off the network and on firm, flat street.
+    pub fn speed(&self) -> Speed {
+        self.profile.speed
+    }
+
+    /// How an edge may be used.
+    pub fn way(&self, edge: EdgeId) -> Way {
+        self.classes.way(edge)
+    }
+
+    pub(crate) fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// Whether a walk may start or end on an edge: on a street that is open and no island.
+    pub fn is_snappable(&self, edge: EdgeId) -> bool {
+        self.classes.is_snappable(edge)
+    }
+
+    /// Whether points may snap to streets that are an island on the map as it is.
+    pub(crate) fn opens_islands(&self) -> bool {
+        self.opens_islands
+    }
+
+    /// The plain walk at the same speed, for a profile to which streets are closed. Where a stroller may not enter the
+    /// nearest street, it snaps to another one, and may seem to leap there; nobody with a stroller is quicker than
+    /// without, so that a walk takes no less than by these.
+    pub fn floor(&self) -> Option<&Self> {
+        self.floor.as_deref()
+    }
+
+    pub(crate) fn arc(&self, arc: u32) -> ArcTime {
+        self.times[arc as usize]
+    }
+
+    /// The time that the whole edge takes in a direction; never where it can't be walked that way.
+    pub fn edge(&self, id: EdgeId, direction: Direction) -> WalkTime {
+        self.arc(arc(id, direction)).time()
+    }
+
+    /// The time from one place of an edge to another, by metres along it: its time by length, and what stops one at an end
+    /// that is one of the places. From a place to itself takes no time, whatever the direction.
+    pub fn part(&self, (id, edge): (EdgeId, &Edge), from_m: f64, to_m: f64) -> WalkTime {
+        let metres = (to_m - from_m).abs();
+        if metres <= 0.0 {
+            return WalkTime::ZERO;
+        }
+        let direction = if to_m > from_m { Direction::Forward } else { Direction::Backward };
+        match self.edge(id, direction) {
+            WalkTime::NEVER => WalkTime::NEVER,
+            whole => {
+                let [at_from, at_to] = self.end_stops_s(edge);
+                let walked_s = (whole.seconds() - at_from - at_to).max(0.0) * (metres / edge.length_m);
+                let stops = |end_m: f64, stop_s: f64| if from_m == end_m || to_m == end_m { stop_s } else { 0.0 };
+                WalkTime::from_seconds(walked_s + stops(0.0, at_from) + stops(edge.length_m, at_to))
+            }
+        }
+    }
+
+    /// How far along an edge from a place, in metres and in a direction, lies the last from which one reaches that place
+    /// within a time; below 0 where none does.
+    pub(crate) fn metres_within(
+        &self,
+        (id, edge): (EdgeId, &Edge),
+        time: WalkTime,
+        to_m: f64,
+        walked: Direction,
+    ) -> f64 {
+        let [at_from, at_to] = self.end_stops_s(edge);
+        let stop_s = match walked {
+            Direction::Backward if to_m <= 0.0 => at_from,
+            Direction::Forward if to_m >= edge.length_m => at_to,
+            _ => 0.0,
+        };
+        let (whole, left_s) = (self.edge(id, walked), time.seconds() - stop_s);
+        let walked_s = whole.seconds() - at_from - at_to;
+        match whole {
+            WalkTime::NEVER => -1.0,
+            _ if left_s < 0.0 => -1.0,
+            _ if walked_s <= 0.0 => edge.length_m,
+            _ => edge.length_m * (left_s / walked_s),
+        }
+    }
+
+    /// Seconds that one is stopped at an edge's `from` and at its `to`.
+    fn end_stops_s(&self, edge: &Edge) -> [f64; 2] {
+        if edge.stops == [Stops::default(); 3] || edge.fixed.is_some() || edge.class == StreetClass::Elevator {
+            return [0.0; 2];
+        }
+        let [at_from, _, at_to] = stops_s(edge, &self.profile);
+        [at_from, at_to]
+    }
+}
+
+/// A profile's paces on edges.
+pub(crate) struct Paces<'a> {
+    profile: &'a Profile,
+    is_plain: bool,
+}
+
+impl<'a> Paces<'a> {
+    pub(crate) fn of(profile: &'a Profile) -> Self {
+        let Profile { name, speed, lift_s, raised_kerb_s, signal_s, .. } = profile.clone();
+        let plain = Profile { name, lift_s, raised_kerb_s, signal_s, ..Profile::plain(speed) };
+        Self { profile, is_plain: *profile == plain }
+    }
+
+    /// There and back.
+    pub(crate) fn of_edge(&self, edge: &Edge) -> [Pace; 2] {
+        match edge.class {
+            _ if self.is_plain => [Some(1.0); 2],
+            StreetClass::Ferry | StreetClass::Elevator => [Some(1.0); 2],
+            StreetClass::Footway | StreetClass::Street if edge.ground == Ground::default() => [Some(1.0); 2],
+            class => self.profile.paces(class, edge.ground),
+        }
+    }
+}
+
+/// Seconds that a profile is stopped at an edge's `from`, on the way, and at its `to`.
+fn stops_s(edge: &Edge, profile: &Profile) -> [f64; 3] {
+    edge.stops.map(|stops| stops.delay_s(profile))
+}
+
+/// The number of an edge's time in a direction.
+pub(crate) fn arc(edge: EdgeId, direction: Direction) -> u32 {
+    edge.0 * 2 + u32::from(direction == Direction::Backward)
+}
+
+/// Passages by the edges that they consist of.
+pub(crate) fn passages(edges: &[Edge]) -> BTreeMap<Passage, Vec<EdgeId>> {
+    let mut out: BTreeMap<Passage, Vec<EdgeId>> = BTreeMap::new();
+    for (i, edge) in edges.iter().enumerate() {
+        if let Some(passage) = edge.passage() {
+            out.entry(passage).or_default().push(EdgeId(i as u32));
+        }
+    }
+    out
+}

@@ -1,0 +1,230 @@
+//! Profile files: who walks, how fast, and over what, as TOML. Each number stands beside its source.
+//!
+//! ```toml
+//! name = "stroller"
+//! speed_kmh = { value = 4.8, source = "…" }
+//! [steps]                       # times the flat pace, or "closed"
+//! up = { value = "closed", source = "…" }
+//! ```
+//!
+//! What a file leaves out is as on firm, flat street.
+
+use carecircle_core::profile::{Climb, Pace, Profile};
+use carecircle_core::time::Speed;
+use serde::Deserialize;
+use std::ops::RangeInclusive;
+
+/// The profiles known by name: an adult, a child on its own feet, an adult with a stroller, and one speed without more.
+pub const NAMES: [&str; 4] = ["walk", "toddler", "stroller", "plain"];
+
+/// The files of [`NAMES`], in their order.
+const FILES: [&str; 4] = [
+    include_str!("../profiles/walk.toml"),
+    include_str!("../profiles/toddler.toml"),
+    include_str!("../profiles/stroller.toml"),
+    include_str!("../profiles/plain.toml"),
+];
+
+/// Times the flat pace.
+const PACES: RangeInclusive<f64> = 1.0..=50.0;
+/// Seconds.
+const DELAYS_S: RangeInclusive<f64> = 0.0..=600.0;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    name: String,
+    #[serde(default)]
+    stroller: bool,
+    speed_kmh: Number,
+    #[serde(default)]
+    steps: StepsTable,
+    #[serde(default)]
+    surface: SurfaceTable,
+    #[serde(default)]
+    slope: SlopeTable,
+    #[serde(default)]
+    delay_s: DelayTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepsTable {
+    up: Option<Number>,
+    down: Option<Number>,
+    ramp_up: Option<Number>,
+    ramp_down: Option<Number>,
+    escalator: Option<Number>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SurfaceTable {
+    cobbled: Option<Number>,
+    loose: Option<Number>,
+    soft: Option<Number>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlopeTable {
+    up_per_percent: Option<Number>,
+    down_per_percent: Option<Number>,
+    steepest_percent: Option<Number>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DelayTable {
+    raised_kerb: Option<Number>,
+    lift: Option<Number>,
+    signals: Option<Number>,
+}
+
+/// A number and where it comes from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Number {
+    value: Value,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Number(f64),
+    Word(String),
+}
+
+impl Number {
+    fn within(&self, member: &str, range: &RangeInclusive<f64>) -> Result<f64, String> {
+        match &self.value {
+            Value::Number(value) if range.contains(value) => Ok(*value),
+            Value::Number(value) => {
+                Err(format!("{member} = {value}: a number from {} to {} is wanted", range.start(), range.end()))
+            }
+            Value::Word(word) => Err(format!("{member} = \"{word}\": a number is wanted")),
+        }
+    }
+
+    fn pace(&self, member: &str) -> Result<Pace, String> {
+        match &self.value {
+            Value::Word(word) if word == "closed" => Ok(None),
+            Value::Word(word) => Err(format!("{member} = \"{word}\": a number or \"closed\" is wanted")),
+            Value::Number(_) => self.within(member, &PACES).map(Some),
+        }
+    }
+}
+
+/// The profile of that name.
+pub fn named(name: &str) -> Option<Profile> {
+    let file = FILES[NAMES.iter().position(|known| *known == name)?];
+    Some(parse(file).expect("the repository's own profiles are sound, a test reads them"))
+}
+
+/// Reads a profile file; the error names the member and what would be accepted.
+pub fn parse(text: &str) -> Result<Profile, String> {
+    let file: ProfileFile = toml::from_str(text).map_err(|e| e.to_string())?;
+    let plain_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if file.name.is_empty() || file.name.len() > 40 || !file.name.chars().all(plain_name) {
+        return Err(format!("name = {:?}: 1 to 40 letters, digits, - and _ are wanted", file.name));
+    }
+    let kmh = file.speed_kmh.within("speed_kmh", &Speed::RANGE_KMH)?;
+    let mut profile = Profile::plain(Speed::from_kmh(kmh).ok_or("speed_kmh: no speed")?);
+    let pace = |given: &Option<Number>, member: &str, pace: &mut Pace| {
+        given.as_ref().map(|number| number.pace(member)).transpose().map(|read| *pace = read.unwrap_or(*pace))
+    };
+    let seconds = |given: &Option<Number>, member: &str, range: RangeInclusive<f64>, value: &mut f64| {
+        given
+            .as_ref()
+            .map(|number| number.within(member, &range))
+            .transpose()
+            .map(|read| *value = read.unwrap_or(*value))
+    };
+    let Climb { up, down } = &mut profile.steps;
+    pace(&file.steps.up, "steps.up", up)?;
+    pace(&file.steps.down, "steps.down", down)?;
+    let Climb { up, down } = &mut profile.steps_with_ramp;
+    pace(&file.steps.ramp_up, "steps.ramp_up", up)?;
+    pace(&file.steps.ramp_down, "steps.ramp_down", down)?;
+    pace(&file.steps.escalator, "steps.escalator", &mut profile.escalator)?;
+    let [_, cobbled, loose, soft] = &mut profile.surfaces;
+    pace(&file.surface.cobbled, "surface.cobbled", cobbled)?;
+    pace(&file.surface.loose, "surface.loose", loose)?;
+    pace(&file.surface.soft, "surface.soft", soft)?;
+    seconds(&file.slope.up_per_percent, "slope.up_per_percent", 0.0..=1.0, &mut profile.slope.up_per_percent)?;
+    seconds(&file.slope.down_per_percent, "slope.down_per_percent", 0.0..=1.0, &mut profile.slope.down_per_percent)?;
+    if let Some(number) = &file.slope.steepest_percent {
+        profile.slope.steepest_percent = Some(number.within("slope.steepest_percent", &(1.0..=100.0))?);
+    }
+    seconds(&file.delay_s.raised_kerb, "delay_s.raised_kerb", DELAYS_S, &mut profile.raised_kerb_s)?;
+    seconds(&file.delay_s.lift, "delay_s.lift", DELAYS_S, &mut profile.lift_s)?;
+    seconds(&file.delay_s.signals, "delay_s.signals", DELAYS_S, &mut profile.signal_s)?;
+    Ok(Profile { name: file.name, stroller: file.stroller, ..profile })
+}
+
+/// A delay at traffic lights, or what would be accepted.
+pub fn signal_delay_s(value: f64) -> Result<f64, String> {
+    let wanted =
+        || format!("signal_delay_s = {value}: a number from {} to {} is wanted", DELAYS_S.start(), DELAYS_S.end());
+    DELAYS_S.contains(&value).then_some(value).ok_or_else(wanted)
+}
+
+/// The delays at traffic lights that are accepted, seconds.
+pub const SIGNAL_DELAYS_S: RangeInclusive<f64> = DELAYS_S;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_is_sound_and_called_by_its_name() {
+        for name in NAMES {
+            assert_eq!(named(name).unwrap().name, name);
+        }
+        assert_eq!(named("bicycle"), None);
+        assert_eq!(named("walk"), Some(Profile::walk()), "the core's default is that of the file");
+        assert_eq!(named("plain"), Some(Profile::plain(Speed::POLICY)));
+    }
+
+    #[test]
+    fn every_number_of_every_profile_has_a_source() {
+        fn numbers(value: &toml::Value) -> usize {
+            let Some(table) = value.as_table() else { return 0 };
+            if let Some(number) = table.get("value") {
+                let source = table.get("source").and_then(toml::Value::as_str).unwrap_or_default();
+                assert!(source.len() >= 5, "{number} has no source");
+                return 1;
+            }
+            table.values().map(numbers).sum()
+        }
+        let counts: Vec<usize> = FILES.iter().map(|file| numbers(&toml::from_str(file).unwrap())).collect();
+        assert_eq!(counts, [3, 9, 13, 1]);
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_is_as_on_flat_street() {
+        let profile = parse("name = \"mine\"\nspeed_kmh = { value = 4, source = \"measured\" }").unwrap();
+        assert_eq!(profile, Profile { name: "mine".to_owned(), ..Profile::plain(Speed::from_kmh(4.0).unwrap()) });
+    }
+
+    #[test]
+    fn a_wrong_member_is_named_with_what_would_do() {
+        let head = "name = \"mine\"\nspeed_kmh = { value = 4, source = \"\" }\n";
+        for (text, hint) in [
+            ("name = \"a b\"\nspeed_kmh = { value = 4, source = \"\" }", "letters, digits"),
+            ("name = \"mine\"\nspeed_kmh = { value = 40, source = \"\" }", "speed_kmh = 40: a number from 0.5 to 15"),
+            ("name = \"mine\"\nspeed_kmh = 4", "speed_kmh"),
+            ("name = \"mine\"\nspeed_kmh = { value = 4 }", "source"),
+            (&format!("{head}[steps]\nup = {{ value = 0.5, source = \"\" }}"), "steps.up = 0.5: a number from 1 to 50"),
+            (&format!("{head}[steps]\nup = {{ value = \"shut\", source = \"\" }}"), "a number or \"closed\""),
+            (&format!("{head}[steps]\nupp = {{ value = 2, source = \"\" }}"), "unknown field"),
+            (&format!("{head}[delay_s]\nlift = {{ value = -1, source = \"\" }}"), "delay_s.lift = -1"),
+            (&format!("{head}[surface]\nsoft = {{ value = nan, source = \"\" }}"), "surface.soft"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+}
