@@ -4,6 +4,7 @@
 
 mod golden;
 mod hostile;
+mod streets;
 mod truth;
 mod verdicts;
 
