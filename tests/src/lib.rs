@@ -1,6 +1,7 @@
-//! The test harness: a demo town, a PBF writer, oracles.
+//! The test harness: a demo town, small towns by the dozen, a PBF writer, oracles.
 
 pub mod demo;
 pub mod mutate;
 pub mod oracle;
 pub mod pbf;
+pub mod towns;
