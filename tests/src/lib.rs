@@ -1,7 +1,8 @@
-//! The test harness: a demo town, drawn streets, a PBF writer, oracles.
+//! The test harness: a demo town, small towns by the dozen, drawn streets, a PBF writer, oracles.
 
 pub mod demo;
 pub mod mutate;
 pub mod oracle;
 pub mod pbf;
 pub mod streets;
+pub mod towns;

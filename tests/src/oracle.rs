@@ -1,14 +1,20 @@
 //! The slow, obvious truth about walking times, to hold the product against.
 //!
 //! 1. [`Extract`] reads a `.osm.pbf` whole, or a test makes one by hand.
-//! 2. Every segment between two nodes of a walkable way becomes edges of a petgraph graph, one for each direction that
-//!    may be walked, as long as the geodesic on the WGS84 ellipsoid.
-//! 3. Facilities and demand points are snapped, and each snap becomes a node of the graph: its segment is cut there.
-//! 4. petgraph's Dijkstra does the rest.
+//! 2. Walkable ways and the lines across pedestrian areas become segments from node to node, as long as the geodesic on
+//!    the WGS84 ellipsoid; each is public or private, which is to say that it may only be the first or the last leg.
+//! 3. Facilities and demand points are snapped, and each snap becomes a place of its own: its segment is cut there.
+//! 4. A petgraph graph has every place three times, once for each leg: on private streets, on public ones, and on private
+//!    ones again. A segment joins its places within the legs that may use it, one edge for each direction that may be
+//!    walked; from one leg to the next it takes no time.
+//! 5. petgraph's Dijkstra does the rest.
 //!
 //! It shares no code with the product and must not: what both would get wrong, neither would show. It refuses to be
 //! fast: the graph is built anew for each question.
 
+mod areas;
+mod extract;
+mod footing;
 mod nearest;
 mod streets;
 
@@ -20,8 +26,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, Reversed};
 
 use nearest::{Grid, Hit, Plane, micrometres};
-use streets::Streets;
-pub use streets::{Extract, Node, Way};
+use streets::{Segment, Streets};
+
+pub use extract::{Extract, Member, Node, Relation, Tags, Way};
 
 /// Facilities whose times differ by no more than this many seconds are equally near.
 const TIE_S: f64 = 0.001;
@@ -35,11 +42,13 @@ pub struct Rules {
     pub snap_m: f64,
     /// Nothing snaps to streets that hang together over less than this many metres in all.
     pub island_m: f64,
+    /// What a lift takes, in seconds.
+    pub lift_s: f64,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { speed_kmh: 4.8, snap_m: 250.0, island_m: 1000.0 }
+        Self { speed_kmh: 4.8, snap_m: 250.0, island_m: 1000.0, lift_s: 90.0 }
     }
 }
 
@@ -61,9 +70,9 @@ pub struct Answer {
 /// Where a point meets the streets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Snap {
-    /// The OSM way.
+    /// The OSM way, or minus the relation.
     pub way: i64,
-    /// The place of the segment's first node in the way's list of references.
+    /// The place of the segment's first node in the way's list of references; lines across an area come after it.
     pub segment: usize,
     /// Metres from the segment's first node.
     pub along_m: f64,
@@ -76,12 +85,16 @@ pub struct Snap {
 pub struct Extent {
     /// Nodes that walkable ways use.
     pub nodes: usize,
-    /// Segments, ferries included.
+    /// Segments, ferries and lines across areas included.
     pub segments: usize,
+    /// Lines across areas.
+    pub lines_across: usize,
     /// Metres of street, ferries excluded.
     pub street_m: f64,
     /// Metres of street on islands, where nothing snaps.
     pub island_m: f64,
+    /// Metres of street that may only be the first or the last leg of a walk.
+    pub private_m: f64,
 }
 
 /// Streets that answer walking times, slowly.
@@ -98,7 +111,7 @@ impl Oracle {
         Ok(Self::new(&Extract::open(path)?, rules))
     }
 
-    /// Streets from nodes and ways in memory.
+    /// Streets from nodes, ways and relations in memory.
     pub fn new(extract: &Extract, rules: Rules) -> Self {
         let streets = Streets::new(extract, &rules);
         let grid = Grid::new(&streets);
@@ -108,12 +121,16 @@ impl Oracle {
     /// How much street there is.
     pub fn extent(&self) -> Extent {
         let streets = self.streets.segments.iter().filter(|segment| !segment.ferry);
-        let islands = streets.clone().filter(|segment| !segment.snappable);
+        let metres = |counts: fn(&Segment) -> bool| -> f64 {
+            streets.clone().filter(|segment| counts(segment)).map(|segment| segment.length_m).sum()
+        };
         Extent {
-            nodes: self.streets.places.len(),
+            nodes: self.streets.nodes,
             segments: self.streets.segments.len(),
-            street_m: streets.map(|segment| segment.length_m).sum(),
-            island_m: islands.map(|segment| segment.length_m).sum(),
+            lines_across: streets.clone().filter(|segment| segment.across).count(),
+            street_m: metres(|_| true),
+            island_m: metres(|segment| !segment.snappable),
+            private_m: metres(|segment| segment.private),
         }
     }
 
@@ -172,7 +189,8 @@ impl Oracle {
     /// are no streets. The streets are drawn segment by segment, so that detailed places get more.
     pub fn random_points_near(&self, count: usize, seed: u64) -> Vec<(f64, f64)> {
         const GREATEST_OFFSET_M: f64 = 80.0;
-        let streets: Vec<_> = self.streets.segments.iter().filter(|segment| !segment.ferry).collect();
+        let streets: Vec<_> =
+            self.streets.segments.iter().filter(|segment| !segment.ferry && !segment.across).collect();
         if streets.is_empty() {
             return Vec::new();
         }
@@ -199,7 +217,29 @@ impl Oracle {
     }
 }
 
-/// The streets with every snap of one question as a node, edges in walking direction, weights in seconds.
+/// The three legs of a walk, any of which may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leg {
+    FirstPrivate,
+    Public,
+    LastPrivate,
+}
+
+impl Leg {
+    const ALL: [Self; 3] = [Self::FirstPrivate, Self::Public, Self::LastPrivate];
+
+    /// Whether a street belongs to this leg.
+    fn uses(self, private: bool) -> bool {
+        private == (self != Self::Public)
+    }
+
+    /// The node of a place on this leg.
+    fn node(self, place: usize) -> NodeIndex {
+        NodeIndex::new(Self::ALL.len() * place + self as usize)
+    }
+}
+
+/// The streets with every snap of one question as a place, edges in walking direction, weights in seconds.
 struct Walks {
     graph: DiGraph<(), f64>,
     /// One node each, reached from its snap by the off-network leg; consecutive, so that a node tells its facility.
@@ -212,38 +252,53 @@ struct Walks {
 
 impl Walks {
     fn new(oracle: &Oracle, facilities: &[(f64, f64)], demand: &[(f64, f64)]) -> Self {
-        let mut graph = DiGraph::new();
-        for _ in &oracle.streets.places {
-            graph.add_node(());
-        }
+        let streets = &oracle.streets;
         let mut cuts = Cuts::new();
-        let mut enter = |graph: &mut DiGraph<(), f64>, point: &(f64, f64)| {
+        // Whoever begins or ends on a private street begins with the first leg, or ends with the last.
+        let mut enter = |point: &(f64, f64), on_private: Leg| {
             let hit = oracle.hit(*point)?;
-            let node = cuts_at(&mut cuts, graph, &oracle.streets, hit);
-            Some((node, hit.offset_m / oracle.rules.metres_per_second()))
+            let leg = if streets.segments[hit.segment].private { on_private } else { Leg::Public };
+            Some((leg.node(cut_at(&mut cuts, streets, hit)), hit.offset_m / oracle.rules.metres_per_second()))
         };
-        let doors: Vec<_> = facilities.iter().map(|point| enter(&mut graph, point)).collect();
-        let demand = demand.iter().map(|point| enter(&mut graph, point)).collect();
+        let doors: Vec<_> = facilities.iter().map(|point| enter(point, Leg::LastPrivate)).collect();
+        let demand = demand.iter().map(|point| enter(point, Leg::FirstPrivate)).collect();
 
-        for (number, segment) in oracle.streets.segments.iter().enumerate() {
+        let mut graph = DiGraph::new();
+        for place in 0..streets.places.len() + cuts.len() {
+            for _ in Leg::ALL {
+                graph.add_node(());
+            }
+            graph.add_edge(Leg::FirstPrivate.node(place), Leg::Public.node(place), 0.0);
+            graph.add_edge(Leg::Public.node(place), Leg::LastPrivate.node(place), 0.0);
+        }
+        let mut join = |from: usize, to: usize, seconds: f64, private: bool| {
+            for leg in Leg::ALL.into_iter().filter(|leg| leg.uses(private)) {
+                graph.add_edge(leg.node(from), leg.node(to), seconds);
+            }
+        };
+        for link in &streets.links {
+            join(link.end, link.middle, link.seconds, link.private);
+            join(link.middle, link.end, link.seconds, link.private);
+        }
+        for (number, segment) in streets.segments.iter().enumerate() {
             let seconds_per_m = if segment.length_m > 0.0 { segment.seconds / segment.length_m } else { 0.0 };
-            let mut walk = |from: NodeIndex, to: NodeIndex, seconds: f64| {
+            let mut walk = |from: usize, to: usize, seconds: f64| {
                 if segment.forward {
-                    graph.add_edge(from, to, seconds);
+                    join(from, to, seconds, segment.private);
                 }
                 if segment.backward {
-                    graph.add_edge(to, from, seconds);
+                    join(to, from, seconds, segment.private);
                 }
             };
-            let (mut node, mut along_m) = (NodeIndex::new(segment.from), 0.0);
+            let (mut place, mut along_m) = (segment.from, 0.0);
             let mut rest_s = segment.seconds;
             for &(cut, cut_m) in cuts.range((number, i64::MIN)..=(number, i64::MAX)).map(|(_, cut)| cut) {
                 let seconds = (cut_m - along_m) * seconds_per_m;
-                walk(node, cut, seconds);
-                (node, along_m) = (cut, cut_m);
+                walk(place, cut, seconds);
+                (place, along_m) = (cut, cut_m);
                 rest_s -= seconds;
             }
-            walk(node, NodeIndex::new(segment.to), rest_s.max(0.0));
+            walk(place, segment.to, rest_s.max(0.0));
         }
 
         let facilities: Vec<NodeIndex> = doors.iter().map(|_| graph.add_node(())).collect();
@@ -290,24 +345,25 @@ impl Walks {
     }
 }
 
-/// Nodes inside segments, by segment and micrometres, each with its metres along.
-type Cuts = BTreeMap<(usize, i64), (NodeIndex, f64)>;
+/// Places inside segments, by segment and micrometres, each with its metres along; numbered on from those of the streets.
+type Cuts = BTreeMap<(usize, i64), (usize, f64)>;
 
-/// The node at a place on a segment: the segment's end when the place is there, else one of its own.
-fn cuts_at(cuts: &mut Cuts, graph: &mut DiGraph<(), f64>, streets: &Streets, hit: Hit) -> NodeIndex {
+/// The place where a segment was hit: the segment's end when it was hit there, else one of its own.
+fn cut_at(cuts: &mut Cuts, streets: &Streets, hit: Hit) -> usize {
     let segment = &streets.segments[hit.segment];
     let along = micrometres(hit.along_m);
     if along == 0 {
-        NodeIndex::new(segment.from)
+        segment.from
     } else if along >= micrometres(segment.length_m) {
-        NodeIndex::new(segment.to)
+        segment.to
     } else {
-        cuts.entry((hit.segment, along)).or_insert_with(|| (graph.add_node(()), hit.along_m)).0
+        let next = streets.places.len() + cuts.len();
+        cuts.entry((hit.segment, along)).or_insert((next, hit.along_m)).0
     }
 }
 
 /// The next number of Steele, Lea and Flood's splitmix64.
-fn splitmix64(state: &mut u64) -> u64 {
+pub(crate) fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -286,14 +286,12 @@ impl Weights {
             let way = classes.way(EdgeId(i as u32));
             let stops_s: f64 =
                 if edge.stops == [Stops::default(); 3] { 0.0 } else { stops_s(edge, profile).iter().sum() };
+            let lift_s = if edge.class == StreetClass::Elevator { profile.lift_s } else { 0.0 };
             let walk = |pace: Option<f64>, open: bool| {
                 let time = match (pace, edge.fixed) {
                     _ if !open => WalkTime::NEVER,
                     (_, Some(fixed)) => fixed,
-                    (Some(_), None) if edge.class == StreetClass::Elevator && profile.lift_s > 0.0 => {
-                        WalkTime::from_seconds(profile.lift_s)
-                    }
-                    (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s),
+                    (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s + lift_s),
                     (None, None) => WalkTime::NEVER,
                 };
                 ArcTime::new(time, way)
@@ -392,7 +390,7 @@ impl Weights {
 
     /// Seconds that one is stopped at an edge's `from` and at its `to`.
     fn end_stops_s(&self, edge: &Edge) -> [f64; 2] {
-        if edge.stops == [Stops::default(); 3] || edge.fixed.is_some() || edge.class == StreetClass::Elevator {
+        if edge.stops == [Stops::default(); 3] || edge.fixed.is_some() {
             return [0.0; 2];
         }
         let [at_from, _, at_to] = stops_s(edge, &self.profile);

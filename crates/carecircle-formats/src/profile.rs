@@ -194,7 +194,7 @@ mod tests {
             let Some(table) = value.as_table() else { return 0 };
             if let Some(number) = table.get("value") {
                 let source = table.get("source").and_then(toml::Value::as_str).unwrap_or_default();
-                assert!(source.len() >= 5, "{number} has no source");
+                assert!(source.len() >= 5, "{number:?} has no source");
                 return 1;
             }
             table.values().map(numbers).sum()

@@ -23,20 +23,24 @@ pub(crate) fn squares(relations: &[RelationFound], harvest: &Harvest) -> Vec<Squ
     let square = |relation: &RelationFound| {
         let walk = relation.walk?;
         let mut rings = Vec::new();
-        for inner in [false, true] {
-            let mut ways = Vec::new();
-            for (way, _) in relation.members.iter().filter(|(_, role)| (*role == Role::Inner) == inner) {
-                let member = harvest.members.binary_search_by_key(way, |m| m.id).ok()?;
-                ways.push(&harvest.refs[as_indices(&harvest.members[member].refs)]);
+        for is_hole in [false, true] {
+            let (mut ways, mut missing) = (Vec::new(), 0);
+            for (way, _) in relation.members.iter().filter(|(_, role)| (*role == Role::Inner) == is_hole) {
+                match harvest.members.binary_search_by_key(way, |m| m.id) {
+                    Ok(member) => ways.push(&harvest.refs[as_indices(&harvest.members[member].refs)]),
+                    Err(_) => missing += 1,
+                }
             }
             let joined = join(&ways);
-            if joined.left_over > 0 {
+            let (whole, broken): (Vec<_>, Vec<_>) =
+                joined.rings.into_iter().map(|(ring, _)| ring).partition(|r| r.iter().all(|&p| is_place(p, harvest)));
+            // Without all of its outline nobody knows where it is; without a hole it is still crossed.
+            if !is_hole && (joined.left_over > 0 || missing > 0 || !broken.is_empty()) {
                 return None;
             }
-            rings.extend(joined.rings.into_iter().map(|(ring, _)| ring));
+            rings.extend(whole);
         }
-        let is_whole = !rings.is_empty() && rings.iter().flatten().all(|&p| is_place(p, harvest));
-        is_whole.then_some(Square { id: -relation.id, walk, rings })
+        (!rings.is_empty()).then_some(Square { id: -relation.id, walk, rings })
     };
     relations.iter().filter_map(square).collect()
 }

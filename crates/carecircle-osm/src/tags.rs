@@ -373,10 +373,12 @@ pub(crate) fn spot(tags: &Tags) -> Spot {
                 | "stile"
         )
     );
-    let access = match permission(tags) {
-        _ if barrier.is_none() && entrance.is_none() => Access::Public,
-        Some(Permission::Granted(access)) => access,
-        _ if is_wall || (barrier.is_some() && tags.is(Key::Locked, "yes")) => Access::Closed,
+    let is_passage = barrier.is_some() || tags.get(Key::Entrance).is_some();
+    let access = match (permission(tags), tags.get(Key::Foot).or(tags.get(Key::Access))) {
+        _ if !is_passage => Access::Public,
+        (Some(Permission::Granted(access @ (Access::Destination | Access::Closed))), _) => access,
+        (_, Some("yes" | "permissive" | "designated" | "official" | "public")) => Access::Public,
+        _ if is_wall || tags.is(Key::Locked, "yes") => Access::Closed,
         _ => Access::Public,
     };
     let restricted = (access != Access::Public).then_some((access, !is_wall));
@@ -386,7 +388,7 @@ pub(crate) fn spot(tags: &Tags) -> Spot {
         raised_kerb: tags.is(Key::Kerb, "raised"),
         signals: tags.is(Key::Crossing, "traffic_signals") || tags.is(Key::CrossingSignals, "yes"),
         lift: tags.is(Key::Highway, "elevator"),
-        conditional: (barrier.is_some() || entrance.is_some()) && is_conditional(tags),
+        conditional: is_passage && is_conditional(tags),
     }
 }
 

@@ -1,7 +1,9 @@
+mod rules;
+
 use super::*;
 
 /// Kilometres per hour that make one metre per second, so that metres read as seconds.
-const METRE_PER_SECOND: Rules = Rules { speed_kmh: 3.6, snap_m: 250.0, island_m: 1000.0 };
+const METRE_PER_SECOND: Rules = Rules { speed_kmh: 3.6, snap_m: 250.0, island_m: 1000.0, lift_s: 90.0 };
 
 /// Degrees of a point given in metres east and north of a corner of the drawing board.
 fn at(east_m: f64, north_m: f64) -> (f64, f64) {
@@ -10,19 +12,40 @@ fn at(east_m: f64, north_m: f64) -> (f64, f64) {
 
 type Tags<'a> = &'a [(&'a str, &'a str)];
 
-/// Streets drawn in metres: nodes as (id, east, north), ways as (id, references, tags).
-fn draw(nodes: &[(i64, f64, f64)], ways: &[(i64, &[i64], Tags)]) -> Oracle {
+fn tags(pairs: Tags) -> super::Tags {
+    pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// A map drawn in metres: nodes as (id, east, north), ways as (id, references, tags).
+fn map(nodes: &[(i64, f64, f64)], ways: &[(i64, &[i64], Tags)]) -> Extract {
     let node = |&(id, east_m, north_m): &(i64, f64, f64)| {
         let (lon, lat) = at(east_m, north_m);
-        Node { id, lon, lat }
+        Node { id, lon, lat, tags: vec![] }
     };
-    let way = |&(id, refs, tags): &(i64, &[i64], Tags)| Way {
-        id,
-        refs: refs.to_vec(),
-        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-    };
-    let extract = Extract { nodes: nodes.iter().map(node).collect(), ways: ways.iter().map(way).collect() };
-    Oracle::new(&extract, METRE_PER_SECOND)
+    let way = |&(id, refs, pairs): &(i64, &[i64], Tags)| Way { id, refs: refs.to_vec(), tags: tags(pairs) };
+    Extract { nodes: nodes.iter().map(node).collect(), ways: ways.iter().map(way).collect(), relations: vec![] }
+}
+
+/// The streets of a map that is only nodes without tags, and ways.
+fn draw(nodes: &[(i64, f64, f64)], ways: &[(i64, &[i64], Tags)]) -> Oracle {
+    map(nodes, ways).streets()
+}
+
+impl Extract {
+    fn with_node_tags(mut self, id: i64, pairs: Tags) -> Self {
+        self.nodes.iter_mut().find(|node| node.id == id).unwrap().tags = tags(pairs);
+        self
+    }
+
+    fn with_relation(mut self, id: i64, members: &[(i64, &str)], pairs: Tags) -> Self {
+        let member = |&(way, role): &(i64, &str)| Member { way, role: role.to_owned() };
+        self.relations.push(Relation { id, members: members.iter().map(member).collect(), tags: tags(pairs) });
+        self
+    }
+
+    fn streets(&self) -> Oracle {
+        Oracle::new(self, METRE_PER_SECOND)
+    }
 }
 
 /// The answers of both ways to compute them, rounded to a tenth of a second.
@@ -63,8 +86,13 @@ fn a_walk_is_the_street_between_the_snaps_and_both_ways_off_it() {
 #[test]
 fn the_default_speed_is_four_fifths_of_a_kilometre_in_ten_minutes() {
     let extract = Extract {
-        nodes: [at(0.0, 0.0), at(1200.0, 0.0)].iter().zip(1..).map(|(&(lon, lat), id)| Node { id, lon, lat }).collect(),
+        nodes: [at(0.0, 0.0), at(1200.0, 0.0)]
+            .iter()
+            .zip(1..)
+            .map(|(&(lon, lat), id)| Node { id, lon, lat, tags: vec![] })
+            .collect(),
         ways: vec![Way { id: 10, refs: vec![1, 2], tags: vec![("highway".into(), "path".into())] }],
+        relations: vec![],
     };
     let walked = Oracle::new(&extract, Rules::default());
     assert_eq!(ask(&walked, &[at(0.0, 0.0)], &[at(800.0, 0.0)]), [Some((600.0, 0))]);
@@ -215,8 +243,12 @@ fn the_grid_finds_what_brute_force_finds() {
 #[test]
 fn a_street_across_the_antimeridian_is_as_short_as_it_is() {
     let extract = Extract {
-        nodes: vec![Node { id: 1, lon: 179.99, lat: -17.0 }, Node { id: 2, lon: -179.99, lat: -17.0 }],
+        nodes: vec![
+            Node { id: 1, lon: 179.99, lat: -17.0, tags: vec![] },
+            Node { id: 2, lon: -179.99, lat: -17.0, tags: vec![] },
+        ],
         ways: vec![Way { id: 5, refs: vec![1, 2], tags: vec![("highway".into(), "track".into())] }],
+        relations: vec![],
     };
     let oracle = Oracle::new(&extract, METRE_PER_SECOND);
     assert!((oracle.extent().street_m - 2129.7).abs() < 0.2, "{:?}", oracle.extent());

@@ -5,9 +5,9 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
-use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
+use carecircle_formats::profile;
 use carecircle_osm::ReadOptions;
 use carecircle_tests::pbf::{Compression, Node};
 use carecircle_tests::streets::{Drawing, Expectation, Home, folder, read_all};
@@ -79,10 +79,12 @@ fn block(home: &Home) -> BlockRow {
     }
 }
 
-/// The id of the passage whose opening helps the block most, or `none`; nothing as long as the product doesn't tell, and
-/// then the expectation is passed over.
-fn open_gate_of(_study: &Study, _coverage: &Coverage, _block: usize) -> Option<String> {
-    None
+/// The id of the passage whose opening helps the block most, or `none`.
+fn open_gate_of(study: &Study, coverage: &Coverage, block: usize) -> String {
+    match coverage.openings.best[block] {
+        Some(best) => study.network().passage_id(coverage.openings.passages[best].passage),
+        None => "none".to_owned(),
+    }
 }
 
 fn objections_to(drawing: &Drawing) -> Vec<String> {
@@ -102,20 +104,19 @@ fn objections_to_one(study: &Study, expectation: &Expectation) -> Vec<String> {
         let ids: Vec<&str> = blocks.iter().map(|b| b.id.as_str()).collect();
         return vec![format!("no such block among {}", ids.join(", "))];
     };
-    let Some(profile) = Profile::named(&expectation.profile) else { return vec!["no such profile".to_owned()] };
-    let coverage = study.check(&Policy { minutes: expectation.limit, profile, ..Policy::default() });
+    let Some(profile) = profile::named(&expectation.profile) else { return vec!["no such profile".to_owned()] };
+    let coverage =
+        study.check(&Policy { minutes: expectation.limit, profile, what_if_gates: true, ..Policy::default() });
     let verdict = &coverage.verdicts[block];
     let mut objections: Vec<String> =
         expectation.objection_to(verdict.time.and_then(WalkTime::minutes)).into_iter().collect();
     let words = [
-        ("status", &expectation.status, Some(verdict.status.name().to_owned())),
-        ("reason", &expectation.reason, Some(verdict.reason.map_or("none", |r| r.name()).to_owned())),
+        ("status", &expectation.status, verdict.status.name().to_owned()),
+        ("reason", &expectation.reason, verdict.reason.map_or("none", |r| r.name()).to_owned()),
         ("open_gate", &expectation.open_gate, open_gate_of(study, &coverage, block)),
     ];
     for (what, expected, found) in words {
-        if let (Some(expected), Some(found)) = (expected, found)
-            && *expected != found
-        {
+        if let Some(expected) = expected.as_ref().filter(|expected| **expected != found) {
             objections.push(format!("{what}: expected {expected}, found {found}"));
         }
     }
