@@ -184,7 +184,8 @@ impl Coverage {
             Vec::new()
         };
         let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
-        let judge = Judge { study, policy, walks: &walks, any: &any, opened: &opened, some_eligible };
+        let judge =
+            Judge { study, policy, weights: &weights, walks: &walks, any: &any, opened: &opened, some_eligible };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let (areas, total) = tally(study, &verdicts, &eligible);
         let openings = Openings::default();
@@ -232,6 +233,7 @@ pub(crate) fn walks(
 struct Judge<'a> {
     study: &'a Study,
     policy: &'a Policy,
+    weights: &'a Weights,
     walks: &'a [Option<Arrival>],
     /// Walks to any facility, counted or not; empty when all count.
     any: &'a [Option<Arrival>],
@@ -286,7 +288,7 @@ impl Judge<'_> {
             _ if is_near(self.any) => Reason::NotEligible,
             _ if !self.some_eligible => Reason::NoFacility,
             _ if is_near(self.opened) => Reason::Gate,
-            _ if point.doors.is_empty() => Reason::NoStreet,
+            _ if self.study.doors_of_point(point, self.weights).is_empty() => Reason::NoStreet,
             None => Reason::CutOff,
             Some(_) => Reason::TooFar,
         }

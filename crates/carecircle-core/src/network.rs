@@ -69,14 +69,21 @@ pub struct Edge {
     pub stops: [Stops; 3],
     /// The gate that it leads through, an index into [`Network::gates`]: a link without length.
     pub gate: Option<u32>,
+    /// Whether it is a line across a square: a way to walk, but no street to measure.
+    pub across: bool,
     /// Which of the network's vertices are its geometry.
     vertices: Range<u32>,
 }
 
 impl Edge {
-    /// Whether points may snap to it: neither a ferry nor the link through a gate.
+    /// Metres of street: none for a ferry or a line across a square.
+    pub fn street_m(&self) -> f64 {
+        if self.across || self.class == StreetClass::Ferry { 0.0 } else { self.length_m }
+    }
+
+    /// Whether points may snap to it: neither a ferry nor a lift nor the link through a gate.
     pub fn is_street(&self) -> bool {
-        self.class != StreetClass::Ferry && self.gate.is_none()
+        !matches!(self.class, StreetClass::Ferry | StreetClass::Elevator) && self.gate.is_none()
     }
 
     /// The passage that it is part of, where not everybody may use it.
@@ -157,7 +164,7 @@ pub struct NetworkReport {
     pub nodes: usize,
     /// Edges.
     pub edges: usize,
-    /// Metres of street kept, ferries not counted.
+    /// Metres of street kept; ferries and lines across squares are not counted.
     pub length_m: f64,
     /// Connected components kept.
     pub components: usize,
@@ -305,7 +312,7 @@ impl Network {
     }
 
     /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre) the first
-    /// along the way with the smallest id. Ferries and islands are not snapped to.
+    /// along the way with the smallest id. Ferries, lifts and islands are not snapped to.
     pub fn snap(&self, at: Point, within_m: f64) -> Option<Snap> {
         self.snap_where(at, within_m, |snap| self.classes.is_snappable(snap.edge))
     }

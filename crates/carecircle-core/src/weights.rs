@@ -156,7 +156,7 @@ impl Pieces {
         let mut metres = vec![-1.0_f64; nodes];
         for edge in open() {
             let sum = &mut metres[public[edge.from.index()] as usize];
-            *sum = sum.max(0.0) + if edge.class == StreetClass::Ferry { 0.0 } else { edge.length_m };
+            *sum = sum.max(0.0) + edge.street_m();
         }
         let mut main = vec![u32::MAX; nodes];
         for edge in open() {
@@ -185,7 +185,7 @@ impl Pieces {
         joined.sort_unstable();
         joined.dedup();
         let main = self.main[whole as usize];
-        let opened_m: f64 = opened.iter().map(|edge| edge.length_m).sum();
+        let opened_m: f64 = opened.iter().map(|edge| edge.street_m()).sum();
         let joined_m: f64 = joined.iter().map(|&piece| self.metres[piece as usize].max(0.0)).sum();
         main == u32::MAX || (!joined.contains(&main) && opened_m + joined_m >= self.metres[main as usize])
     }
@@ -202,9 +202,7 @@ pub(crate) struct Component {
 
 impl Component {
     fn add(&mut self, edge: &Edge, number: usize) {
-        if edge.class != StreetClass::Ferry {
-            self.length_m += edge.length_m;
-        }
+        self.length_m += edge.street_m();
         if edge.gate.is_none() && self.first.is_none_or(|(way, _)| edge.way < way) {
             self.first = Some((edge.way, number));
         }

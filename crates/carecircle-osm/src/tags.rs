@@ -246,7 +246,12 @@ pub(crate) fn walkable(tags: &Tags) -> Walkable {
         _ => None,
     };
     let (forward, backward) = direction(tags);
-    let area = tags.is(Key::Area, "yes") && !matches!(class, StreetClass::Steps | StreetClass::Ferry);
+    // A lift drawn as its shaft is crossed too: from any door to any other it is one ride.
+    let area = match class {
+        StreetClass::Elevator => !tags.is(Key::Area, "no"),
+        StreetClass::Ferry => false,
+        StreetClass::Footway | StreetClass::Street | StreetClass::Steps => tags.is(Key::Area, "yes"),
+    };
     let sidewalks_apart = [Key::Sidewalk, Key::SidewalkBoth].into_iter().any(|key| tags.is(key, "separate"));
     let (ground, conditional) = (ground(tags, class), is_conditional(tags));
     Walkable::Yes(Walk { class, access, forward, backward, duration_s, ground, area, conditional, sidewalks_apart })
@@ -258,7 +263,7 @@ pub(crate) fn walkable_relation(tags: &Tags) -> Option<Walk> {
         return None;
     }
     match walkable(tags) {
-        Walkable::Yes(walk) if !matches!(walk.class, StreetClass::Steps | StreetClass::Ferry) => Some(walk),
+        Walkable::Yes(walk) if walk.class != StreetClass::Ferry => Some(walk),
         _ => None,
     }
 }

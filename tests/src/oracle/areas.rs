@@ -19,7 +19,8 @@ pub(super) struct Ring {
 
 /// The ring of a walked way that is an area; `None` when it is none.
 pub(super) fn ring_of(way: &Way) -> Option<Ring> {
-    let area = is_closed(&way.refs) && way.tag("area") == Some("yes");
+    let lift = way.tag("highway") == Some("elevator") && way.tag("area") != Some("no");
+    let area = is_closed(&way.refs) && (lift || way.tag("area") == Some("yes"));
     area.then(|| Ring { refs: way.refs.clone(), hole: false })
 }
 

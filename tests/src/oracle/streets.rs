@@ -156,7 +156,9 @@ impl Streets {
         let part_of = self.parts(false);
         let mut part_m = vec![0.0; self.places.len()];
         for segment in self.segments.iter().filter(|segment| !segment.ferry) {
-            part_m[part_of[segment.from]] += segment.length_m;
+            if !segment.across {
+                part_m[part_of[segment.from]] += segment.length_m;
+            }
         }
         let mut largest = None;
         for part in self.segments.iter().filter(|segment| !segment.ferry).map(|segment| part_of[segment.from]) {
@@ -175,7 +177,9 @@ impl Streets {
         let (whole_of, piece_of) = (self.parts(false), self.parts(true));
         let mut piece_m = vec![0.0; self.places.len()];
         for segment in self.segments.iter().filter(|segment| !segment.private && !segment.ferry) {
-            piece_m[piece_of[segment.from]] += segment.length_m;
+            if !segment.across {
+                piece_m[piece_of[segment.from]] += segment.length_m;
+            }
         }
         let mut network: BTreeMap<usize, usize> = BTreeMap::new();
         for segment in self.segments.iter().filter(|segment| !segment.private) {
@@ -259,7 +263,7 @@ impl<'a> Draft<'a> {
             ferry: footing.ferry_s.is_some(),
             across: false,
             private: footing.private,
-            snappable: footing.ferry_s.is_none(),
+            snappable: footing.ferry_s.is_none() && !footing.lift,
         }
     }
 

@@ -16,8 +16,8 @@ use std::path::Path;
 
 /// Minutes must agree to this.
 const TOLERANCE_S: f64 = 0.1;
-/// Across squares with very many entries the product walks up to a hundredth farther; a walk crosses few of them.
-const THINNED_SHARE: f64 = 1e-4;
+/// Across squares with very many entries the product walks up to two hundredths farther; a walk crosses few of them.
+const THINNED_SHARE: f64 = 1e-3;
 const POINTS: usize = 2_000;
 
 struct City {

@@ -25,7 +25,10 @@ impl Network {
         let squares = Squares::lay(streets, &plan, &mut marks);
         let cut = |ways: &[StreetWay], refs: &[u32]| Pieces::cut(ways, refs, &streets.points, &plan, &marks);
         let mut pieces: Vec<Pieces> = streets.ways.par_chunks(2_048).map(|ways| cut(ways, &streets.refs)).collect();
-        pieces.push(cut(&squares.ways, &squares.refs));
+        pieces.push(cut(&squares.outlines, &squares.refs));
+        let mut lines = cut(&squares.lines, &squares.refs);
+        lines.edges.iter_mut().for_each(|line| line.across = true);
+        pieces.push(lines);
         let (gates, closed) = set_gates(&streets.barriers, &mut pieces, &mut plan, &marks);
 
         let mut report = NetworkReport {
@@ -165,7 +168,8 @@ fn marks(streets: &Streets) -> Vec<Marks> {
 #[derive(Default)]
 struct Squares {
     refs: Vec<u32>,
-    ways: Vec<StreetWay>,
+    outlines: Vec<StreetWay>,
+    lines: Vec<StreetWay>,
 }
 
 impl Squares {
@@ -188,7 +192,7 @@ impl Squares {
             let mut way = |places: &mut dyn Iterator<Item = u32>| {
                 let start = out.refs.len() as u32;
                 out.refs.extend(places);
-                out.ways.push(StreetWay {
+                StreetWay {
                     id: area.id,
                     refs: start..out.refs.len() as u32,
                     class: area.class,
@@ -197,16 +201,16 @@ impl Squares {
                     backward: true,
                     duration_s: None,
                     ground: area.ground,
-                });
+                }
             };
             for ring in rings(number).filter(|ring| !ring.is_empty()) {
                 // From a node round to itself.
                 let start = ring.iter().position(|&p| is_entry(p)).unwrap_or(0);
-                way(&mut ring[start..].iter().chain(&ring[..=start]).copied());
+                out.outlines.push(way(&mut ring[start..].iter().chain(&ring[..=start]).copied()));
             }
-            lines.iter().for_each(|&(a, b)| way(&mut [a, b].into_iter()));
+            out.lines.extend(lines.iter().map(|&(a, b)| way(&mut [a, b].into_iter())));
         }
-        for way in &out.ways {
+        for way in out.outlines.iter().chain(&out.lines) {
             let ends = [way.refs.start, way.refs.end - 1].map(|i| out.refs[i as usize]);
             ends.into_iter().for_each(|p| marks[p as usize].0 |= Marks::NODE);
         }
@@ -271,6 +275,7 @@ impl Pieces {
                             ground: way.ground,
                             stops,
                             gate: None,
+                            across: false,
                             vertices: first..out.vertices.len() as u32,
                         });
                         open = None;
@@ -356,6 +361,7 @@ fn set_gates(
                 ground: Ground::default(),
                 stops: [Stops::default(); 3],
                 gate: Some(gate),
+                across: false,
                 vertices: first..first + 2,
             });
         }
@@ -377,7 +383,7 @@ fn kept_edges(pieces: &[Pieces], plan: &[Point], options: NetworkOptions, report
     let mut metres = vec![-1.0_f64; points];
     for (edge, &root) in all().zip(&roots) {
         let sum = &mut metres[root as usize];
-        *sum = sum.max(0.0) + if edge.class == StreetClass::Ferry { 0.0 } else { edge.length_m };
+        *sum = sum.max(0.0) + edge.street_m();
     }
     // The first of equally long ones: roots depend on the input's order alone.
     let largest = (0..points).fold(None, |best: Option<usize>, i| match best {
