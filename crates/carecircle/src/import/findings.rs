@@ -210,7 +210,7 @@ fn off_street(city: &City) -> Vec<OffStreet<'_>> {
         let (lon, lat) = network.projection().unproject(at);
         OffStreet { layer, id, name, at, lon: round7(lon), lat: round7(lat), street_m: network.nearest_m(at), children }
     };
-    let facilities = study.facilities().iter().filter(|f| f.snap.is_none()).map(|sited| {
+    let facilities = study.facilities().par_iter().filter(|f| f.snap.is_none()).map(|sited| {
         let facility = &sited.facility;
         let off = place(Layer::Facility, &facility.id, facility.name.as_deref(), sited.at, None);
         OffStreet { lon: facility.at.lon(), lat: facility.at.lat(), ..off }
