@@ -94,7 +94,7 @@ pub(super) fn report(findings: &Findings, judgements: &[Judgement]) -> Value {
             },
             "network": { "nodes": network.nodes, "edges": network.edges, "components": network.components },
         },
-        "islands": { "count": network.islands.len(), "length_m": network.islands_m(), "list": islands },
+        "islands": { "count": network.islands.len(), "length_m": network.islands_m().abs(), "list": islands },
         "off_street": {
             "facilities": findings.off_street_of(Layer::Facility).into_iter().map(off_street).collect::<Vec<_>>(),
             "demand_points": findings.off_street_of(Layer::Demand).into_iter().map(off_street).collect::<Vec<_>>(),

@@ -170,7 +170,8 @@ fn or_dash(share: Option<f64>) -> String {
 
 /// Kilometres of so many metres.
 pub(super) fn km(metres: f64) -> String {
-    let km = metres / 1_000.0;
+    // Of no streets at all the sum is -0.
+    let km = metres.abs() / 1_000.0;
     if km < 100.0 { format!("{km:.1}") } else { thousands(km) }
 }
 
