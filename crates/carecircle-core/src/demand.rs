@@ -144,6 +144,10 @@ pub struct DemandPoint {
 pub struct DemandReport {
     /// Buildings that hold homes.
     pub homes: usize,
+    /// Of them, those whose storeys the map tells; the others count with [`UNKNOWN_LEVELS`].
+    pub homes_with_levels: usize,
+    /// Of them, those that the map calls homes; the others are taken for homes because nothing says otherwise.
+    pub homes_certain: usize,
     /// Of them, those outside every block polygon, gathered in cells.
     pub homes_in_cells: usize,
     /// Buildings taken for no home because of the land they stand on.
@@ -490,10 +494,11 @@ fn homes(projection: &Projection, places: &Places, report: &mut DemandReport) ->
     let lives_here = |b: &Building| {
         b.home == Home::Certain || index.containing(Point { x: b.at.lon(), y: b.at.lat() }).next().is_none()
     };
-    let homes: Vec<(Residence, LonLat)> = places
-        .buildings
+    let lived_in: Vec<&Building> = places.buildings.par_iter().filter(|b| lives_here(b)).collect();
+    report.homes_with_levels = lived_in.iter().filter(|b| b.levels.is_some()).count();
+    report.homes_certain = lived_in.iter().filter(|b| b.home == Home::Certain).count();
+    let homes: Vec<(Residence, LonLat)> = lived_in
         .par_iter()
-        .filter(|b| lives_here(b))
         .map(|b| {
             let levels = b.levels.map_or(UNKNOWN_LEVELS, f64::from);
             // A footprint of nothing still holds a home.

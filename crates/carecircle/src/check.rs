@@ -437,7 +437,7 @@ fn reasons(coverage: &Coverage, lang: Lang) -> String {
 }
 
 /// A whole number with thousands marks.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -14,7 +14,7 @@ use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_formats::columns::{self, Reject, Sorted};
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
-use carecircle_osm::{Extract, ImportReport, Progress, ReadOptions};
+use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
@@ -132,6 +132,8 @@ pub(crate) struct City {
     pub(crate) title: String,
     /// The extract's date, where it tells (RFC 3339, UTC).
     pub(crate) extract_date: Option<String>,
+    /// The box that the extract was cut to, where it tells.
+    pub(crate) bounds: Option<Bounds>,
     pub(crate) import: ImportReport,
     /// Whether the map's own facilities are among the study's; a table may have replaced them.
     pub(crate) map_facilities: bool,
@@ -321,6 +323,7 @@ impl Inputs {
             study,
             title: self.title(),
             extract_date: header.date.map(rfc3339),
+            bounds: header.bounds,
             import,
             map_facilities: self.add_osm || !(demo || self.facilities.is_some()),
             map_areas: self.add_osm || !(demo || self.areas.is_some()),

@@ -1,6 +1,7 @@
 //! carecircle: who can walk to childcare within 15 minutes, who cannot, and where should the next nursery stand?
 
 mod check;
+mod import;
 mod inputs;
 mod isochrone;
 mod lang;
@@ -24,6 +25,8 @@ enum Command {
     Check(check::Check),
     /// Draw from where a place is reached within some minutes
     Isochrone(isochrone::DrawIsochrone),
+    /// Tell how far an extract can be trusted: what it lacks, what was set aside, and which gaps may be the map's fault
+    Import(import::Import),
     /// Answer over HTTP: a map, GeoJSON layers, isochrones, summaries
     Serve(serve::Serve),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Isochrone(command)) => command.run(),
+        Some(Command::Import(command)) => command.run(),
         Some(Command::Serve(command)) => command.run(),
         None => serve::Serve::demo().run(),
     };

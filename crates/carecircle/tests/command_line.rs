@@ -234,3 +234,133 @@ fn isochrones_nest_and_hold_their_origin() {
     let minutes: Vec<f64> = bands.iter().map(|b| b["properties"]["minutes"].as_f64().expect("minutes")).collect();
     assert_eq!(minutes, [5.0, 10.0, 15.0]);
 }
+
+fn report(arguments: &[&str], folder: &Folder) -> Value {
+    let out = folder.file("report.json");
+    succeed(&[arguments, &["--report", &out]].concat());
+    serde_json::from_str(&std::fs::read_to_string(out).expect("the report")).expect("JSON")
+}
+
+#[test]
+fn an_import_tells_how_far_the_map_can_be_trusted() {
+    let folder = Folder::new("import");
+    let table = succeed(&["import"]);
+    assert!(table.contains("good") && table.contains("Footpaths evenly mapped"), "{table}");
+    let chinese = succeed(&["import", &demo("town.osm.pbf"), "--lang", "zh"]);
+    assert!(chinese.contains("步行道绘制均匀"), "{chinese}");
+    let told = report(&["import", "--timings", &folder.file("t.json")], &folder);
+    assert_eq!(told["attribution"], "© OpenStreetMap contributors (ODbL)");
+    assert_eq!(told["parameters"]["snap_m"], 250.0);
+    assert_eq!(told["judgements"].as_array().expect("judgements").len(), 10);
+    for judgement in told["judgements"].as_array().expect("judgements") {
+        let mark = judgement["mark"].as_str().expect("a mark");
+        assert!(["good", "fair", "poor", "unknown"].contains(&mark), "{judgement}");
+        assert!(judgement["value"].is_number() || mark == "unknown", "{judgement}");
+    }
+    let check = features(&succeed(&["check", "-o", "-"]));
+    let gaps = check.iter().filter(|b| b["properties"]["status"] != "covered").count();
+    assert_eq!(told["gaps"]["not_covered"], gaps);
+    assert_eq!(folder.names(), ["report.json", "t.json"], "something half-done remains");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
+    let folder = Folder::new("bad-report");
+    let err = refuse(&["import", "--report", &folder.file("report.pdf")]);
+    assert!(err.contains(".html or .json"), "{err}");
+    let err = refuse(&["import", "--report", "/nowhere/at/all.json"]);
+    assert!(err.contains("there is no folder"), "{err}");
+    let blocks = folder.write("b.json", "{}");
+    let err = refuse(&["import", "--blocks", &blocks, "--report", &blocks]);
+    assert!(err.contains("--report") && err.contains("one of the inputs"), "{err}");
+    assert_eq!(folder.names(), ["b.json"]);
+}
+
+#[test]
+fn every_unsnapped_point_is_in_the_report_with_its_distance() {
+    let folder = Folder::new("unsnapped");
+    // One facility in town; one by a tenth of a degree, about 8 km, west of it; one on another continent.
+    let register =
+        folder.write("f.csv", "id,name,lon,lat\nin,甲,114.30,30.90\nwest,乙 <b>,114.18,30.90\nfar,丙,-70,-30\n");
+    let blocks = folder.write(
+        "b.csv",
+        "id,name,lon,lat,population\nhere,x,114.30,30.90,10\nthere,\"<i> & \"\"y\"\"\",114.20,30.95,50\n",
+    );
+    let told = report(&["import", &demo("town.osm.pbf"), "--facilities", &register, "--blocks", &blocks], &folder);
+    let facilities = told["off_street"]["facilities"].as_array().expect("facilities");
+    let ids: Vec<&str> = facilities.iter().map(|f| f["id"].as_str().expect("an id")).collect();
+    assert_eq!(ids, ["far", "west"], "the farthest first");
+    assert_eq!(facilities[1]["name"], "乙 <b>");
+    assert_eq!((&facilities[1]["lon"], &facilities[1]["lat"]), (&Value::from(114.18), &Value::from(30.9)));
+    let metres = facilities[1]["street_m"].as_f64().expect("metres");
+    assert!((6_000.0..10_000.0).contains(&metres), "{metres}");
+    assert!(facilities[0]["street_m"].as_f64().expect("metres") > 1e6);
+    let points = told["off_street"]["demand_points"].as_array().expect("points");
+    assert_eq!(points.len(), 1);
+    assert_eq!((&points[0]["block"], &points[0]["name"]), (&Value::from("there"), &Value::from("<i> & \"y\"")));
+    assert!(points[0]["children"].as_f64().expect("children") > 0.0);
+
+    // What lies farther off than 40 m is what a stricter limit leaves beyond 40 m.
+    let town = demo("town.osm.pbf");
+    let off = |snap_m: &str| -> Vec<(String, f64)> {
+        let told = report(&["import", &town, "--snap-m", snap_m], &folder);
+        let points = told["off_street"]["demand_points"].as_array().expect("points").clone();
+        let place = |p: &Value| format!("{} {} {}", p["block"], p["lon"], p["lat"]);
+        points.iter().map(|p| (place(p), p["street_m"].as_f64().expect("metres"))).collect()
+    };
+    let (strict, lenient) = (off("20"), off("40"));
+    assert!(strict.len() > lenient.len() && !lenient.is_empty(), "{} and {}", strict.len(), lenient.len());
+    assert!(strict.iter().all(|(_, m)| *m > 20.0));
+    let beyond: Vec<_> = strict.into_iter().filter(|(_, m)| *m > 40.0).collect();
+    assert_eq!(beyond, lenient);
+}
+
+/// Reads a page as a browser would that forgives nothing: every `<` opens a known tag, every tag is closed in turn.
+fn assert_well_formed(page: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = page.strip_prefix("<!doctype html>").expect("a doctype");
+    while let Some((_, tag)) = rest.split_once('<') {
+        let (tag, after) = tag.split_once('>').expect("a tag ends");
+        rest = after;
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
+        assert!(
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),
+            "no tag: <{tag}>"
+        );
+        assert_eq!(tag.matches('"').count() % 2, 0, "a quote in an attribute: <{tag}>");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "closed out of turn");
+        } else if !tag.ends_with('/') && !["meta", "br"].contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+}
+
+#[test]
+fn a_page_is_whole_in_itself_and_names_are_only_text() {
+    let folder = Folder::new("page");
+    let evil = "</td><script src=http://x.y/z.js>\"\"&{{body}}";
+    let register =
+        folder.write("f.csv", format!("id,name,lon,lat\nin,甲,114.30,30.90\n<img>,\"{evil}\",114.18,30.90\n"));
+    let blocks = folder.write("b.csv", format!("id,name,lon,lat\n<b>,\"{evil}\",114.20,30.95\n"));
+    let town = folder.file("<em>town{{title}}.osm.pbf");
+    std::fs::copy(demo("town.osm.pbf"), &town).expect("a copy");
+    for lang in ["en", "zh"] {
+        let write = |name: &str| {
+            let out = folder.file(name);
+            let tables = ["--facilities", &register, "--blocks", &blocks];
+            succeed(&[&["import", &town, "--lang", lang, "--report", &out], &tables[..]].concat());
+            std::fs::read_to_string(out).expect("the page")
+        };
+        let page = write("a.html");
+        assert_well_formed(&page);
+        for loads in ["<script", "<img", "<link", "<iframe", "<em>", "src=\"", "href=", "url(", "@import"] {
+            assert!(!page.contains(loads), "{loads}");
+        }
+        assert!(page.contains("&lt;/td&gt;&lt;script src=http://x.y/z.js&gt;"), "the name is there as text");
+        assert!(page.contains("<svg") && page.contains("class=\"extent\""), "a map is drawn");
+        assert!(page.len() < 3_000_000);
+        assert_eq!(page, write("b.html"), "the same input, the same bytes");
+    }
+}

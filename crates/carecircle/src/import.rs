@@ -1,0 +1,111 @@
+//! `carecircle import`: how far an extract can be trusted, as a page, as JSON and as a table for people.
+//!
+//! Owns the judgement of an import: what is measured ([`findings`], [`cells`]), the thresholds ([`trust`]) and the three
+//! forms it is told in. It mends nothing and changes no verdict.
+
+mod cells;
+mod findings;
+mod json;
+mod map;
+mod page;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use crate::bad_input;
+use crate::inputs::{Inputs, tell_rejects};
+use crate::lang::Lang;
+use crate::output::write_whole;
+use crate::timings::Timings;
+use anyhow::Result;
+use clap::Args;
+use findings::Findings;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use trust::{Judgement, doubt, headline};
+use unicode_width::UnicodeWidthStr;
+
+#[derive(Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Where the report goes: .html for people, .json for programs
+    #[arg(long, value_name = "R")]
+    report: Option<PathBuf>,
+}
+
+/// The formats that a report can have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Html,
+    Json,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
+            "html" | "htm" => Ok(Self::Html),
+            "json" => Ok(Self::Json),
+            _ => Err(bad_input(format!("--report {}: the name must end in .html or .json", path.display()))),
+        }
+    }
+}
+
+impl Import {
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut timings = Timings::start();
+        let lang = self.inputs.lang();
+        let format = self.report.as_deref().map(Format::of).transpose()?;
+        for (option, path) in [("--report", &self.report), ("--timings", &self.inputs.timings)] {
+            if let Some(path) = path {
+                self.inputs.refuse_to_overwrite(option, path)?;
+            }
+        }
+        let policy = self.inputs.policy()?;
+        let city = self.inputs.load(&mut timings)?;
+        let coverage = city.study.check(&policy);
+        timings.stage("check");
+        tell_rejects(&city.rejected, lang);
+        let findings = Findings::of(&city, &coverage);
+        let judgements = findings.judge();
+        timings.stage("findings");
+        if let (Some(path), Some(format)) = (&self.report, format) {
+            write_whole(path, |out| {
+                match format {
+                    Format::Html => out.write_all(page::page(&findings, &judgements, lang).as_bytes())?,
+                    Format::Json => writeln!(out, "{:#}", json::report(&findings, &judgements))?,
+                }
+                Ok(())
+            })?;
+        }
+        timings.stage("write");
+        io::stdout().lock().write_all(summary(&findings, &judgements, lang).as_bytes())?;
+        if let Some(path) = &self.inputs.timings {
+            write_whole(path, |out| Ok(writeln!(out, "{:#}", timings.to_json())?))?;
+        }
+        Ok(())
+    }
+}
+
+/// The table for people: a line for each topic, and what it does to the gaps.
+fn summary(findings: &Findings, judgements: &[Judgement], lang: Lang) -> String {
+    let city = findings.city;
+    let date = city.extract_date.as_deref().and_then(|d| d.get(..10)).map(|d| format!(" ({d})")).unwrap_or_default();
+    // A file's name may hold anything; a terminal obeys some of it.
+    let title: String = city.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut out = String::new();
+    _ = writeln!(out, "{title}{date}{}{}", lang.pick(": ", "："), headline(judgements, lang));
+    out.push('\n');
+    let width = |of: fn(&Judgement, Lang) -> &str| judgements.iter().map(|j| of(j, lang).width()).max().unwrap_or(0);
+    let (marks, titles) = (width(|j, lang| j.mark.called(lang)), width(|j, lang| j.title.pick(lang)));
+    for judgement in judgements {
+        let (mark, title) = (judgement.mark.called(lang), judgement.title.pick(lang));
+        let (after_mark, after_title) = (" ".repeat(marks - mark.width()), " ".repeat(titles - title.width()));
+        _ = writeln!(out, "{mark}{after_mark}  {title}{after_title}  {}", judgement.figure.pick(lang));
+    }
+    if let Some(doubt) = doubt(findings, lang) {
+        _ = writeln!(out, "\n{doubt}");
+    }
+    out
+}
