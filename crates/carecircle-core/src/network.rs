@@ -232,8 +232,7 @@ pub struct Network {
     incoming: Vec<Incoming>,
     tree: RTree<EdgeBox>,
     gates: Vec<Gate>,
-    /// Where nobody passes, and what could not be opened either.
-    closed: Vec<Point>,
+    walls: Vec<Point>,
     classes: Arc<Classes>,
     options: NetworkOptions,
 }
@@ -273,10 +272,9 @@ impl Network {
         !self.gates.is_empty() || self.edges.iter().any(|edge| edge.access == Access::Destination)
     }
 
-    /// Places on streets where nobody passes, gates and walls alike.
-    pub fn closed(&self) -> impl Iterator<Item = Point> + '_ {
-        let gates = self.gates.iter().filter(|gate| gate.access == Access::Closed).map(|gate| gate.at);
-        self.closed.iter().copied().chain(gates)
+    /// Places on streets where nobody passes and no gate could be opened.
+    pub fn walls(&self) -> &[Point] {
+        &self.walls
     }
 
     /// How the edges may be used by whom no street is closed to.
@@ -368,7 +366,7 @@ impl Network {
         self.tree.locate_in_envelope_intersecting(AABB::from_corners([low.x, low.y], [high.x, high.y])).map(|e| e.data)
     }
 
-    fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {
+    pub(crate) fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {
         let range = self.edges[edge.index()].vertices.clone();
         let vertices = &self.vertices[range.start as usize..range.end as usize];
         let mut best = Snap { edge, along_m: 0.0, offset_m: f64::INFINITY, at: vertices[0].at };

@@ -76,7 +76,8 @@ impl Study {
     }
 
     /// The passages that can matter: those by which a point outside the limit would be within it when all are open, and
-    /// those that could change which streets are public elsewhere, or join islands. No other changes where points snap.
+    /// those that could change which streets are public elsewhere, join islands, or open doors. No other changes where
+    /// points snap.
     fn promising(&self, policy: &Policy, coverage: &Coverage, counts: &(dyn Fn(usize) -> bool + Sync)) -> Vec<Passage> {
         let (network, limit) = (self.network(), policy.limit());
         let edges = network.edges();
@@ -93,9 +94,9 @@ impl Study {
             .map(|door| door.snap)
             .filter(|start| sweep.at(network, all, start).is_some_and(|a| a.time <= limit))
             .collect();
-        let matters = |search: &mut Search, ids: &[EdgeId]| {
+        let matters = |search: &mut Search, passage: Passage, ids: &[EdgeId]| {
             let own: Vec<_> = ids.iter().map(|id| network.edge(*id)).collect();
-            if pieces.may_change(&own) {
+            if pieces.may_change(&own) || self.doors_change_with(passage) {
                 return true;
             }
             // From the ends of the passage on, as if they were facilities as far away as the facility is from there.
@@ -111,7 +112,7 @@ impl Study {
         let found: Vec<(Passage, Vec<EdgeId>)> = passages(edges).into_iter().collect();
         found
             .into_par_iter()
-            .map_init(Search::new, |search, (passage, ids)| matters(search, &ids).then_some(passage))
+            .map_init(Search::new, |search, (passage, ids)| matters(search, passage, &ids).then_some(passage))
             .flatten()
             .collect()
     }

@@ -205,7 +205,9 @@ mod tests {
         ]);
         for hole in [[4, 5, 6, 7], [7, 6, 5, 4]] {
             let mut lines = sight_lines(&[&[0, 1, 2, 3], &hole], &plan, |p| p == 0 || p == 2);
-            lines.iter_mut().for_each(|l| *l = (l.0.min(l.1), l.0.max(l.1)));
+            for line in &mut lines {
+                *line = (line.0.min(line.1), line.0.max(line.1));
+            }
             lines.sort_unstable();
             assert_eq!(lines, [(0, 4), (0, 5), (0, 7), (2, 5), (2, 6), (2, 7)]);
         }

@@ -243,10 +243,10 @@ impl Sweep {
 
     /// The walk to the nearest origin that starts from a node along an edge of this kind.
     pub fn at_node(&self, node: NodeId, way: Way) -> Option<Arrival> {
-        Some(self.from_node(node, way)).filter(|arrival| *arrival != Arrival::NEVER)
+        Some(self.walk_from(node, way)).filter(|arrival| *arrival != Arrival::NEVER)
     }
 
-    fn from_node(&self, node: NodeId, way: Way) -> Arrival {
+    fn walk_from(&self, node: NodeId, way: Way) -> Arrival {
         let states = legs(way).iter().map(|leg| leg * self.nodes + node.index());
         states.filter_map(|state| self.arrivals.get(state)).copied().min().unwrap_or(Arrival::NEVER)
     }
@@ -255,7 +255,7 @@ impl Sweep {
     pub fn at(&self, network: &Network, weights: &Weights, start: &Snap) -> Option<Arrival> {
         let (edge, way) = (network.edge(start.edge), weights.way(start.edge));
         let (to_from, to_to) = end_times(network, weights, start, Leg::First);
-        let from = |node: NodeId| self.from_node(node, way);
+        let from = |node: NodeId| self.walk_from(node, way);
         let mut best = from(edge.from).after(to_from).min(from(edge.to).after(to_to));
         let first = self.origins.partition_point(|o| o.snap.edge < start.edge);
         for origin in self.origins[first..].iter().take_while(|o| o.snap.edge == start.edge) {

@@ -9,13 +9,13 @@ use crate::isochrone::Source;
 use crate::network::Network;
 use crate::place::Places;
 use crate::profile::Profile;
-use crate::weights::Weights;
+use crate::weights::{Opened, Passage, Weights};
 use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
 use std::borrow::Cow;
 
-pub use crate::doors::Door;
+pub use crate::doors::{Door, Entrance};
 
 /// A point snaps to streets within this many metres.
 pub const SNAP_WITHIN_M: f64 = 250.0;
@@ -28,7 +28,7 @@ pub struct SitedFacility {
     /// Its place on the plan.
     pub at: Point,
     /// Where it is entered, where that is known better than by its place.
-    pub entrances: Vec<Point>,
+    pub entrances: Vec<Entrance>,
     /// Where it meets the network, for an adult on foot; none when too far from any street.
     pub doors: Vec<Door>,
     /// Which area it stands in: the smallest that contains it, an index into the study's areas.
@@ -60,7 +60,7 @@ impl Study {
             Some(rows) => Demand::from_table(&projection, rows, &places, &areas),
             None => Demand::from_places(&projection, &places, &areas),
         };
-        let map = MapDoors::new(&places, &projection);
+        let map = MapDoors::new(&places, &network);
         let drawn: Vec<Shape> = if from_table {
             let outlines = demand.blocks.iter().filter_map(|block| match &block.outline {
                 Outline::Shape(shape) => Some(shape.clone()),
@@ -70,7 +70,7 @@ impl Study {
         } else {
             places.residential.par_iter().map(|area| projection.project_shape(&area.shape)).collect()
         };
-        let doors = Doors::new(drawn.iter(), &map, snap_m);
+        let mut doors = Doors::new(drawn.iter(), &map, snap_m);
         let on_foot = network.weigh(&Profile::walk());
         let starts_of: Vec<Vec<Door>> =
             demand.points.par_iter().map(|p| doors.of_home(&network, &on_foot, p.at)).collect();
@@ -93,6 +93,7 @@ impl Study {
                 SitedFacility { entrances, doors, area: areas.smallest_containing(at), facility, at }
             })
             .collect();
+        doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
         // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
         facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
@@ -150,6 +151,11 @@ impl Study {
         Some(Source { at, doors: doors(weights), plain_doors }).filter(|source| !source.doors.is_empty())
     }
 
+    /// Whether opening a passage opens doors too.
+    pub(crate) fn doors_change_with(&self, passage: Passage) -> bool {
+        self.doors.change_with(Opened::Only(passage))
+    }
+
     /// The streets only close to a profile, or open; where neither concerns a point its doors are known.
     fn doors_for<'a>(
         &self,
@@ -157,7 +163,9 @@ impl Study {
         weights: &Weights,
         found: impl FnOnce() -> Vec<Door>,
     ) -> Cow<'a, [Door]> {
-        let holds = !weights.opens_islands() && known.iter().all(|door| weights.is_snappable(door.snap.edge));
+        let holds = !weights.opens_islands()
+            && !self.doors.change_with(weights.opened())
+            && known.iter().all(|door| weights.is_snappable(door.snap.edge));
         if holds { Cow::Borrowed(known) } else { Cow::Owned(found()) }
     }
 

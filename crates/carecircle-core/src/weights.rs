@@ -46,13 +46,17 @@ pub enum Opened {
 }
 
 impl Opened {
+    /// Whether a passage is taken to be open.
+    pub(crate) fn opens(self, passage: Passage) -> bool {
+        match self {
+            Self::None => false,
+            Self::Only(opened) => opened == passage,
+            Self::All => true,
+        }
+    }
+
     fn access(self, edge: &Edge) -> Access {
-        let opened = match (self, edge.passage()) {
-            (Self::All, Some(_)) => true,
-            (Self::Only(opened), Some(passage)) => opened == passage,
-            _ => false,
-        };
-        if opened { Access::Public } else { edge.access }
+        if edge.passage().is_some_and(|passage| self.opens(passage)) { Access::Public } else { edge.access }
     }
 }
 
@@ -233,6 +237,7 @@ pub struct Weights {
     times: Vec<ArcTime>,
     classes: Arc<Classes>,
     floor: Option<Box<Weights>>,
+    opened: Opened,
     opens_islands: bool,
 }
 
@@ -299,7 +304,7 @@ impl Weights {
         }
         let floor = closes.then(|| Box::new(Self::new(network, &Profile::plain(profile.speed), opened)));
         let opens_islands = opened != Opened::None && classes.snaps_beyond(network.classes());
-        Self { profile: profile.clone(), times, classes, floor, opens_islands }
+        Self { profile: profile.clone(), times, classes, floor, opened, opens_islands }
     }
 
     /// The speed off the network and on firm, flat street.
@@ -319,6 +324,11 @@ impl Weights {
     /// Whether a walk may start or end on an edge: on a street that is open and no island.
     pub fn is_snappable(&self, edge: EdgeId) -> bool {
         self.classes.is_snappable(edge)
+    }
+
+    /// Which passages are taken to be open.
+    pub fn opened(&self) -> Opened {
+        self.opened
     }
 
     /// Whether points may snap to streets that are an island on the map as it is.
@@ -355,8 +365,9 @@ impl Weights {
             whole => {
                 let [at_from, at_to] = self.end_stops_s(edge);
                 let walked_s = (whole.seconds() - at_from - at_to).max(0.0) * (metres / edge.length_m);
-                let stops = |end_m: f64, stop_s: f64| if from_m == end_m || to_m == end_m { stop_s } else { 0.0 };
-                WalkTime::from_seconds(walked_s + stops(0.0, at_from) + stops(edge.length_m, at_to))
+                let (low_m, high_m) = (from_m.min(to_m), from_m.max(to_m));
+                let stop = |is_there: bool, stop_s: f64| if is_there { stop_s } else { 0.0 };
+                WalkTime::from_seconds(walked_s + stop(low_m <= 0.0, at_from) + stop(high_m >= edge.length_m, at_to))
             }
         }
     }
@@ -405,7 +416,7 @@ pub(crate) struct Paces<'a> {
 impl<'a> Paces<'a> {
     pub(crate) fn of(profile: &'a Profile) -> Self {
         let Profile { name, speed, lift_s, raised_kerb_s, signal_s, .. } = profile.clone();
-        let plain = Profile { name, lift_s, raised_kerb_s, signal_s, ..Profile::plain(speed) };
+        let plain = Profile { name, raised_kerb_s, lift_s, signal_s, ..Profile::plain(speed) };
         Self { profile, is_plain: *profile == plain }
     }
 

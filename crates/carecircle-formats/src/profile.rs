@@ -68,9 +68,12 @@ struct SurfaceTable {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SlopeTable {
-    up_per_percent: Option<Number>,
-    down_per_percent: Option<Number>,
-    steepest_percent: Option<Number>,
+    #[serde(rename = "up_per_percent")]
+    up: Option<Number>,
+    #[serde(rename = "down_per_percent")]
+    down: Option<Number>,
+    #[serde(rename = "steepest_percent")]
+    steepest: Option<Number>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,8 +122,8 @@ impl Number {
 
 /// The profile of that name.
 pub fn named(name: &str) -> Option<Profile> {
-    let file = FILES[NAMES.iter().position(|known| *known == name)?];
-    Some(parse(file).expect("the repository's own profiles are sound, a test reads them"))
+    // A test reads them all.
+    parse(FILES[NAMES.iter().position(|known| *known == name)?]).ok()
 }
 
 /// Reads a profile file; the error names the member and what would be accepted.
@@ -153,9 +156,9 @@ pub fn parse(text: &str) -> Result<Profile, String> {
     pace(&file.surface.cobbled, "surface.cobbled", cobbled)?;
     pace(&file.surface.loose, "surface.loose", loose)?;
     pace(&file.surface.soft, "surface.soft", soft)?;
-    seconds(&file.slope.up_per_percent, "slope.up_per_percent", 0.0..=1.0, &mut profile.slope.up_per_percent)?;
-    seconds(&file.slope.down_per_percent, "slope.down_per_percent", 0.0..=1.0, &mut profile.slope.down_per_percent)?;
-    if let Some(number) = &file.slope.steepest_percent {
+    seconds(&file.slope.up, "slope.up_per_percent", 0.0..=1.0, &mut profile.slope.up_per_percent)?;
+    seconds(&file.slope.down, "slope.down_per_percent", 0.0..=1.0, &mut profile.slope.down_per_percent)?;
+    if let Some(number) = &file.slope.steepest {
         profile.slope.steepest_percent = Some(number.within("slope.steepest_percent", &(1.0..=100.0))?);
     }
     seconds(&file.delay_s.raised_kerb, "delay_s.raised_kerb", DELAYS_S, &mut profile.raised_kerb_s)?;

@@ -62,7 +62,9 @@ fn square(found: &StreetFound, harvest: &Harvest) -> Option<Square> {
 pub(crate) fn streets(harvest: &Harvest, relations: Vec<Square>) -> (Streets, StreetCounts, SpotCounts) {
     let on_street: Vec<AtomicBool> = harvest.places.iter().map(|_| AtomicBool::new(false)).collect();
     let mark = |positions: &[u32]| {
-        positions.iter().for_each(|&p| on_street[p as usize].store(true, Ordering::Relaxed));
+        for position in positions {
+            on_street[*position as usize].store(true, Ordering::Relaxed);
+        }
     };
     let is_whole = !harvest.places.contains(&MISSING);
     let parts: Vec<(Vec<StreetWay>, Vec<Square>, StreetCounts)> = harvest

@@ -169,7 +169,8 @@ impl<'a> Tags<'a> {
             | (1 << Key::Landuse as u8)
             | (1 << Key::Amenity as u8)
             | (1 << Key::Boundary as u8)
-            | (1 << Key::Aeroway as u8);
+            | (1 << Key::Aeroway as u8)
+            | (1 << Key::Railway as u8);
         self.present & PRIMARY != 0
     }
 
@@ -220,6 +221,7 @@ pub(crate) fn walkable(tags: &Tags) -> Walkable {
             "construction" | "proposed" => Walkable::NotBuilt,
             _ => Walkable::OtherHighway,
         }),
+        None if tags.is(Key::Railway, "platform") => Ok(StreetClass::Footway),
         None => Err(Walkable::NoStreet),
     };
     let class = match class {
@@ -277,7 +279,9 @@ enum Permission {
 fn permission(tags: &Tags) -> Option<Permission> {
     Some(Permission::Granted(match tags.get(Key::Foot).or(tags.get(Key::Access))? {
         "no" => Access::Closed,
-        "private" | "residents" | "destination" | "customers" | "delivery" | "permit" => Access::Destination,
+        "private" | "residents" | "destination" | "customers" | "delivery" | "permit" | "agricultural" | "forestry" => {
+            Access::Destination
+        }
         "use_sidepath" => return Some(Permission::SidePath),
         _ => Access::Public,
     }))

@@ -32,7 +32,8 @@ const WALKED: [&str; 23] = [
 ];
 
 /// The values of `foot=` and `access=` for people who live there, or have business there.
-const PRIVATE: [&str; 6] = ["private", "residents", "destination", "customers", "delivery", "permit"];
+const PRIVATE: [&str; 8] =
+    ["private", "residents", "destination", "customers", "delivery", "permit", "agricultural", "forestry"];
 /// Values that open a barrier whatever else is said of it.
 const INVITING: [&str; 5] = ["yes", "permissive", "designated", "official", "public"];
 /// Barriers without a way through.
@@ -66,7 +67,8 @@ pub(super) fn footing(tags: &Tags) -> Option<Footing> {
         return None;
     }
     let highway = tag(tags, "highway").filter(|value| WALKED.contains(value));
-    let ferry_s = if highway.is_some() {
+    let platform = tag(tags, "highway").is_none() && tag(tags, "railway") == Some("platform");
+    let ferry_s = if highway.is_some() || platform {
         None
     } else if tag(tags, "route") == Some("ferry") {
         Some(tag(tags, "duration").and_then(duration_s)?)
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn tags_decide_what_is_private() {
         let path = ("highway", "path");
-        for value in ["private", "residents", "destination", "customers", "delivery", "permit"] {
+        for value in PRIVATE {
             assert!(footing(&tags(&[path, ("access", value)])).unwrap().private, "access={value}");
             assert!(footing(&tags(&[path, ("foot", value)])).unwrap().private, "foot={value}");
             assert!(!footing(&tags(&[path, ("access", value), ("foot", "yes")])).unwrap().private, "foot wins");

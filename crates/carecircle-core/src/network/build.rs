@@ -29,7 +29,7 @@ impl Network {
         let mut lines = cut(&squares.lines, &squares.refs);
         lines.edges.iter_mut().for_each(|line| line.across = true);
         pieces.push(lines);
-        let (gates, closed) = set_gates(&streets.barriers, &mut pieces, &mut plan, &marks);
+        let (gates, walls) = set_gates(&streets.barriers, &mut pieces, &mut plan, &marks);
 
         let mut report = NetworkReport {
             degenerate_ways: pieces.iter().map(|p| p.degenerate_ways).sum(),
@@ -73,7 +73,7 @@ impl Network {
             incoming,
             tree,
             gates,
-            closed,
+            walls,
             classes,
             options,
         };
@@ -212,7 +212,9 @@ impl Squares {
         }
         for way in out.outlines.iter().chain(&out.lines) {
             let ends = [way.refs.start, way.refs.end - 1].map(|i| out.refs[i as usize]);
-            ends.into_iter().for_each(|p| marks[p as usize].0 |= Marks::NODE);
+            for place in ends {
+                marks[place as usize].0 |= Marks::NODE;
+            }
         }
         for &place in &out.refs {
             let here = &mut marks[place as usize];
@@ -335,12 +337,12 @@ fn set_gates(
             }
         }
     }
-    let (mut gates, mut closed) = (Vec::new(), Vec::new());
+    let (mut gates, mut walls) = (Vec::new(), Vec::new());
     let mut links = Pieces::default();
     for barrier in barriers {
         let at = plan[barrier.point as usize];
         if barrier.access == Access::Closed && !barrier.gate {
-            closed.push(at);
+            walls.push(at);
             continue;
         }
         let gate = gates.len() as u32;
@@ -367,7 +369,7 @@ fn set_gates(
         }
     }
     pieces.push(links);
-    (gates, closed)
+    (gates, walls)
 }
 
 /// Which edges stay: those of components that are large enough, or would be if every gate were open. The others are told as

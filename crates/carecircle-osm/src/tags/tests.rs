@@ -18,7 +18,7 @@ fn walk(pairs: &[(&'static str, &'static str)]) -> Walkable {
 
 #[test]
 fn keys_fit_the_bits_that_mark_them() {
-    assert!(Key::ALL.len() <= 64);
+    assert!(Key::ALL.len() <= 128);
 }
 
 #[test]
@@ -39,7 +39,12 @@ fn the_access_rule_in_a_table() {
         (&[("highway", "service"), ("access", "destination")], open(Destination)),
         (&[("highway", "service"), ("access", "customers")], open(Destination)),
         (&[("highway", "service"), ("access", "delivery")], open(Destination)),
-        (&[("highway", "track"), ("access", "agricultural")], open(Public)),
+        (&[("highway", "track"), ("access", "agricultural")], open(Destination)),
+        (&[("highway", "track"), ("access", "forestry")], open(Destination)),
+        (&[("highway", "track"), ("access", "forestry"), ("foot", "yes")], open(Public)),
+        (&[("highway", "primary"), ("foot", "use_sidepath")], Err(Walkable::UseSidepath)),
+        (&[("railway", "platform")], open(Public)),
+        (&[("railway", "platform"), ("highway", "construction")], Err(Walkable::NotBuilt)),
         (&[("highway", "trunk")], open(Public)),
         (&[("highway", "trunk"), ("motorroad", "yes")], Err(Walkable::Motorroad)),
         (&[("highway", "trunk"), ("motorroad", "yes"), ("foot", "designated")], open(Public)),

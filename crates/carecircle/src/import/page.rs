@@ -173,7 +173,7 @@ impl Body<'_> {
         let extent = extent.unwrap_or_else(|| "-".to_owned());
         let (snap_m, island_m) = (city.study.snap_m(), city.study.network().options().island_m);
         let (minutes, speed) = (policy.minutes, policy.profile.speed.kmh());
-        let (profile, policy) = (escape(policy.profile.name), escape(&policy.name));
+        let (profile, policy) = (escape(&policy.profile.name), escape(&policy.name));
         _ = writeln!(
             self.out,
             "<p class=\"about\">{}<br>{}</p>",
