@@ -18,7 +18,7 @@ fn walk(pairs: &[(&'static str, &'static str)]) -> Walkable {
 
 #[test]
 fn keys_fit_the_bits_that_mark_them() {
-    assert!(Key::ALL.len() <= 64);
+    assert!(Key::ALL.len() <= 128);
 }
 
 #[test]
@@ -182,6 +182,44 @@ fn a_building_is_a_home_unless_it_says_otherwise() {
     assert_eq!(home(&[("building", "yes"), ("building:use", "residential")]), Some(Home::Certain));
     assert_eq!(home(&[("building", "yes"), ("building:use", "office")]), None);
     assert_eq!(home(&[("building", "garage")]), None);
+}
+
+#[test]
+fn land_where_nobody_lives_is_water_wilderness_woods_fields_and_public_grounds() {
+    let land = |pairs: &[(&'static str, &'static str)]| {
+        let uses = uses(&tags(pairs));
+        (uses.uninhabited, uses.other_use)
+    };
+    for (key, value) in [
+        ("natural", "water"),
+        ("natural", "wood"),
+        ("waterway", "riverbank"),
+        ("landuse", "forest"),
+        ("landuse", "farmland"),
+        ("leisure", "park"),
+        ("leisure", "pitch"),
+    ] {
+        assert!(tags(&[(key, value)]).may_matter());
+        assert_eq!(land(&[(key, value)]), (true, false), "{key}={value}");
+    }
+    for (key, value) in [
+        ("natural", "coastline"),
+        ("natural", "tree_row"),
+        ("waterway", "river"),
+        ("landuse", "grass"),
+        ("landuse", "allotments"),
+        ("landuse", "farmyard"),
+        ("leisure", "garden"),
+        ("leisure", "playground"),
+        ("leisure", "nature_reserve"),
+        ("amenity", "parking"),
+    ] {
+        assert_eq!(land(&[(key, value)]), (false, false), "{key}={value}");
+    }
+    assert_eq!(land(&[("landuse", "residential"), ("natural", "wood")]), (false, false), "homes among trees");
+    assert_eq!(land(&[("landuse", "industrial")]), (false, true));
+    let reserve = [("type", "boundary"), ("boundary", "protected_area"), ("natural", "wood")];
+    assert!(relation_uses(&tags(&reserve)).is_none());
 }
 
 #[test]
