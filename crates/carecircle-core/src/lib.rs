@@ -10,6 +10,7 @@ pub mod demand;
 pub mod facility;
 pub mod geometry;
 pub mod isochrone;
+mod land;
 pub mod network;
 pub mod place;
 pub mod policy;
