@@ -2,10 +2,12 @@
 //!
 //! A block comes from the user's table, else from a residential polygon (cut where it is large), else from a cell over
 //! homes that no polygon holds. Its demand points are its residential buildings, weighted by floor area, else an even
-//! sample. Children under three are given, shared out from areas, or estimated, and the block says which.
+//! sample of the land that people may live on. Children under three are given, shared out from areas, or estimated, and
+//! the block says which.
 
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
+use crate::land::{Ground, Land};
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use rayon::prelude::*;
@@ -32,16 +34,15 @@ const BLOCKS_THAT_TELL: usize = 10;
 /// Storeys of a building whose map entry doesn't tell: low, so that a mapped tower weighs more than a guess.
 pub const UNKNOWN_LEVELS: f64 = 2.0;
 
-/// Points of an even sample.
-const SAMPLE_POINTS: usize = 16;
-/// Points of an even sample stand no closer than this.
-const SAMPLE_STEP_M: f64 = 30.0;
 /// A polygon over more tiles than this is no place where people live, but an error of the map.
 const MOST_TILES: u64 = 40_000;
-/// A piece of a cut polygon smaller than this and without a home is a sliver of the cut.
+/// A piece of a cut polygon without a home is a sliver of the cut where people may live on less than this of it.
 const SLIVER_M2: f64 = 2_500.0;
-/// From this many homes per hectare on, a polygon's buildings are mapped well enough that a piece of it without any is
-/// no home: a wood, a lake, a factory inside the city's one large polygon.
+/// A polygon without a home of which so little is habitable is none: what is left are the gaps between its outline and
+/// that of the lake or wood inside, which were drawn by different hands.
+const LEAST_HABITABLE_SHARE: f64 = 0.05;
+/// From this many homes per hectare of habitable land on, a polygon's buildings are mapped well enough that a piece of
+/// it without any is no home: a wood, a lake, a factory inside the city's one large polygon.
 const MAPPED_HOMES_PER_HA: f64 = 1.0;
 
 /// A block as a table gives it.
@@ -157,6 +158,9 @@ pub struct DemandReport {
     /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
     /// inside, or another residential polygon covers the same ground.
     pub empty_pieces: usize,
+    /// Residential polygons and pieces without a home left out because they lie on water, woods, fields, parks or land
+    /// of other use.
+    pub uninhabited: usize,
     /// Residential polygons left out because they are larger than any city.
     pub polygons_too_large: usize,
     /// Polygons and pieces left out because they lie beyond the extract's edge, where no street was cut out with them.
@@ -181,6 +185,8 @@ struct Draft {
     id: String,
     name: Option<String>,
     outline: Outline,
+    /// What it lies on; nothing for a point.
+    ground: Ground,
     homes: Vec<Residence>,
     row: Option<BlockRow>,
 }
@@ -196,8 +202,9 @@ impl Demand {
     /// Blocks from a map's residential polygons, and cells over the homes outside them.
     pub fn from_places(projection: &Projection, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
+        let land = Land::new(projection, places);
         let cut: Vec<Option<Vec<Piece>>> =
-            places.residential.par_iter().map(|area| Piece::cut(area, projection)).collect();
+            places.residential.par_iter().map(|area| Piece::cut(area, projection, &land)).collect();
         report.polygons_too_large = cut.iter().filter(|pieces| pieces.is_none()).count();
         report.polygons_cut = cut.iter().flatten().filter(|pieces| pieces.len() > 1).count();
         let pieces: Vec<Piece> = cut.into_iter().flatten().flatten().collect();
@@ -232,33 +239,37 @@ impl Demand {
                 Some(number) => format!("{}-{number}", piece.source.id),
                 None => piece.source.id.clone(),
             };
-            let outline = Outline::Shape(piece.shape.clone());
-            drafts.push(Draft { id, name: piece.source.name.clone(), outline, homes, row: None });
+            let name = piece.source.name.clone();
+            let (outline, ground) = (Outline::Shape(piece.shape.clone()), piece.ground.clone());
+            drafts.push(Draft { id, name, outline, ground, homes, row: None });
         }
-        for ((zoom, tile), homes) in cells {
-            let shape = polygon::rectangle(TileGrid { zoom }.bounds(tile));
-            drafts.push(Draft {
-                id: format!("c{zoom}-{}-{}", tile.x, tile.y),
-                name: None,
-                outline: Outline::Shape(projection.project_shape(&shape)),
-                homes,
-                row: None,
-            });
-        }
-        Self::finish(drafts, areas, report)
+        let under_cells = land.under_cells();
+        let cell = |((zoom, tile), homes): ((u32, Tile), Vec<Residence>)| {
+            let shape = projection.project_shape(&polygon::rectangle(TileGrid { zoom }.bounds(tile)));
+            let ground = land.ground(&shape, &under_cells);
+            let id = format!("c{zoom}-{}-{}", tile.x, tile.y);
+            Draft { id, name: None, outline: Outline::Shape(shape), ground, homes, row: None }
+        };
+        drafts.par_extend(cells.into_par_iter().map(cell));
+        Self::finish(drafts, areas, &land, report)
     }
 
     /// One block for each row of a table, in its order; the map's residential buildings place its children.
     pub fn from_table(projection: &Projection, rows: Vec<BlockRow>, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
+        let land = Land::new(projection, places);
         let mut drafts: Vec<Draft> = rows
-            .into_iter()
+            .into_par_iter()
             .map(|row| {
-                let outline = match &row.place {
-                    BlockPlace::Point(at) => Outline::Point(projection.project(*at)),
-                    BlockPlace::Shape(shape) => Outline::Shape(projection.project_shape(shape)),
+                let (outline, ground) = match &row.place {
+                    BlockPlace::Point(at) => (Outline::Point(projection.project(*at)), Ground::default()),
+                    BlockPlace::Shape(shape) => {
+                        let shape = projection.project_shape(shape);
+                        let ground = land.ground(&shape, &land.backdrop(&shape));
+                        (Outline::Shape(shape), ground)
+                    }
                 };
-                Draft { id: row.id.clone(), name: row.name.clone(), outline, homes: Vec::new(), row: Some(row) }
+                Draft { id: row.id.clone(), name: row.name.clone(), outline, ground, homes: Vec::new(), row: Some(row) }
             })
             .collect();
         let homes = homes(projection, places, &mut report);
@@ -273,12 +284,12 @@ impl Demand {
                 drafts[block].homes.push(*home);
             }
         }
-        Self::finish(drafts, areas, report)
+        Self::finish(drafts, areas, &land, report)
     }
 
-    fn finish(drafts: Vec<Draft>, areas: &Areas, report: DemandReport) -> Self {
+    fn finish(drafts: Vec<Draft>, areas: &Areas, land: &Land, report: DemandReport) -> Self {
         let land_m2_per_resident = land_m2_per_resident(&drafts);
-        let points: Vec<Vec<DemandPoint>> = drafts.par_iter().map(demand_points).collect();
+        let points: Vec<Vec<DemandPoint>> = drafts.par_iter().map(|draft| demand_points(draft, land)).collect();
         let area_of: Vec<Option<usize>> = points.par_iter().map(|points| area_of(points, areas)).collect();
         let mut out = Self { land_m2_per_resident, report, ..Self::default() };
         for ((draft, points), area) in drafts.into_iter().zip(points).zip(area_of) {
@@ -352,12 +363,9 @@ impl Draft {
         self.homes.iter().map(|h| h.floor_m2).sum()
     }
 
-    /// Square metres of land; a point has none.
+    /// Square metres of habitable land; a point has none.
     fn land_m2(&self) -> f64 {
-        match &self.outline {
-            Outline::Point(_) => 0.0,
-            Outline::Shape(shape) => polygon::area_m2(shape),
-        }
+        self.ground.habitable_m2
     }
 
     /// How many people may live there.
@@ -382,7 +390,7 @@ fn land_m2_per_resident(drafts: &[Draft]) -> f64 {
 }
 
 /// Homes by floor area, else an even sample.
-fn demand_points(draft: &Draft) -> Vec<DemandPoint> {
+fn demand_points(draft: &Draft, land: &Land) -> Vec<DemandPoint> {
     let floor = draft.floor_m2();
     if floor > 0.0 {
         let point = |h: &Residence| DemandPoint { at: h.at, weight: h.floor_m2 / floor, doors: 0..0 };
@@ -390,7 +398,7 @@ fn demand_points(draft: &Draft) -> Vec<DemandPoint> {
     }
     let places = match &draft.outline {
         Outline::Point(at) => vec![*at],
-        Outline::Shape(shape) => polygon::even_sample(shape, SAMPLE_POINTS, SAMPLE_STEP_M),
+        Outline::Shape(shape) => land.even_sample(shape, &draft.ground),
     };
     let weight = 1.0 / places.len() as f64;
     places.into_iter().map(|at| DemandPoint { at, weight, doors: 0..0 }).collect()
@@ -408,7 +416,8 @@ fn area_of(points: &[DemandPoint], areas: &Areas) -> Option<usize> {
 }
 
 /// Which pieces people live on. One without a home stays only if the map may have missed its homes: its polygon has few
-/// for its size, no other residential polygon covers the same ground, and it lies inside the extract.
+/// for its size, no other residential polygon covers the same ground, it has land that people may live on, and it lies
+/// inside the extract.
 fn inhabited(
     pieces: &[Piece<'_>],
     inside: &[Vec<Residence>],
@@ -420,7 +429,7 @@ fn inhabited(
     let mut of_source: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for (piece, homes) in pieces.iter().zip(inside) {
         let sum = of_source.entry(&piece.source.id).or_default();
-        *sum = (sum.0 + homes.len(), sum.1 + piece.area_m2);
+        *sum = (sum.0 + homes.len(), sum.1 + piece.ground.habitable_m2);
     }
     let middles: Vec<Option<Point>> = pieces.par_iter().map(|p| polygon::point_inside(&p.shape)).collect();
     // Of two pieces on the same ground, one without a home gives way to one with homes, else to the larger.
@@ -444,10 +453,16 @@ fn inhabited(
         if !inside[i].is_empty() {
             return true;
         }
-        let (homes, whole_m2) = of_source[piece.source.id.as_str()];
-        let mapped = homes as f64 >= MAPPED_HOMES_PER_HA * whole_m2 / 10_000.0;
-        if overlapped[i] || piece.number.is_some() && (mapped || piece.area_m2 < SLIVER_M2) {
+        let (homes, habitable_m2) = of_source[piece.source.id.as_str()];
+        let mapped = homes > 0 && homes as f64 >= MAPPED_HOMES_PER_HA * habitable_m2 / 10_000.0;
+        let is_cut = piece.number.is_some();
+        if overlapped[i] || is_cut && (mapped || piece.area_m2 < SLIVER_M2) {
             report.empty_pieces += 1;
+            return false;
+        }
+        let least_m2 = (LEAST_HABITABLE_SHARE * piece.area_m2).max(if is_cut { SLIVER_M2 } else { 0.0 });
+        if piece.ground.habitable_m2 < least_m2 {
+            report.uninhabited += 1;
             return false;
         }
         if beyond(middles[i]) {
@@ -466,25 +481,27 @@ struct Piece<'a> {
     number: Option<usize>,
     shape: Shape,
     area_m2: f64,
+    ground: Ground,
 }
 
 impl<'a> Piece<'a> {
     /// A polygon whole, or the pieces of a large one; `None` for one that is larger than any city.
-    fn cut(source: &'a ResidentialArea, projection: &Projection) -> Option<Vec<Self>> {
-        let shape = projection.project_shape(&source.shape);
-        let area_m2 = polygon::area_m2(&shape);
-        if area_m2 <= LARGEST_BLOCK_M2 {
-            return Some(vec![Self { source, number: None, shape, area_m2 }]);
+    fn cut(source: &'a ResidentialArea, projection: &Projection, land: &Land) -> Option<Vec<Self>> {
+        let whole = projection.project_shape(&source.shape);
+        let backdrop = land.backdrop(&whole);
+        let piece = |number: Option<usize>, shape: Shape| {
+            let ground = land.ground(&shape, &backdrop);
+            Self { source, number, area_m2: polygon::area_m2(&shape), shape, ground }
+        };
+        if polygon::area_m2(&whole) <= LARGEST_BLOCK_M2 {
+            return Some(vec![piece(None, whole)]);
         }
         // The grid of the polygon's own latitude, so that no other part of the extract changes its pieces.
         let lat = polygon::bounds(&source.shape).map_or(0.0, |b| f64::midpoint(b.min().y, b.max().y));
         let pieces = TileGrid::with_tiles_up_to(LARGEST_BLOCK_M2, lat).cut(&source.shape, MOST_TILES)?;
-        let piece = |(i, (_, piece)): (usize, (Tile, LonLatShape))| {
-            let shape = projection.project_shape(&piece);
-            let area_m2 = polygon::area_m2(&shape);
-            Self { source, number: Some(i + 1), shape, area_m2 }
-        };
-        Some(pieces.into_iter().enumerate().map(piece).collect())
+        let pieces: Vec<(usize, Shape)> =
+            pieces.iter().enumerate().map(|(i, (_, shape))| (i + 1, projection.project_shape(shape))).collect();
+        Some(pieces.into_par_iter().map(|(number, shape)| piece(Some(number), shape)).collect())
     }
 }
 

@@ -79,8 +79,13 @@ struct MapDoor {
 impl MapDoors {
     pub(crate) fn new(places: &Places, network: &Network) -> Self {
         let key = |at: Point| [at.x.to_bits(), at.y.to_bits()];
-        let closed: BTreeMap<[u64; 2], u32> =
-            network.gates().iter().zip(0..).filter(|(g, _)| g.access == Access::Closed).map(|(g, i)| (key(g.at), i)).collect();
+        let closed: BTreeMap<[u64; 2], u32> = network
+            .gates()
+            .iter()
+            .zip(0..)
+            .filter(|(g, _)| g.access == Access::Closed)
+            .map(|(g, i)| (key(g.at), i))
+            .collect();
         let door = |door: &place::Door| {
             let at = network.projection().project(door.at);
             let closed = closed.get(&key(at)).copied().filter(|_| door.is_closed);
@@ -187,9 +192,8 @@ impl Doors {
         entrances: &[Entrance],
         at: Point,
     ) -> Vec<Door> {
-        let is_open = |entrance: &&Entrance| {
-            entrance.closed.is_none_or(|gate| weights.opened().opens(Passage::Gate(gate)))
-        };
+        let is_open =
+            |entrance: &&Entrance| entrance.closed.is_none_or(|gate| weights.opened().opens(Passage::Gate(gate)));
         let by_entrance = |entrance: &Entrance| self.of_entrance(network, weights, entrance.at, 0.0);
         let doors: Vec<Door> = entrances.iter().filter(is_open).flat_map(by_entrance).collect();
         if doors.is_empty() { self.of_place(network, weights, at).into_iter().collect() } else { doors }

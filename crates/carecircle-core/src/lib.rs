@@ -11,6 +11,7 @@ mod doors;
 pub mod facility;
 pub mod geometry;
 pub mod isochrone;
+mod land;
 pub mod network;
 pub mod opening;
 pub mod place;

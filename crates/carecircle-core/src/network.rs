@@ -65,8 +65,8 @@ pub struct Edge {
     pub fixed: Option<WalkTime>,
     /// What it is like underfoot.
     pub ground: Ground,
-    /// What costs time at its `from`, on the way, and at its `to`.
-    pub stops: [Stops; 3],
+    /// What costs time at its `from` and at its `to`.
+    pub stops: [Stops; 2],
     /// The gate that it leads through, an index into [`Network::gates`]: a link without length.
     pub gate: Option<u32>,
     /// Whether it is a line across a square: a way to walk, but no street to measure.
@@ -96,24 +96,24 @@ impl Edge {
     }
 }
 
-/// What costs time somewhere on an edge, counted in halves: of what stands at its end the other half belongs to the next
-/// edge.
+/// What costs time at an end of an edge: half of it, the other half belongs to the next edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stops {
-    /// Halves of raised kerbs.
-    pub raised_kerbs: u8,
-    /// Halves of crossings with traffic lights; on footways only, for whoever walks along the street waits for none.
-    pub signals: u8,
-    /// Halves of lifts.
-    pub lifts: u8,
+    /// A raised kerb.
+    pub raised_kerb: bool,
+    /// A crossing with traffic lights.
+    pub signals: bool,
+    /// A lift.
+    pub lift: bool,
 }
 
 impl Stops {
-    /// Seconds that all of it costs a profile.
-    pub(crate) fn delay_s(self, profile: &Profile) -> f64 {
-        (f64::from(self.raised_kerbs) * profile.raised_kerb_s
-            + f64::from(self.signals) * profile.signal_s
-            + f64::from(self.lifts) * profile.lift_s)
+    /// Seconds that half of it costs a profile.
+    pub(crate) fn half_s(self, profile: &Profile) -> f64 {
+        let cost = |stands: bool, seconds: f64| if stands { seconds } else { 0.0 };
+        (cost(self.raised_kerb, profile.raised_kerb_s)
+            + cost(self.signals, profile.signal_s)
+            + cost(self.lift, profile.lift_s))
             / 2.0
     }
 }

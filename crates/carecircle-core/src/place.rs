@@ -115,6 +115,9 @@ pub struct Places {
     pub residential: Vec<ResidentialArea>,
     /// Land put to other uses (industry, offices, schools, graves), where `building=yes` is no home.
     pub other_use: Vec<LonLatShape>,
+    /// Land where nobody lives unless a home is mapped (water, woods, fields, parks): a building on it is a home as
+    /// anywhere else.
+    pub uninhabited: Vec<LonLatShape>,
     /// Residential buildings, by id.
     pub buildings: Vec<Building>,
     /// Administrative areas, by id.

@@ -3,6 +3,7 @@
 
 use crate::geometry::{LonLatShape, Point, Shape};
 use geo::{Area, BooleanOps, BoundingRect, Coord, InteriorPoint, LineString, MultiPolygon, Polygon, Rect};
+use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 use std::f64::consts::PI;
@@ -55,6 +56,26 @@ pub fn even_sample(shape: &Shape, wanted: usize, least_m: f64) -> Vec<Point> {
         .map(|(row, column)| Coord {
             x: bounds.min().x + margin_x + (column as f64 + 0.5) * step,
             y: bounds.min().y + margin_y + (row as f64 + 0.5) * step,
+        })
+        .filter(|&p| contains(shape, p))
+        .collect();
+    if points.is_empty() { point_inside(shape).into_iter().collect() } else { points }
+}
+
+/// About `wanted` points scattered over a shape so that the share of them on any part of it is that part's share of the
+/// ground, be it a narrow strip along the axes, which a grid misses or counts twice; a point inside when none falls in.
+/// The first of them are spread as evenly as all.
+///
+/// They follow the plastic number (Roberts 2018, *The Unreasonable Effectiveness of Quasirandom Sequences*, R2).
+pub(crate) fn scatter(shape: &Shape, wanted: usize) -> Vec<Point> {
+    const PLASTIC: f64 = 1.324_717_957_244_746;
+    let Some(bounds) = bounds(shape) else { return Vec::new() };
+    // A thin shape in a large box must not cost more than the box of a fat one.
+    let boxes = (bounds.width() * bounds.height() / area_m2(shape)).clamp(1.0, 64.0);
+    let points: Vec<Point> = (1..=(wanted as f64 * boxes).round() as usize)
+        .map(|i| Coord {
+            x: bounds.min().x + bounds.width() * (i as f64 / PLASTIC).fract(),
+            y: bounds.min().y + bounds.height() * (i as f64 / (PLASTIC * PLASTIC)).fract(),
         })
         .filter(|&p| contains(shape, p))
         .collect();
@@ -173,22 +194,31 @@ pub(crate) struct ShapeIndex {
 
 impl ShapeIndex {
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a MultiPolygon<f64>>) -> Self {
-        let mut boxes = Vec::new();
-        let mut all = Vec::new();
-        for shape in shapes {
-            if let Some(b) = bounds(shape) {
-                let rectangle = Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
-                boxes.push(GeomWithData::new(rectangle, all.len()));
-            }
-            all.push(Slabs::new(shape));
-        }
-        Self { tree: RTree::bulk_load(boxes), shapes: all }
+        let shapes: Vec<&MultiPolygon<f64>> = shapes.collect();
+        let boxed = |(i, shape): (usize, &&MultiPolygon<f64>)| {
+            let b = bounds(shape)?;
+            let rectangle = Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
+            Some(GeomWithData::new(rectangle, i))
+        };
+        let boxes = shapes.iter().enumerate().filter_map(boxed).collect();
+        Self { tree: RTree::bulk_load(boxes), shapes: shapes.into_par_iter().map(Slabs::new).collect() }
     }
 
     /// Indices of all shapes that contain a point, in no particular order.
     pub(crate) fn containing(&self, at: Coord<f64>) -> impl Iterator<Item = usize> + '_ {
         let boxes = self.tree.locate_in_envelope_intersecting(AABB::from_point([at.x, at.y])).map(|b| b.data);
         boxes.filter(move |&i| self.shapes[i].contains(at))
+    }
+
+    /// Whether a shape contains a point.
+    pub(crate) fn holds(&self, shape: usize, at: Coord<f64>) -> bool {
+        self.shapes[shape].contains(at)
+    }
+
+    /// Indices of all shapes whose box meets a box, in no particular order.
+    pub(crate) fn meeting(&self, bounds: Rect<f64>) -> impl Iterator<Item = usize> + '_ {
+        let envelope = AABB::from_corners([bounds.min().x, bounds.min().y], [bounds.max().x, bounds.max().y]);
+        self.tree.locate_in_envelope_intersecting(envelope).map(|b| b.data)
     }
 }
 
@@ -220,16 +250,22 @@ impl Slabs {
             }
             count /= 2;
         }
-        let mut grouped: Vec<Vec<[Coord<f64>; 2]>> = vec![Vec::new(); count];
-        for side in sides {
-            grouped[span(&out, &side, count)].iter_mut().for_each(|slab| slab.push(side));
+        // Where each slab ends; filled from behind, it is where each begins.
+        let mut ends = vec![0_u32; count + 1];
+        for side in &sides {
+            ends[span(&out, side, count)].iter_mut().for_each(|slab| *slab += 1);
         }
-        for slab in grouped {
-            out.first.push(out.sides.len() as u32);
-            out.sides.extend(slab);
+        for slab in 1..=count {
+            ends[slab] += ends[slab - 1];
         }
-        out.first.push(out.sides.len() as u32);
-        out
+        let mut filled = vec![[Coord::zero(); 2]; ends[count] as usize];
+        for side in sides.into_iter().rev() {
+            for slab in &mut ends[span(&out, &side, count)] {
+                *slab -= 1;
+                filled[*slab as usize] = side;
+            }
+        }
+        Self { first: ends, sides: filled, ..out }
     }
 
     fn slab(&self, y: f64, count: usize) -> usize {
@@ -270,6 +306,20 @@ mod tests {
         assert!((15..=45).contains(&sample.len()), "{}", sample.len());
         assert!(sample.iter().all(|&p| contains(&ring_with_hole(), p)));
         assert_eq!(even_sample(&ring_with_hole(), 1, 500.0).len(), 1);
+    }
+
+    #[test]
+    fn scattered_points_measure_any_part() {
+        let shape = ring_with_hole();
+        let all = scatter(&shape, 128);
+        assert!((120..=136).contains(&all.len()) && all.iter().all(|&p| contains(&shape, p)), "{}", all.len());
+        let share =
+            |of: &[Point], part: fn(&Point) -> bool| of.iter().filter(|p| part(p)).count() as f64 / of.len() as f64;
+        // Strips of ten metres along the edges are 1,000 of 7,500 square metres, the southern half is a half.
+        for strip in [|p: &Point| p.x < 10.0, |p: &Point| p.x > 90.0, |p: &Point| p.y < 10.0, |p: &Point| p.y > 90.0] {
+            assert!((share(&all, strip) - 1.0 / 7.5).abs() < 0.03, "{}", share(&all, strip));
+        }
+        assert!((share(&all[..16], |p| p.y < 50.0) - 0.5).abs() < 0.15);
     }
 
     #[test]

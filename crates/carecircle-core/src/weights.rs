@@ -287,8 +287,7 @@ impl Weights {
         let mut times = Vec::with_capacity(edges.len() * 2);
         for (i, edge) in edges.iter().enumerate() {
             let way = classes.way(EdgeId(i as u32));
-            let stops_s: f64 =
-                if edge.stops == [Stops::default(); 3] { 0.0 } else { stops_s(edge, profile).iter().sum() };
+            let stops_s: f64 = stops_s(edge, profile).iter().sum();
             let lift_s = if edge.class == StreetClass::Elevator { profile.lift_s } else { 0.0 };
             let walk = |pace: Option<f64>, open: bool| {
                 let time = match (pace, edge.fixed) {
@@ -363,7 +362,7 @@ impl Weights {
         match self.edge(id, direction) {
             WalkTime::NEVER => WalkTime::NEVER,
             whole => {
-                let [at_from, at_to] = self.end_stops_s(edge);
+                let [at_from, at_to] = stops_s(edge, &self.profile);
                 let walked_s = (whole.seconds() - at_from - at_to).max(0.0) * (metres / edge.length_m);
                 let (low_m, high_m) = (from_m.min(to_m), from_m.max(to_m));
                 let stop = |is_there: bool, stop_s: f64| if is_there { stop_s } else { 0.0 };
@@ -381,7 +380,7 @@ impl Weights {
         to_m: f64,
         walked: Direction,
     ) -> f64 {
-        let [at_from, at_to] = self.end_stops_s(edge);
+        let [at_from, at_to] = stops_s(edge, &self.profile);
         let stop_s = match walked {
             Direction::Backward if to_m <= 0.0 => at_from,
             Direction::Forward if to_m >= edge.length_m => at_to,
@@ -395,15 +394,6 @@ impl Weights {
             _ if walked_s <= 0.0 => edge.length_m,
             _ => edge.length_m * (left_s / walked_s),
         }
-    }
-
-    /// Seconds that one is stopped at an edge's `from` and at its `to`.
-    fn end_stops_s(&self, edge: &Edge) -> [f64; 2] {
-        if edge.stops == [Stops::default(); 3] || edge.fixed.is_some() {
-            return [0.0; 2];
-        }
-        let [at_from, _, at_to] = stops_s(edge, &self.profile);
-        [at_from, at_to]
     }
 }
 
@@ -431,9 +421,10 @@ impl<'a> Paces<'a> {
     }
 }
 
-/// Seconds that a profile is stopped at an edge's `from`, on the way, and at its `to`.
-fn stops_s(edge: &Edge, profile: &Profile) -> [f64; 3] {
-    edge.stops.map(|stops| stops.delay_s(profile))
+/// Seconds that a profile is stopped at an edge's `from` and at its `to`.
+fn stops_s(edge: &Edge, profile: &Profile) -> [f64; 2] {
+    let half_s = |stops: Stops| if stops == Stops::default() { 0.0 } else { stops.half_s(profile) };
+    if edge.fixed.is_some() { [0.0; 2] } else { edge.stops.map(half_s) }
 }
 
 /// The number of an edge's time in a direction.

@@ -57,6 +57,7 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
         facilities.extend(found.facilities);
         places.residential.extend(found.residential);
         places.other_use.extend(found.other_use);
+        places.uninhabited.extend(found.uninhabited);
         places.buildings.extend(found.buildings);
         places.areas.extend(found.areas);
     }
@@ -86,6 +87,7 @@ struct Found {
     facilities: Vec<Candidate>,
     residential: Vec<ResidentialArea>,
     other_use: Vec<LonLatShape>,
+    uninhabited: Vec<LonLatShape>,
     buildings: Vec<Building>,
     areas: Vec<Area>,
     clipped: Vec<Clipped>,
@@ -101,6 +103,7 @@ struct Found {
 struct Purposes {
     residential: bool,
     other_use: bool,
+    uninhabited: bool,
     building: bool,
     area: bool,
 }
@@ -114,6 +117,10 @@ impl Purposes {
         // A facility's own outline stays what it is; land of other use drawn twice does no harm.
         if self.other_use && uses.facility.is_none() {
             taken |= std::mem::take(&mut uses.other_use);
+        }
+        // Without this, a wood drawn by its outline's tags too would cover the clearings that the relation leaves out.
+        if self.uninhabited {
+            taken |= std::mem::take(&mut uses.uninhabited);
         }
         taken
     }
@@ -253,6 +260,11 @@ fn put_to_use(source: Source, uses: Uses, shape: Vec<Outline>, found: &mut Found
         purposes.building = building.is_some();
         found.counts.degenerate += u64::from(building.is_none());
         found.buildings.extend(building);
+    }
+    if uses.uninhabited {
+        purposes.uninhabited = true;
+        // Never cut, only asked what it holds, which crossing rings do tell: not worth mending, forests are large.
+        found.uninhabited.push(to_shape(&shape));
     }
     if uses.residential.is_some() || uses.other_use || uses.area.is_some() {
         let mended = mended(&shape);

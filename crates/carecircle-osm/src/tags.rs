@@ -170,7 +170,8 @@ impl<'a> Tags<'a> {
             | (1 << Key::Amenity as u8)
             | (1 << Key::Boundary as u8)
             | (1 << Key::Aeroway as u8)
-            | (1 << Key::Railway as u8);
+            | (1 << Key::Railway as u8)
+            | LAND;
         self.present & PRIMARY != 0
     }
 
@@ -487,6 +488,8 @@ pub(crate) struct Uses {
     pub(crate) building: Option<(Home, Option<f32>)>,
     /// Land put to another use than living.
     pub(crate) other_use: bool,
+    /// Land where nobody lives unless a home is mapped.
+    pub(crate) uninhabited: bool,
 }
 
 /// Land where people live.
@@ -503,6 +506,7 @@ impl Uses {
             && self.residential.is_none()
             && self.building.is_none()
             && !self.other_use
+            && !self.uninhabited
     }
 }
 
@@ -517,6 +521,7 @@ pub(crate) fn uses(tags: &Tags) -> Uses {
         }),
         building: home(tags).map(|home| (home, tags.get(Key::BuildingLevels).and_then(levels))),
         other_use: other_use(tags),
+        uninhabited: uninhabited(tags),
     }
 }
 
@@ -692,6 +697,56 @@ fn other_use(tags: &Tags) -> bool {
                 | "grave_yard"
         )
     ) || tags.is(Key::Aeroway, "aerodrome")
+}
+
+/// Keys besides `landuse` that tell of land where nobody lives.
+const LAND: u128 = (1 << Key::Natural as u8) | (1 << Key::Leisure as u8) | (1 << Key::Waterway as u8);
+
+/// Whether it is land where nobody lives unless a home is mapped: water, wilderness, woods, fields, and grounds that the
+/// public goes to. What belongs to the homes beside it (gardens, lawns, playgrounds, parking, allotments) is part of
+/// where they are; a nature reserve says what is protected, not what is there.
+fn uninhabited(tags: &Tags) -> bool {
+    if tags.is(Key::Landuse, "residential") {
+        return false;
+    }
+    matches!(
+        tags.get(Key::Landuse),
+        Some(
+            "forest"
+                | "farmland"
+                | "meadow"
+                | "orchard"
+                | "vineyard"
+                | "plant_nursery"
+                | "basin"
+                | "reservoir"
+                | "salt_pond"
+                | "aquaculture"
+                | "recreation_ground"
+        )
+    ) || matches!(
+        tags.get(Key::Natural),
+        Some(
+            "water"
+                | "wetland"
+                | "mud"
+                | "wood"
+                | "scrub"
+                | "heath"
+                | "grassland"
+                | "fell"
+                | "tundra"
+                | "bare_rock"
+                | "scree"
+                | "shingle"
+                | "sand"
+                | "beach"
+                | "glacier"
+        )
+    ) || matches!(
+        tags.get(Key::Leisure),
+        Some("park" | "golf_course" | "stadium" | "sports_centre" | "pitch" | "water_park" | "marina")
+    ) || matches!(tags.get(Key::Waterway), Some("riverbank" | "dock"))
 }
 
 /// The administrative area that the tags describe, without id and shape. Levels

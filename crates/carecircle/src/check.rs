@@ -283,7 +283,8 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         format!("homes on the map: {homes}, {in_cells} of them outside every block and gathered in cells"),
         format!("地图上的住宅建筑：{homes} 栋，其中 {in_cells} 栋不在任何地块内，按网格归并"),
     );
-    let left_out = demand.report.empty_pieces + demand.report.beyond_extract + demand.report.polygons_too_large;
+    let report = &demand.report;
+    let left_out = report.empty_pieces + report.uninhabited + report.beyond_extract + report.polygons_too_large;
     if left_out > 0 {
         note(
             format!("residential land left out, without homes or beyond the extract: {left_out} polygons or pieces"),

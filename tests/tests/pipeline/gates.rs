@@ -79,7 +79,12 @@ fn what_if_is_the_truth(seed: u64, policy: &Policy) -> (usize, usize) {
     for (i, verdict) in coverage.verdicts.iter().enumerate().filter(|(_, v)| v.reason == Some(Reason::Gate)) {
         let told = coverage.openings.best[i].and_then(|best| coverage.openings.passages[best].share_of(i));
         let told = told.unwrap_or(verdict.covered_share);
-        assert!((told - best[i]).abs() < 1e-9, "town {seed}, gap {}: {told} is not {}", study.demand().blocks[i].id, best[i]);
+        assert!(
+            (told - best[i]).abs() < 1e-9,
+            "town {seed}, gap {}: {told} is not {}",
+            study.demand().blocks[i].id,
+            best[i]
+        );
         decided += usize::from(best[i] > before[i]);
     }
     (passages.len(), decided)

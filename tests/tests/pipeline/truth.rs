@@ -163,6 +163,7 @@ fn towns_full_of_gates_agree() {
     for seed in 100..112 {
         let path = folder.join(format!("{seed}.osm.pbf"));
         std::fs::write(&path, random_gated_town(seed).to_pbf(Compression::Raw)).expect("a town on disk");
+        eprintln!("seed {seed}");
         City::read(&path, None).agree();
         City::read(&path, Some(seed)).agree();
     }

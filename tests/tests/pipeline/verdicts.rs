@@ -143,6 +143,92 @@ fn a_large_polygon_is_cut_and_a_wood_in_it_is_no_home() {
     assert_eq!(coverage.total.blocks, blocks.len());
 }
 
+/// A block's demand points in metres east and north of the nursery at the origin.
+fn points(study: &Study, id: &str) -> Vec<(f64, f64)> {
+    let origin = study.facilities()[0].at;
+    let block = study.demand().blocks.iter().find(|b| b.id == id).expect("a block of that id");
+    study.demand().points_of(block).iter().map(|p| (p.at.x - origin.x, p.at.y - origin.y)).collect()
+}
+
+fn ids(study: &Study) -> Vec<&str> {
+    study.demand().blocks.iter().map(|b| b.id.as_str()).collect()
+}
+
+#[test]
+fn nobody_lives_in_the_lake() {
+    let mut dry = straight_street();
+    dry.square(20, 500.0, 0.0, 400.0, RESIDENTIAL);
+    let mut drawing = straight_street();
+    drawing.square(20, 500.0, 0.0, 400.0, RESIDENTIAL);
+    // The lake covers the eastern half and reaches beyond it.
+    drawing.square(21, 1_000.0, 0.0, 1_000.0, &[("natural", "water")]);
+    let (study, coverage) = drawing.check();
+    let places = points(&study, "w20");
+    assert!(places.len() > 8 && places.iter().all(|(east, _)| *east < 500.5), "{places:?}");
+    let children = study.demand().blocks[0].children / dry.study().demand().blocks[0].children;
+    assert!((children - 0.5).abs() < 0.1, "half the land, half the children: {children}");
+    assert_eq!(coverage.verdicts[0].status, BlockStatus::Covered);
+}
+
+#[test]
+fn nobody_lives_in_the_wood_but_in_the_house_in_it() {
+    let polygon = |wood: bool, house: bool| {
+        let mut drawing = straight_street();
+        drawing.square(20, 1_000.0, 0.0, 1_600.0, RESIDENTIAL);
+        if wood {
+            drawing.square(21, 1_000.0, 0.0, 1_300.0, &[("landuse", "forest")]);
+        }
+        if house {
+            drawing.square(22, 1_000.0, 100.0, 12.0, &[("building", "yes")]);
+        }
+        drawing.study()
+    };
+    let (bare, wooded, lived_in) = (polygon(false, false), polygon(true, false), polygon(true, true));
+    assert_eq!(bare.demand().report.uninhabited, 0);
+    let dropped: Vec<&str> = ids(&bare).into_iter().filter(|id| !ids(&wooded).contains(id)).collect();
+    assert!(dropped.len() > 3, "pieces in the midst of the wood: {dropped:?}");
+    assert_eq!(wooded.demand().report.uninhabited, dropped.len());
+    assert!(ids(&wooded).iter().all(|id| ids(&bare).contains(id)), "pieces keep their numbers");
+    let homes: Vec<&str> = ids(&lived_in).into_iter().filter(|id| !ids(&wooded).contains(id)).collect();
+    let [home] = homes[..] else { panic!("one more block: {homes:?}") };
+    assert!(dropped.contains(&home));
+    assert_eq!(points(&lived_in, home).len(), 1);
+    for id in ids(&wooded) {
+        assert!(points(&wooded, id).iter().all(|(x, y)| (x - 1_000.0).abs() > 649.0 || y.abs() > 649.0), "{id}");
+    }
+}
+
+#[test]
+fn people_may_live_on_the_island_in_the_lake() {
+    let mut drawing = straight_street();
+    drawing.square(20, 500.0, 0.0, 440.0, RESIDENTIAL);
+    // The shore is tagged as water too, as it was done in the early days.
+    drawing.square(40, 500.0, 0.0, 360.0, &[("natural", "water")]).square(41, 500.0, 0.0, 200.0, &[]);
+    drawing.file.relations.push(Relation::new(
+        50,
+        &[Member::way(40, "outer"), Member::way(41, "inner")],
+        &[("type", "multipolygon"), ("natural", "water")],
+    ));
+    let study = drawing.study();
+    let from_middle: Vec<f64> =
+        points(&study, "w20").iter().map(|(east, north)| (east - 500.0).abs().max(north.abs())).collect();
+    assert!(from_middle.iter().any(|m| *m < 100.0), "on the island: {from_middle:?}");
+    assert!(from_middle.iter().any(|m| *m > 180.0), "on the shore: {from_middle:?}");
+    assert!(from_middle.iter().all(|m| *m < 100.5 || *m > 179.5), "in the water: {from_middle:?}");
+}
+
+#[test]
+fn a_hamlet_in_a_wood_without_a_clearing_is_a_block() {
+    let mut drawing = straight_street();
+    drawing.square(20, 500.0, 0.0, 200.0, RESIDENTIAL);
+    drawing.square(21, 500.0, 0.0, 3_000.0, &[("natural", "wood")]);
+    // Another is drawn around a wood of nearly its own size.
+    drawing.square(22, 1_000.0, 0.0, 200.0, RESIDENTIAL);
+    drawing.square(23, 1_000.0, 0.0, 198.0, &[("natural", "wood")]);
+    let study = drawing.study();
+    assert_eq!((ids(&study), study.demand().report.uninhabited), (vec!["w20"], 1));
+}
+
 #[test]
 fn of_polygons_drawn_over_each_other_the_one_with_homes_counts() {
     let mut drawing = straight_street();

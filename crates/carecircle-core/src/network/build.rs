@@ -64,19 +64,8 @@ impl Network {
         }
         report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
         let classes = Arc::new(classes);
-        let network = Self {
-            projection,
-            graph,
-            edges,
-            vertices,
-            first_incoming,
-            incoming,
-            tree,
-            gates,
-            walls,
-            classes,
-            options,
-        };
+        let network =
+            Self { projection, graph, edges, vertices, first_incoming, incoming, tree, gates, walls, classes, options };
         (network, report)
     }
 }
@@ -135,7 +124,7 @@ impl Marks {
     }
 }
 
-/// What stands at each place. Edges end where ways start, end or meet, and at barriers.
+/// What stands at each place. Edges end where ways start, end or meet, at barriers, and at what costs time.
 fn marks(streets: &Streets) -> Vec<Marks> {
     let mut marks = vec![Marks::default(); streets.points.len()];
     for way in &streets.ways {
@@ -155,6 +144,7 @@ fn marks(streets: &Streets) -> Vec<Marks> {
         marks[barrier.point as usize].0 |= Marks::BARRIER | Marks::NODE;
     }
     for (point, delay) in &streets.delays {
+        marks[*point as usize].0 |= Marks::NODE;
         marks[*point as usize].0 |= match delay {
             Delay::RaisedKerb => Marks::KERB,
             Delay::Signals => Marks::SIGNALS,
@@ -250,16 +240,15 @@ impl Pieces {
                 None => 0.0,
             };
             let before = out.edges.len();
-            let mut open: Option<(u32, u32, f64, [Stops; 3])> = None; // first place, first vertex, metres so far, stops
+            let mut open: Option<(u32, u32, f64)> = None; // first place, first vertex, metres so far
             let mut previous: Option<u32> = None;
             for place in places(way, refs) {
                 let (at, here) = (plan[place as usize], marks[place as usize]);
                 let is_node = here.has(Marks::NODE);
-                if let (Some((start, first, along, mut stops)), Some(prev)) = (open, previous) {
+                if let (Some((start, first, along)), Some(prev)) = (open, previous) {
                     let along = along + geodesic_m(points[prev as usize], points[place as usize]);
                     out.vertices.push(Vertex { at, along_m: along });
-                    stops[if is_node { 2 } else { 1 }].pass(here, way.class, if is_node { 1 } else { 2 });
-                    open = Some((start, first, along, stops));
+                    open = Some((start, first, along));
                     if is_node {
                         let fixed = way
                             .duration_s
@@ -275,7 +264,7 @@ impl Pieces {
                             backward: way.backward,
                             fixed,
                             ground: way.ground,
-                            stops,
+                            stops: [marks[start as usize], here].map(|mark| Stops::new(mark, way.class)),
                             gate: None,
                             across: false,
                             vertices: first..out.vertices.len() as u32,
@@ -284,9 +273,7 @@ impl Pieces {
                     }
                 }
                 if open.is_none() {
-                    let mut stops = [Stops::default(); 3];
-                    stops[0].pass(here, way.class, 1);
-                    open = Some((place, out.vertices.len() as u32, 0.0, stops));
+                    open = Some((place, out.vertices.len() as u32, 0.0));
                     out.vertices.push(Vertex { at, along_m: 0.0 });
                 }
                 previous = Some(place);
@@ -300,17 +287,13 @@ impl Pieces {
 }
 
 impl Stops {
-    /// Adds so many halves of what stands at a place.
-    fn pass(&mut self, here: Marks, class: StreetClass, halves: u8) {
-        let add = |count: &mut u8, mark: u8| {
-            if here.has(mark) {
-                *count = count.saturating_add(halves);
-            }
-        };
-        add(&mut self.raised_kerbs, Marks::KERB);
-        add(&mut self.lifts, Marks::LIFT);
-        if class == StreetClass::Footway {
-            add(&mut self.signals, Marks::SIGNALS);
+    /// What of a place's delays concerns a street of some class.
+    fn new(here: Marks, class: StreetClass) -> Self {
+        Self {
+            raised_kerb: here.has(Marks::KERB),
+            // Whoever walks along the street that is crossed waits for no lights.
+            signals: here.has(Marks::SIGNALS) && class == StreetClass::Footway,
+            lift: here.has(Marks::LIFT),
         }
     }
 }
@@ -361,7 +344,7 @@ fn set_gates(
                 backward: true,
                 fixed: None,
                 ground: Ground::default(),
-                stops: [Stops::default(); 3],
+                stops: [Stops::default(); 2],
                 gate: Some(gate),
                 across: false,
                 vertices: first..first + 2,

@@ -190,6 +190,44 @@ fn a_building_is_a_home_unless_it_says_otherwise() {
 }
 
 #[test]
+fn land_where_nobody_lives_is_water_wilderness_woods_fields_and_public_grounds() {
+    let land = |pairs: &[(&'static str, &'static str)]| {
+        let uses = uses(&tags(pairs));
+        (uses.uninhabited, uses.other_use)
+    };
+    for (key, value) in [
+        ("natural", "water"),
+        ("natural", "wood"),
+        ("waterway", "riverbank"),
+        ("landuse", "forest"),
+        ("landuse", "farmland"),
+        ("leisure", "park"),
+        ("leisure", "pitch"),
+    ] {
+        assert!(tags(&[(key, value)]).may_matter());
+        assert_eq!(land(&[(key, value)]), (true, false), "{key}={value}");
+    }
+    for (key, value) in [
+        ("natural", "coastline"),
+        ("natural", "tree_row"),
+        ("waterway", "river"),
+        ("landuse", "grass"),
+        ("landuse", "allotments"),
+        ("landuse", "farmyard"),
+        ("leisure", "garden"),
+        ("leisure", "playground"),
+        ("leisure", "nature_reserve"),
+        ("amenity", "parking"),
+    ] {
+        assert_eq!(land(&[(key, value)]), (false, false), "{key}={value}");
+    }
+    assert_eq!(land(&[("landuse", "residential"), ("natural", "wood")]), (false, false), "homes among trees");
+    assert_eq!(land(&[("landuse", "industrial")]), (false, true));
+    let reserve = [("type", "boundary"), ("boundary", "protected_area"), ("natural", "wood")];
+    assert!(relation_uses(&tags(&reserve)).is_none());
+}
+
+#[test]
 fn areas_take_their_level_from_the_map() {
     let level =
         |text: &'static str| area(&tags(&[("boundary", "administrative"), ("admin_level", text)])).map(|a| a.level);
