@@ -1,10 +1,11 @@
-//! One origin: the reach within 15 minutes, and its three isochrones.
+//! One origin: the reach within 15 minutes, and its three isochrones. Before it, what another profile costs.
 
 use carecircle_benches::{extracts, study};
 use carecircle_core::isochrone::isochrones;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Reach, Search};
 use carecircle_core::time::WalkTime;
+use carecircle_formats::profile;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -17,6 +18,10 @@ fn reach(c: &mut Criterion) {
         let limits = [5.0, 10.0, 15.0].map(WalkTime::from_minutes);
         let mut search = Search::new();
         let mut group = c.benchmark_group(format!("reach/{name}"));
+        for name in profile::NAMES {
+            let profile = profile::named(name).expect("a known profile");
+            group.bench_function(format!("switch to {name}"), |b| b.iter(|| black_box(network.weigh(&profile))));
+        }
         group.bench_function("15 minutes", |b| {
             b.iter(|| {
                 let source = origins.next().expect("the study has facilities");

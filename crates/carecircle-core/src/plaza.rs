@@ -7,9 +7,9 @@
 use crate::geometry::Point;
 
 /// From this many entries and corners on, lines are left out where others make a way that is hardly longer.
-const THINNED_FROM: usize = 48;
-/// Hardly longer: by two percent.
-const STRETCH: f64 = 1.02;
+const THINNED_FROM: usize = 12;
+/// Hardly longer: by one percent.
+const STRETCH: f64 = 1.01;
 /// Of more entries and corners than this, some are passed over.
 const MOST_CORNERS: usize = 120;
 /// Comparisons of a line with a side of the outline that one square may cost.
@@ -25,9 +25,13 @@ pub(crate) fn sight_lines(rings: &[&[u32]], plan: &[Point], is_entry: impl Fn(u3
     }
     let corners = corners(rings, &sides, plan, is_entry);
     let mut lines = Vec::new();
-    for (i, &(a, _)) in corners.iter().enumerate() {
-        for (j, &(b, _)) in corners.iter().enumerate().skip(i + 1) {
-            if a != b && is_visible((a, b), &sides, plan) {
+    for (i, a) in corners.iter().enumerate() {
+        for (j, b) in corners.iter().enumerate().skip(i + 1) {
+            if a.place != b.place
+                && a.is_rounded_by(b, plan)
+                && b.is_rounded_by(a, plan)
+                && is_visible((a.place, b.place), &sides, plan)
+            {
                 lines.push((i, j));
             }
         }
@@ -35,7 +39,27 @@ pub(crate) fn sight_lines(rings: &[&[u32]], plan: &[Point], is_entry: impl Fn(u3
     if corners.len() > THINNED_FROM {
         lines = thinned(lines, &corners, plan);
     }
-    lines.into_iter().map(|(i, j)| (corners[i].0, corners[j].0)).collect()
+    lines.into_iter().map(|(i, j)| (corners[i].place, corners[j].place)).collect()
+}
+
+/// An entry, or a corner that pokes into the square.
+struct Corner {
+    place: u32,
+    /// The corners of the outline before and after it; none for an entry.
+    beside: Option<[u32; 2]>,
+    /// How sharply it bends, negative.
+    bend: f64,
+}
+
+impl Corner {
+    /// Whether a shortest way may come from `other` and go on around this corner: both sides of the outline that meet here
+    /// lie on one side of the line. At an entry every way may end.
+    fn is_rounded_by(&self, other: &Self, plan: &[Point]) -> bool {
+        self.beside.is_none_or(|[before, after]| {
+            let side = |p: u32| turn(plan[other.place as usize], plan[self.place as usize], plan[p as usize]);
+            side(before) * side(after) >= 0.0
+        })
+    }
 }
 
 /// One straight side of an outline.
@@ -58,9 +82,9 @@ fn sides<'a>(number: usize, ring: &'a [u32], plan: &'a [Point]) -> impl Iterator
     })
 }
 
-/// Entries, and corners that poke into the square, each with how much it matters: all of the former before the
-/// sharpest of the latter, no more than can be afforded.
-fn corners(rings: &[&[u32]], sides: &[Side], plan: &[Point], is_entry: impl Fn(u32) -> bool) -> Vec<(u32, f64)> {
+/// Entries, and corners that poke into the square: all of the former before the sharpest of the latter, no more than can be
+/// afforded.
+fn corners(rings: &[&[u32]], sides: &[Side], plan: &[Point], is_entry: impl Fn(u32) -> bool) -> Vec<Corner> {
     let at = |p: u32| plan[p as usize];
     let mut entries = Vec::new();
     let mut bends = Vec::new();
@@ -71,22 +95,26 @@ fn corners(rings: &[&[u32]], sides: &[Side], plan: &[Point], is_entry: impl Fn(u
         // The square lies to the left of the ring walked this way.
         let sign = if (area > 0.0) == is_hole { -1.0 } else { 1.0 };
         for (i, &corner) in ring.iter().enumerate() {
-            let (before, after) = (at(ring[(i + ring.len() - 1) % ring.len()]), at(ring[(i + 1) % ring.len()]));
-            let (inwards, onwards) = (at(corner) - before, after - at(corner));
+            let beside = [ring[(i + ring.len() - 1) % ring.len()], ring[(i + 1) % ring.len()]];
+            let (inwards, onwards) = (at(corner) - at(beside[0]), at(beside[1]) - at(corner));
             let turn = sign * (inwards.x * onwards.y - inwards.y * onwards.x);
             if is_entry(corner) {
-                entries.push((corner, 0.0));
+                entries.push(Corner { place: corner, beside: None, bend: 0.0 });
             } else if turn < 0.0 {
-                bends.push((corner, turn / (inwards.x.hypot(inwards.y) * onwards.x.hypot(onwards.y)).max(1e-9)));
+                let bend = turn / (inwards.x.hypot(inwards.y) * onwards.x.hypot(onwards.y)).max(1e-9);
+                bends.push(Corner { place: corner, beside: Some(beside), bend });
             }
         }
     }
     let affordable = (2 * MOST_COMPARISONS / sides.len().max(1)).isqrt().min(MOST_CORNERS);
     if entries.len() > affordable {
-        let all = entries.len();
-        entries = (0..affordable).map(|i| entries[i * all / affordable]).collect();
+        let (all, mut number) = (entries.len(), 0);
+        entries.retain(|_| {
+            number += 1;
+            number * affordable / all > (number - 1) * affordable / all
+        });
     }
-    bends.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    bends.sort_by(|a, b| a.bend.total_cmp(&b.bend).then(a.place.cmp(&b.place)));
     bends.truncate(affordable - entries.len());
     entries.extend(bends);
     entries
@@ -142,10 +170,10 @@ fn is_inside<'a>(p: Point, sides: impl Iterator<Item = &'a Side>) -> bool {
 
 /// Of many lines those that shorten a way by more than [`STRETCH`], the shortest looked at first: a greedy spanner
 /// (Althöfer et al. 1993).
-fn thinned(mut lines: Vec<(usize, usize)>, corners: &[(u32, f64)], plan: &[Point]) -> Vec<(usize, usize)> {
+fn thinned(mut lines: Vec<(usize, usize)>, corners: &[Corner], plan: &[Point]) -> Vec<(usize, usize)> {
     let n = corners.len();
     let length = |&(i, j): &(usize, usize)| {
-        let way = plan[corners[j].0 as usize] - plan[corners[i].0 as usize];
+        let way = plan[corners[j].place as usize] - plan[corners[i].place as usize];
         way.x.hypot(way.y)
     };
     lines.sort_by(|a, b| length(a).total_cmp(&length(b)).then(a.cmp(b)));
@@ -225,7 +253,7 @@ mod tests {
         let plan = plan(&places);
         let ring: Vec<u32> = (0..n).collect();
         let lines = sight_lines(&[&ring], &plan, |_| true);
-        assert!(lines.len() < 3_000, "{} lines", lines.len());
+        assert!(lines.len() < 4_000, "{} lines", lines.len());
         let mut graph = petgraph::graph::UnGraph::<(), f64>::new_undirected();
         let nodes: Vec<_> = ring.iter().map(|_| graph.add_node(())).collect();
         let length = |a: u32, b: u32| {

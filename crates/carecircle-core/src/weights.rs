@@ -5,7 +5,7 @@
 //! shortcut. Public streets that hang together with the rest through such streets alone (the paths inside a compound
 //! behind private gates) are taken for such streets themselves.
 
-use crate::network::{Edge, EdgeId, Island, Network, Stops};
+use crate::network::{Edge, EdgeId, Network, Stops};
 use crate::profile::{Pace, Profile};
 use crate::street::{Access, Ground, StreetClass};
 use crate::time::{Speed, WalkTime};
@@ -77,12 +77,13 @@ impl Classes {
         island_m: f64,
         opened: Opened,
         is_open: impl Fn(usize) -> bool,
-    ) -> (Self, Vec<Component>) {
+    ) -> (Self, Components) {
         let access = accesses(edges, opened, is_open);
         let pieces = Pieces::new(edges, nodes, &access);
-        let mut parts: Vec<Component> = vec![Component::default(); nodes];
-        for (i, edge) in edges.iter().enumerate().filter(|(i, _)| access[*i] != Access::Closed) {
-            parts[pieces.whole[edge.from.index()] as usize].add(edge, i);
+        let walked = || edges.iter().zip(&access).filter(|(_, access)| **access != Access::Closed);
+        let mut length_m = vec![0.0; nodes];
+        for (edge, _) in walked() {
+            length_m[pieces.whole[edge.from.index()] as usize] += edge.street_m();
         }
         let way = |(edge, access): (&Edge, &Access)| match access {
             Access::Public if pieces.is_main(edge) => Way::Public,
@@ -92,13 +93,13 @@ impl Classes {
         let ways: Vec<Way> = edges.iter().zip(&access).map(way).collect();
         // The first of equally long ones, in the order of edges.
         let mut largest = u32::MAX;
-        for (edge, _) in edges.iter().zip(&access).filter(|(_, access)| **access != Access::Closed) {
+        for (edge, _) in walked() {
             let part = pieces.whole[edge.from.index()];
-            if largest == u32::MAX || parts[part as usize].length_m > parts[largest as usize].length_m {
+            if largest == u32::MAX || length_m[part as usize] > length_m[largest as usize] {
                 largest = part;
             }
         }
-        let is_island = |part: u32| part != largest && parts[part as usize].length_m < island_m;
+        let is_island = |part: u32| part != largest && length_m[part as usize] < island_m;
         let snappable = |(edge, access): (&Edge, &Access)| {
             *access != Access::Closed && edge.is_street() && !is_island(pieces.whole[edge.from.index()])
         };
@@ -107,9 +108,8 @@ impl Classes {
             has_destination: ways.contains(&Way::Destination),
             ways,
         };
-        let told = parts.iter().zip(0..).filter(|(part, _)| part.first.is_some());
-        let told = told.map(|(part, i)| Component { is_island: is_island(i), ..*part }).collect();
-        (out, told)
+        let is_island = (0..nodes as u32).map(is_island).collect();
+        (out, Components { of_node: pieces.whole, length_m, is_island })
     }
 
     pub(crate) fn way(&self, edge: EdgeId) -> Way {
@@ -154,8 +154,11 @@ impl Pieces {
             }
             union.into_labeling()
         };
-        let whole = joined(Access::Destination);
-        let public = if access.contains(&Access::Destination) { joined(Access::Public) } else { whole.clone() };
+        let (whole, public) = rayon::join(
+            || joined(Access::Destination),
+            || access.contains(&Access::Destination).then(|| joined(Access::Public)),
+        );
+        let public = public.unwrap_or_else(|| whole.clone());
         let open = || edges.iter().zip(access).filter(|(_, access)| **access == Access::Public).map(|(edge, _)| edge);
         let mut metres = vec![-1.0_f64; nodes];
         for edge in open() {
@@ -195,28 +198,11 @@ impl Pieces {
     }
 }
 
-/// Streets that hang together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Component {
-    pub(crate) length_m: f64,
-    /// The edge whose way has the smallest id.
-    pub(crate) first: Option<(i64, usize)>,
-    pub(crate) is_island: bool,
-}
-
-impl Component {
-    fn add(&mut self, edge: &Edge, number: usize) {
-        self.length_m += edge.street_m();
-        if edge.gate.is_none() && self.first.is_none_or(|(way, _)| edge.way < way) {
-            self.first = Some((edge.way, number));
-        }
-    }
-
-    /// What a report says of it.
-    pub(crate) fn island(&self, edges: &[Edge], at: impl Fn(&Edge) -> crate::geometry::Point) -> Option<Island> {
-        let (way, edge) = self.first?;
-        Some(Island { at: at(&edges[edge]), length_m: self.length_m, way })
-    }
+/// Streets that hang together, by the number that each of their nodes has; other numbers mean nothing.
+pub(crate) struct Components {
+    pub(crate) of_node: Vec<u32>,
+    pub(crate) length_m: Vec<f64>,
+    pub(crate) is_island: Vec<bool>,
 }
 
 /// A direction along an edge.
@@ -277,12 +263,17 @@ impl Weights {
         let paces = Paces::of(profile);
         let is_open = |i: usize| paces.of_edge(&edges[i]).iter().any(Option::is_some);
         let closes = (0..edges.len()).any(|i| !is_open(i));
-        let classes = if closes || opened != Opened::None {
-            let island_m = network.options().island_m;
-            Arc::new(Classes::new(edges, network.node_count(), island_m, opened, is_open).0)
-        } else {
-            Arc::clone(network.classes())
-        };
+        let (classes, floor) = rayon::join(
+            || {
+                if closes || opened != Opened::None {
+                    let island_m = network.options().island_m;
+                    Arc::new(Classes::new(edges, network.node_count(), island_m, opened, is_open).0)
+                } else {
+                    Arc::clone(network.classes())
+                }
+            },
+            || closes.then(|| Box::new(Self::new(network, &Profile::plain(profile.speed), opened))),
+        );
         let per_metre = 3.6 / profile.speed.kmh();
         let mut times = Vec::with_capacity(edges.len() * 2);
         for (i, edge) in edges.iter().enumerate() {
@@ -301,7 +292,6 @@ impl Weights {
             let [there, back] = paces.of_edge(edge);
             times.extend([walk(there, edge.forward), walk(back, edge.backward)]);
         }
-        let floor = closes.then(|| Box::new(Self::new(network, &Profile::plain(profile.speed), opened)));
         let opens_islands = opened != Opened::None && classes.snaps_beyond(network.classes());
         Self { profile: profile.clone(), times, classes, floor, opened, opens_islands }
     }

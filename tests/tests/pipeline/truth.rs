@@ -134,7 +134,10 @@ impl City {
         }
         eprintln!("{} points compared, {routes} of them with a route, {thinned} across a thinned square", chosen.len());
         assert!(wrong.is_empty(), "{} points differ:\n{}", wrong.len(), wrong.join("\n"));
-        assert!(thinned as f64 <= chosen.len() as f64 * MOST_THINNED_SHARE, "{thinned} walks are longer than they need be");
+        assert!(
+            thinned as f64 <= chosen.len() as f64 * MOST_THINNED_SHARE,
+            "{thinned} walks are longer than they need be"
+        );
         assert!(routes * 2 > chosen.len(), "too few routes to prove anything");
     }
 }

@@ -7,7 +7,7 @@ use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::sight_lines;
 use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
 use crate::time::WalkTime;
-use crate::weights::{Classes, Direction, Opened, arc};
+use crate::weights::{Classes, Components, Direction, Opened, arc};
 use petgraph::graph::DiGraph;
 use petgraph::unionfind::UnionFind;
 use rayon::prelude::*;
@@ -53,15 +53,7 @@ impl Network {
         );
         report.nodes = first_incoming.len() - 1;
         report.edges = edges.len();
-        let at = |edge: &Edge| vertices[edge.vertices.start as usize].at;
-        for component in components {
-            if component.is_island {
-                report.islands.extend(component.island(&edges, at));
-            } else {
-                report.components += 1;
-                report.length_m += component.length_m;
-            }
-        }
+        components_told(&edges, &vertices, &components, &mut report);
         report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
         let classes = Arc::new(classes);
         let network =
@@ -353,6 +345,27 @@ fn set_gates(
     }
     pieces.push(links);
     (gates, walls)
+}
+
+/// Tells of the components of a network, island or not.
+fn components_told(edges: &[Edge], vertices: &[Vertex], components: &Components, report: &mut NetworkReport) {
+    let mut first: BTreeMap<u32, &Edge> = BTreeMap::new();
+    for edge in edges.iter().filter(|edge| edge.gate.is_none()) {
+        let known = first.entry(components.of_node[edge.from.index()]).or_insert(edge);
+        if edge.way < known.way {
+            *known = edge;
+        }
+    }
+    for (component, edge) in first {
+        let length_m = components.length_m[component as usize];
+        if components.is_island[component as usize] {
+            let at = vertices[edge.vertices.start as usize].at;
+            report.islands.push(Island { at, length_m, way: edge.way });
+        } else {
+            report.components += 1;
+            report.length_m += length_m;
+        }
+    }
 }
 
 /// Which edges stay: those of components that are large enough, or would be if every gate were open. The others are told as
