@@ -623,8 +623,14 @@ def census(city: Path, world: Map, valhalla: Valhalla, osrm: Osrm, workers) -> d
     def barrier_asked(job: tuple) -> tuple:
         (node, way, straight), (a, b), own = job
         passes = lambda m: "no" if m is None or m > straight * 1.1 + 2 else "yes"
-        found = [engine.route(a, b) for engine in (valhalla, osrm)]
-        verdicts = [passes(own["street_m"])] + [passes(f and f["metres"]) for f in found]
+
+        def engine_passes(engine: Engine) -> str:
+            if max(engine.snap(a), engine.snap(b)) > 0.5:
+                return "-"  # doesn't walk this way at all
+            found = engine.route(a, b)
+            return passes(found and found["metres"])
+
+        verdicts = [passes(own["street_m"]), engine_passes(valhalla), engine_passes(osrm)]
         way_tags = suspicious_way(world.way_tags[way])
         label = suspicious_node(world.node_tags[node]) + (f" (on a way with {', '.join(way_tags)})" if way_tags else "")
         return (label, *verdicts), node
@@ -714,10 +720,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--points", type=int, default=2_000, help="places to judge (0: none)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tolerance", type=float, default=2.0, metavar="M", help="farther off an engine's snap is elsewhere")
+    parser.add_argument("--tolerance", type=float, default=0.5, metavar="M", help="farther off an engine's snap is elsewhere")
     parser.add_argument("--outlines", action="store_true", help="engines walk around pedestrian areas, not across")
     parser.add_argument("--census", action="store_true", help="also ask of every way and barrier who may walk there")
-    parser.add_argument("--pair", nargs=2, action="append", metavar="LON,LAT", help="compare this pair alone")
+    parser.add_argument("--pair", action="append", metavar="LON,LAT:LON,LAT", help="walk this pair alone: --pair=…")
     options = parser.parse_args()
     engines_folder = prepare()
 
@@ -732,7 +738,7 @@ def main() -> None:
 
     request = {"seed": options.seed, "pairs": options.pairs, "points": options.points}
     if options.pair:
-        request |= {"given": [[[float(x) for x in end.split(",")] for end in pair] for pair in options.pair], "points": 0}
+        request |= {"given": [[[float(x) for x in end.split(",")] for end in pair.split(":")] for pair in options.pair], "points": 0}
     walks = ours(city, request)
 
     running, sockets = [], tempfile.mkdtemp(prefix="agreement")  # a socket's path must be short
