@@ -15,6 +15,11 @@ bless:
     cargo run -p carecircle-tests --example draw-demo-town
     BLESS=1 cargo test -p carecircle-tests --test pipeline
 
+# Compares walks with Valhalla and OSRM on the same extract: agreement/README.md.
+agreement CITY *ARGS:
+    cargo build --release -p carecircle-tests --example agreement-walks
+    python3 agreement/agreement.py {{CITY}} {{ARGS}}
+
 bench:
     cargo bench -p carecircle-benches
 
