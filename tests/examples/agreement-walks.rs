@@ -4,11 +4,12 @@
 //! `agreement-walks CITY.osm.pbf < request.json > walks.json`; [`Request`] and [`Answer`] say what is in them.
 
 use carecircle_core::geometry::{LonLat, Point};
-use carecircle_core::network::{Edge, EdgeId, Network, NetworkOptions, NodeId, Snap, Weights};
+use carecircle_core::network::{EdgeId, Network, NetworkOptions, NodeId, Snap};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Sweep};
-use carecircle_core::street::{Access, StreetClass};
-use carecircle_core::time::WalkTime;
+use carecircle_core::street::Access;
+use carecircle_core::time::{Speed, WalkTime};
+use carecircle_core::weights::{Direction, Way, Weights};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -67,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     let city = City { weights: weigh(&network), network };
     let mut dice = Dice(request.seed);
-    let streets = PublicStreets::of(&city.network);
+    let streets = PublicStreets::of(&city);
 
     let pairs: Vec<[Snap; 2]> = if request.given.is_empty() {
         (0..request.pairs).filter_map(|_| city.draw_pair(&streets, &request, &mut dice)).collect()
@@ -81,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .facilities
         .iter()
         .filter_map(|f| Some((f.id.clone(), city.snap(f.at)?)))
-        .filter(|(_, snap)| city.network.edge(snap.edge).access == Access::Public)
+        .filter(|(_, snap)| city.is_public(snap.edge))
         .collect();
     let from_map = facilities.len() >= ENOUGH_FACILITIES;
     if !from_map {
@@ -111,12 +112,13 @@ fn access_name(access: Access) -> &'static str {
     match access {
         Access::Public => "yes",
         Access::Destination => "destination",
+        Access::Closed => "no",
     }
 }
 
 /// The profile `plain`: one speed, nothing costs extra. Metres are its seconds times its speed.
 fn weigh(network: &Network) -> Weights {
-    network.weigh(&Profile::walk())
+    network.weigh(&Profile::plain(Speed::POLICY))
 }
 
 /// Walks from everywhere to one place.
@@ -149,6 +151,11 @@ impl City {
         self.snap(LonLat::from_degrees(lon, lat)?)
     }
 
+    /// Whether a comparison may begin on a street: nobody argues about who may walk there, and other engines know it.
+    fn is_public(&self, edge: EdgeId) -> bool {
+        self.weights.way(edge) == Way::Public && self.weights.is_snappable(edge) && !self.network.edge(edge).across
+    }
+
     fn degrees(&self, at: Point) -> [f64; 2] {
         let (lon, lat) = self.network.projection().unproject(at);
         [(lon * 1e7).round() / 1e7, (lat * 1e7).round() / 1e7]
@@ -164,7 +171,7 @@ impl City {
         let (sin, cos) = (std::f64::consts::TAU * dice.fraction()).sin_cos();
         let snap = self.network.snap(from + Point { x: cos * distance, y: sin * distance }, SNAP_WITHIN_M)?;
         let apart = (snap.at - from).x.hypot((snap.at - from).y);
-        let fits = is_public(self.network.edge(snap.edge)) && (metres[0]..=metres[1]).contains(&apart);
+        let fits = self.is_public(snap.edge) && (metres[0]..=metres[1]).contains(&apart);
         fits.then(|| on_street(snap))
     }
 
@@ -211,7 +218,8 @@ impl City {
         })
     }
 
-    /// The walk that a sweep to `end` found: from node to node, always along an edge that loses exactly its own time.
+    /// The walk that a sweep to `end` found, between places on public streets: from node to node, always along an edge that
+    /// loses exactly its own time.
     fn route(&self, sweep: &Sweep, start: &Snap, end: &Snap) -> Option<Vec<Leg>> {
         let network = &self.network;
         let total = time_from(self, sweep, start)?;
@@ -220,7 +228,7 @@ impl City {
         if start.edge == end.edge && self.leg_time(straight) == total {
             return Some(vec![straight]);
         }
-        let left = |node: NodeId| sweep.at_node(node).map_or(WalkTime::NEVER, |arrival| arrival.time);
+        let left = |node: NodeId| sweep.at_node(node, Way::Public).map_or(WalkTime::NEVER, |arrival| arrival.time);
         let out = [(first.from, 0.0, first.backward), (first.to, first.length_m, first.forward)];
         let (mut node, leg) = out.into_iter().find_map(|(node, to_m, open)| {
             let leg = Leg { edge: start.edge, from_m: start.along_m, to_m };
@@ -247,7 +255,10 @@ impl City {
                 let (id, next) = (*arc.weight(), NodeId(arc.target().index() as u32));
                 let edge = network.edge(id);
                 let whole = if edge.from == node && edge.forward { (0.0, edge.length_m) } else { (edge.length_m, 0.0) };
-                let fits = !seen.contains(&next) && self.weights.edge(id) + left(next) == left(node);
+                let direction = if whole.0 <= 0.0 { Direction::Forward } else { Direction::Backward };
+                let fits = self.weights.way(id) == Way::Public
+                    && !seen.contains(&next)
+                    && self.weights.edge(id, direction) + left(next) == left(node);
                 fits.then_some((next, Leg { edge: id, from_m: whole.0, to_m: whole.1 }))
             })?;
             legs.push(leg);
@@ -256,7 +267,7 @@ impl City {
     }
 
     fn leg_time(&self, leg: Leg) -> WalkTime {
-        self.weights.part(self.network.edge(leg.edge), (leg.to_m - leg.from_m).abs())
+        self.weights.part((leg.edge, self.network.edge(leg.edge)), leg.from_m, leg.to_m)
     }
 
     /// The bends of part of an edge, its ends included, in the direction that it is walked.
@@ -313,11 +324,6 @@ impl Leg {
     }
 }
 
-/// A street where a comparison may begin: nobody argues about who may walk there.
-fn is_public(edge: &Edge) -> bool {
-    edge.access == Access::Public && !matches!(edge.class, StreetClass::Ferry | StreetClass::Elevator)
-}
-
 /// The public streets, to draw places on them evenly by their length.
 struct PublicStreets {
     edges: Vec<EdgeId>,
@@ -326,9 +332,10 @@ struct PublicStreets {
 }
 
 impl PublicStreets {
-    fn of(network: &Network) -> Self {
+    fn of(city: &City) -> Self {
+        let network = &city.network;
         let ids = (0..network.edges().len() as u32).map(EdgeId);
-        let edges: Vec<EdgeId> = ids.filter(|&id| is_public(network.edge(id))).collect();
+        let edges: Vec<EdgeId> = ids.filter(|&id| city.is_public(id)).collect();
         let mut sum = 0.0;
         let add = |id: &EdgeId| {
             sum += network.edge(*id).length_m;
