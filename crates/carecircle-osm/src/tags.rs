@@ -383,8 +383,9 @@ pub(crate) fn spot(tags: &Tags) -> Spot {
                 | "stile"
         )
     );
-    let is_passage = barrier.is_some() || tags.get(Key::Entrance).is_some();
-    let access = match (permission(tags), tags.get(Key::Foot).or(tags.get(Key::Access))) {
+    let permitted = tags.get(Key::Foot).or(tags.get(Key::Access));
+    let is_passage = barrier.is_some() || (tags.get(Key::Entrance).is_some() && permitted.is_some());
+    let access = match (permission(tags), permitted) {
         _ if !is_passage => Access::Public,
         (Some(Permission::Granted(access @ (Access::Destination | Access::Closed))), _) => access,
         (_, Some("yes" | "permissive" | "designated" | "official" | "public")) => Access::Public,

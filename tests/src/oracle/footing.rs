@@ -200,7 +200,7 @@ mod tests {
             assert!(footing(&tags(&[path, ("foot", value)])).unwrap().private, "foot={value}");
             assert!(!footing(&tags(&[path, ("access", value), ("foot", "yes")])).unwrap().private, "foot wins");
         }
-        for value in ["yes", "permissive", "agricultural", "unknown"] {
+        for value in ["yes", "permissive", "unknown"] {
             assert!(!footing(&tags(&[path, ("access", value)])).unwrap().private, "access={value}");
         }
     }
@@ -236,7 +236,7 @@ mod tests {
             (&[("barrier", "gate"), ("locked", "yes"), ("foot", "yes")], Open),
             (&[("barrier", "gate"), ("locked", "yes"), ("access", "public")], Open),
             (&[("barrier", "gate"), ("locked", "yes"), ("access", "residents")], Private),
-            (&[("barrier", "gate"), ("locked", "yes"), ("access", "forestry")], Closed),
+            (&[("barrier", "gate"), ("locked", "yes"), ("access", "forestry")], Private),
             (&[("barrier", "gate"), ("access", "no")], Closed),
             (&[("barrier", "gate"), ("access", "no"), ("foot", "permit")], Private),
             (&[("barrier", "gate"), ("access", "private"), ("foot", "designated")], Open),

@@ -167,8 +167,9 @@ fn a_lift_takes_its_time_once_as_a_node_and_as_a_way() {
     let plain = Oracle::new(&way, Rules { lift_s: 0.0, ..METRE_PER_SECOND });
     assert_eq!(walk(&plain, at(100.0, 0.0), at(900.0, 0.0)), Some(800.0));
     // A way of several pieces takes the time once, and a dead end at a lift takes none.
-    let long = draw(&nodes, &[(10, &[1, 2], ROAD), (11, &[2, 3, 4], LIFT)]);
-    assert_eq!(walk(&long, at(600.0, 0.0), at(1200.0, 0.0)), Some(690.0));
+    let beyond = [&nodes[..], &[(5, 1400.0, 0.0)]].concat();
+    let long = draw(&beyond, &[(10, &[1, 2], ROAD), (11, &[2, 3, 4], LIFT), (12, &[4, 5], ROAD)]);
+    assert_eq!(walk(&long, at(600.0, 0.0), at(1300.0, 0.0)), Some(790.0));
     let end = map(&nodes, &street).with_node_tags(4, LIFT).streets();
     assert_eq!(walk(&end, at(100.0, 0.0), at(1200.0, 0.0)), Some(1100.0));
     let closed: Tags = &[("highway", "elevator"), ("barrier", "gate"), ("foot", "no")];
