@@ -5,6 +5,7 @@
 mod gates;
 mod golden;
 mod hostile;
+mod profiles;
 mod streets;
 mod truth;
 mod verdicts;
