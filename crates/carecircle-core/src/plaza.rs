@@ -6,13 +6,13 @@
 
 use crate::geometry::Point;
 
-/// From this many entries and corners on, lines are left out where others make a way that is hardly longer.
-const THINNED_FROM: usize = 12;
+/// Where there are more lines than this, those are left out beside which others make a way that is hardly longer. It takes
+/// 65 entries that all see each other; most squares have a few dozen lines, the largest of Helsinki's 1,600.
+const MOST_LINES: usize = 2_000;
 /// Hardly longer: by one percent.
 const STRETCH: f64 = 1.01;
-/// Of more entries and corners than this, some are passed over.
-const MOST_CORNERS: usize = 120;
-/// Comparisons of a line with a side of the outline that one square may cost.
+/// Comparisons of a line with a side of the outline that one square may cost: those of 180 entries and corners. Of more,
+/// some are passed over.
 const MOST_COMPARISONS: usize = 3_000_000;
 
 /// The lines across a square, as pairs of the indices that `rings` hold. Sides of the outline are not among them.
@@ -36,7 +36,7 @@ pub(crate) fn sight_lines(rings: &[&[u32]], plan: &[Point], is_entry: impl Fn(u3
             }
         }
     }
-    if corners.len() > THINNED_FROM {
+    if lines.len() > MOST_LINES {
         lines = thinned(lines, &corners, plan);
     }
     lines.into_iter().map(|(i, j)| (corners[i].place, corners[j].place)).collect()
@@ -106,7 +106,7 @@ fn corners(rings: &[&[u32]], sides: &[Side], plan: &[Point], is_entry: impl Fn(u
             }
         }
     }
-    let affordable = (2 * MOST_COMPARISONS / sides.len().max(1)).isqrt().min(MOST_CORNERS);
+    let affordable = (2 * MOST_COMPARISONS / sides.len().max(1)).isqrt();
     if entries.len() > affordable {
         let (all, mut number) = (entries.len(), 0);
         entries.retain(|_| {
@@ -179,16 +179,28 @@ fn thinned(mut lines: Vec<(usize, usize)>, corners: &[Corner], plan: &[Point]) -
     lines.sort_by(|a, b| length(a).total_cmp(&length(b)).then(a.cmp(b)));
     let mut shortest = vec![f64::INFINITY; n * n];
     (0..n).for_each(|i| shortest[i * n + i] = 0.0);
+    let (mut before, mut beyond) = (Vec::with_capacity(n), Vec::with_capacity(n));
     lines.retain(|line| {
         let (length, &(i, j)) = (length(line), line);
         if shortest[i * n + j] <= STRETCH * length {
             return false;
         }
+        // A way gets shorter only from a place that the line brings nearer to `j` to one that it brings nearer to `i`.
+        before.clear();
+        beyond.clear();
         for u in 0..n {
-            let (to_i, to_j) = (shortest[u * n + i] + length, shortest[u * n + j] + length);
-            for v in 0..n {
-                let through = (to_i + shortest[j * n + v]).min(to_j + shortest[i * n + v]);
-                shortest[u * n + v] = shortest[u * n + v].min(through);
+            let (to_i, to_j) = (shortest[u * n + i], shortest[u * n + j]);
+            if to_i + length < to_j {
+                before.push((u, to_i + length));
+            } else if to_j + length < to_i {
+                beyond.push((u, to_j));
+            }
+        }
+        for &(u, to_j) in &before {
+            for &(v, from_j) in &beyond {
+                let way = shortest[u * n + v].min(to_j + from_j);
+                shortest[u * n + v] = way;
+                shortest[v * n + u] = way;
             }
         }
         true
@@ -241,15 +253,53 @@ mod tests {
         }
     }
 
+    /// `n` places on an ellipse.
+    fn round(n: u32, half_width: f64, half_height: f64) -> Vec<(f64, f64)> {
+        let angle = |i: u32| std::f64::consts::TAU * f64::from(i) / f64::from(n);
+        (0..n).map(|i| (half_width * angle(i).cos(), half_height * angle(i).sin())).collect()
+    }
+
     #[test]
-    fn a_hundred_entries_cost_few_lines_and_hardly_any_detour() {
+    fn a_fountain_of_many_small_bends_is_walked_round() {
+        let fountain = 150;
+        let mut places = round(fountain, 20.0, 20.0);
+        places.extend([(-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0)]);
+        let hole: Vec<u32> = (0..fountain).collect();
+        let outer: Vec<u32> = (fountain..fountain + 4).collect();
+        let plan = plan(&places);
+        let lines = sight_lines(&[&outer, &hole], &plan, |p| p >= fountain);
+        let sides = (0..fountain).map(|i| (i, (i + 1) % fountain));
+        let way = shortest(lines.into_iter().chain(sides), &plan, fountain, fountain + 2);
+        // Two tangents and the arc between them.
+        let apart = 5_000.0_f64.sqrt();
+        let truth = 2.0 * (apart * apart - 400.0).sqrt() + 20.0 * (std::f64::consts::PI - 2.0 * (20.0 / apart).acos());
+        assert!((way / truth - 1.0).abs() < 1e-3, "{way} m, not {truth} m");
+    }
+
+    /// Metres along lines from one place to another.
+    fn shortest(lines: impl Iterator<Item = (u32, u32)>, plan: &[Point], from: u32, to: u32) -> f64 {
+        let mut graph = petgraph::graph::UnGraph::<(), f64>::new_undirected();
+        let nodes: Vec<_> = plan.iter().map(|_| graph.add_node(())).collect();
+        for (a, b) in lines {
+            let way = plan[b as usize] - plan[a as usize];
+            graph.add_edge(nodes[a as usize], nodes[b as usize], way.x.hypot(way.y));
+        }
+        let found = petgraph::algo::dijkstra(&graph, nodes[from as usize], None, |e| *e.weight());
+        found[&nodes[to as usize]]
+    }
+
+    #[test]
+    fn sixty_entries_have_all_their_lines() {
+        let n = 60_u32;
+        let ring: Vec<u32> = (0..n).collect();
+        let lines = sight_lines(&[&ring], &plan(&round(n, 150.0, 90.0)), |_| true);
+        assert_eq!(lines.len(), (n * (n - 3) / 2) as usize, "from each to each but its neighbours");
+    }
+
+    #[test]
+    fn a_hundred_entries_cost_fewer_lines_and_hardly_any_detour() {
         let n = 100_u32;
-        let places: Vec<(f64, f64)> = (0..n)
-            .map(|i| {
-                let angle = std::f64::consts::TAU * f64::from(i) / f64::from(n);
-                (150.0 * angle.cos(), 90.0 * angle.sin())
-            })
-            .collect();
+        let places = round(n, 150.0, 90.0);
         let plan = plan(&places);
         let ring: Vec<u32> = (0..n).collect();
         let lines = sight_lines(&[&ring], &plan, |_| true);

@@ -1,7 +1,7 @@
 //! Towns full of gates: walks against the oracle, and what opening a gate does against opening it on the map.
 
 use carecircle_core::coverage::{Coverage, Reason};
-use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::network::{Edge, Network, NetworkOptions};
 use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Passage;
@@ -53,7 +53,7 @@ fn what_if_is_the_truth(seed: u64, policy: &Policy) -> (usize, usize) {
     let network = study.network();
     let coverage = study.check(policy);
     let before = shares(&coverage);
-    let passages: BTreeSet<Passage> = network.edges().iter().filter_map(|edge| edge.passage()).collect();
+    let passages: BTreeSet<Passage> = network.edges().iter().filter_map(Edge::passage).collect();
     let mut best = before.clone();
     for passage in &passages {
         let truth = self::study(&opened(&town, network, *passage)).check(policy);
