@@ -9,7 +9,7 @@ use crate::weights::{Opened, Passage, Weights};
 use geo::Coord;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gate belongs to an outline that passes it this near, metres: a node of the outline itself, but for rounding.
 const ON_OUTLINE_M: f64 = 1.0;
@@ -17,6 +17,15 @@ const ON_OUTLINE_M: f64 = 1.0;
 /// Land larger than this is a quarter of a town, whose few gates don't close it: 50 hectares, more than the largest
 /// compounds hold.
 const LARGEST_COMPOUND_M2: f64 = 500_000.0;
+
+/// An outline of more corners than this is looked at no closer: grounds and compounds have a few dozen.
+const MOST_SIDES: usize = 1_000;
+/// From a home in a compound so many gates are tried, the nearest.
+const MOST_GATES: usize = 16;
+/// A facility is entered at so many places at most; a school has a handful.
+const MOST_ENTRANCES: usize = 200;
+/// Pieces of street compared with sides of one outline, at most.
+const MOST_CROSSINGS_TRIED: usize = 5_000_000;
 
 /// Where a walk leaves the streets.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +74,8 @@ pub(crate) struct Doors {
 pub(crate) struct MapDoors {
     tree: RTree<GeomWithData<[f64; 2], usize>>,
     doors: Vec<MapDoor>,
+    /// Places on streets where nobody passes: walls, and gates by their index into the network's.
+    closed: RTree<GeomWithData<[f64; 2], Option<u32>>>,
 }
 
 /// A gate or entrance of a map.
@@ -79,13 +90,10 @@ struct MapDoor {
 impl MapDoors {
     pub(crate) fn new(places: &Places, network: &Network) -> Self {
         let key = |at: Point| [at.x.to_bits(), at.y.to_bits()];
-        let closed: BTreeMap<[u64; 2], u32> = network
-            .gates()
-            .iter()
-            .zip(0..)
-            .filter(|(g, _)| g.access == Access::Closed)
-            .map(|(g, i)| (key(g.at), i))
-            .collect();
+        let closed_gates = || network.gates().iter().zip(0_u32..).filter(|(g, _)| g.access == Access::Closed);
+        let closed: BTreeMap<[u64; 2], u32> = closed_gates().map(|(g, i)| (key(g.at), i)).collect();
+        let walls = network.walls().iter().map(|at| GeomWithData::new([at.x, at.y], None));
+        let shut = closed_gates().map(|(g, i)| GeomWithData::new([g.at.x, g.at.y], Some(i))).chain(walls);
         let door = |door: &place::Door| {
             let at = network.projection().project(door.at);
             let closed = closed.get(&key(at)).copied().filter(|_| door.is_closed);
@@ -94,7 +102,8 @@ impl MapDoors {
         };
         let doors: Vec<MapDoor> = places.doors.iter().map(door).collect();
         let place = |(i, door): (usize, &MapDoor)| GeomWithData::new([door.entrance.at.x, door.entrance.at.y], i);
-        Self { tree: RTree::bulk_load(doors.iter().enumerate().map(place).collect()), doors }
+        let tree = RTree::bulk_load(doors.iter().enumerate().map(place).collect());
+        Self { tree, doors, closed: RTree::bulk_load(shut.collect()) }
     }
 
     /// The doors on an outline, in the order of the map.
@@ -127,7 +136,7 @@ impl Doors {
     /// Compounds are those of `shapes` that have a gate on their outline.
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a Shape>, map: &MapDoors, snap_m: f64) -> Self {
         let compounds: Vec<Compound> = shapes
-            .filter(|shape| polygon::area_m2(shape) <= LARGEST_COMPOUND_M2)
+            .filter(|shape| polygon::area_m2(shape) <= LARGEST_COMPOUND_M2 && sides(shape).count() <= MOST_SIDES)
             .filter_map(|shape| {
                 let on_outline = map.on_outline(shape).into_iter();
                 let gates: Vec<Entrance> =
@@ -166,22 +175,26 @@ impl Doors {
             let area = |i: &usize| polygon::area_m2(&self.compounds[*i].shape);
             area(a).total_cmp(&area(b)).then(a.cmp(b))
         });
-        let Some(compound) = smallest.map(|i| &self.compounds[i]) else {
+        let Some(smallest) = smallest else {
             return self.of_place(network, weights, at).into_iter().collect();
         };
+        let compound = &self.compounds[smallest];
         let inside = |snap: &Snap| {
+            // A street on the outline is inside too: a step from it towards the home is.
+            let way = at - snap.at;
+            let step = (ON_OUTLINE_M / way.x.hypot(way.y)).min(1.0);
             weights.is_snappable(snap.edge)
-                && (polygon::contains(&compound.shape, snap.at) || is_on_outline(&compound.shape, snap.at))
+                && (self.index.holds(smallest, snap.at) || self.index.holds(smallest, snap.at + way * step))
         };
         if let Some(snap) = network.snap_where(at, self.snap_m, inside) {
             return vec![Door::new(at, 0.0, snap)];
         }
         let scale = network.projection().scale_at(at);
-        let by_gate = |gate: &Entrance| {
-            let beyond_m = (gate.at.x - at.x).hypot(gate.at.y - at.y) / scale;
-            self.of_entrance(network, weights, gate.at, beyond_m)
-        };
-        compound.gates.iter().filter(|gate| is_open(gate)).flat_map(by_gate).collect()
+        let away_m = |gate: &Entrance| (gate.at.x - at.x).hypot(gate.at.y - at.y) / scale;
+        let mut gates: Vec<&Entrance> = compound.gates.iter().filter(|gate| is_open(gate)).collect();
+        gates.sort_by(|a, b| away_m(a).total_cmp(&away_m(b)));
+        gates.truncate(MOST_GATES);
+        gates.into_iter().flat_map(|gate| self.of_entrance(network, weights, gate.at, away_m(gate))).collect()
     }
 
     /// Where walks to a facility end: at its entrances, else where it stands.
@@ -209,48 +222,78 @@ impl Doors {
         let is_there = |edge: &EdgeId| weights.is_snappable(*edge);
         let mut here: Vec<EdgeId> = network.edges_near(nearest.at, nearest.at).filter(is_there).collect();
         here.sort_unstable();
-        let equally_near = |edge: EdgeId| {
-            let snap = network.nearest_on_edge(edge, nearest.at);
-            (snap.offset_m < 1e-3).then_some(Snap { offset_m: nearest.offset_m, ..snap })
-        };
-        let mut snaps: Vec<Snap> = here.into_iter().filter_map(equally_near).collect();
-        if snaps.is_empty() {
-            snaps.push(nearest);
+        let mut doors = Vec::new();
+        let mut ends = BTreeSet::new();
+        for id in here {
+            let snap = network.nearest_on_edge(id, nearest.at);
+            let edge = network.edge(id);
+            // Of streets of a kind that end at one node it is all the same which one is taken.
+            let end = match snap.along_m {
+                along_m if along_m <= 0.0 => Some(edge.from),
+                along_m if along_m >= edge.length_m => Some(edge.to),
+                _ => None,
+            };
+            let is_new = end.is_none_or(|node| ends.insert((node, weights.way(id))));
+            if snap.offset_m < 1e-3 && is_new && doors.len() < MOST_GATES {
+                doors.push(Door::new(at, beyond_m, Snap { offset_m: nearest.offset_m, ..snap }));
+            }
         }
-        snaps.into_iter().map(|snap| Door::new(at, beyond_m, snap)).collect()
+        if doors.is_empty() {
+            doors.push(Door::new(at, beyond_m, nearest));
+        }
+        doors
     }
 }
 
 /// The entrances of some grounds: gates and entrances on the outline, and where streets cross it or lead up to it; not where
 /// nobody passes.
 pub(crate) fn entrances(network: &Network, map: &MapDoors, grounds: &Shape) -> Vec<Entrance> {
+    if sides(grounds).count() > MOST_SIDES {
+        return Vec::new();
+    }
     let on_outline = map.on_outline(grounds);
-    let mut found: Vec<Entrance> = on_outline.iter().filter(|d| !d.is_shut).map(|d| d.entrance).collect();
+    let mut found: Vec<Entrance> = Vec::new();
+    for entrance in on_outline.iter().filter(|d| !d.is_shut).map(|d| d.entrance) {
+        if found.len() < MOST_ENTRANCES && !found.contains(&entrance) {
+            found.push(entrance);
+        }
+    }
     let Some(bounds) = polygon::bounds(grounds) else { return found };
     let (low, high) = (bounds.min(), bounds.max());
-    let is_near_box = |p: &Point| (low.x - ON_OUTLINE_M..=high.x + ON_OUTLINE_M).contains(&p.x);
-    let walls: Vec<Point> = network.walls().iter().copied().filter(is_near_box).collect();
-    let closed: Vec<(u32, Point)> = network
-        .gates()
-        .iter()
-        .zip(0..)
-        .filter(|(gate, _)| gate.access == Access::Closed && is_near_box(&gate.at))
-        .map(|(gate, i)| (i, gate.at))
-        .collect();
     let shut: Vec<Point> = on_outline.iter().filter(|d| d.is_shut).map(|d| d.entrance.at).collect();
-    let mut edges: Vec<EdgeId> = network.edges_near(low, high).filter(|edge| !network.edge(*edge).across).collect();
+    let pieces = |id: EdgeId| {
+        let bends = network.geometry(id).map(|(at, _)| at);
+        let is_beside = |(a, b): &(Point, Point)| {
+            a.x.max(b.x) < low.x || a.x.min(b.x) > high.x || a.y.max(b.y) < low.y || a.y.min(b.y) > high.y
+        };
+        bends.clone().zip(bends.skip(1)).filter(move |piece| !is_beside(piece))
+    };
+    let comes_near = |edge: &EdgeId| !network.edge(*edge).across && pieces(*edge).next().is_some();
+    let mut edges: Vec<EdgeId> = network.edges_near(low, high).filter(comes_near).collect();
     edges.sort_unstable();
+    let sides: Vec<(Point, Point)> = sides(grounds).collect();
+    let mut tried = 0;
     for id in edges {
-        let line: Vec<Point> = network.geometry(id).map(|(at, _)| at).collect();
-        for piece in line.windows(2) {
-            for side in sides(grounds) {
-                let Some(at) = meeting((piece[0], piece[1]), side) else { continue };
-                let is_near = |p: &Point| (p.x - at.x).hypot(p.y - at.y) <= ON_OUTLINE_M;
-                let is_known = found.iter().any(|entrance| is_near(&entrance.at));
-                if !is_known && !walls.iter().chain(&shut).any(is_near) {
-                    let gate = closed.iter().find(|(_, at)| is_near(at)).map(|(gate, _)| *gate);
-                    found.push(Entrance { at, closed: gate });
-                }
+        tried += pieces(id).count() * sides.len();
+        if tried > MOST_CROSSINGS_TRIED {
+            break;
+        }
+        let meetings = |piece| sides.iter().filter_map(move |side| meeting(piece, *side));
+        for at in pieces(id).flat_map(meetings) {
+            let is_near = |p: &Point| (p.x - at.x).hypot(p.y - at.y) <= ON_OUTLINE_M;
+            if found.len() >= MOST_ENTRANCES || found.iter().any(|entrance| is_near(&entrance.at)) {
+                continue;
+            }
+            let around = [[at.x - ON_OUTLINE_M, at.y - ON_OUTLINE_M], [at.x + ON_OUTLINE_M, at.y + ON_OUTLINE_M]];
+            let closed = map.closed.locate_in_envelope(AABB::from_corners(around[0], around[1]));
+            let mut closed: Vec<Option<u32>> = closed
+                .filter(|place| is_near(&Coord { x: place.geom()[0], y: place.geom()[1] }))
+                .map(|place| place.data)
+                .collect();
+            // A wall before a gate: what could not be opened decides.
+            closed.sort_unstable();
+            if closed.first() != Some(&None) && !shut.iter().any(is_near) {
+                found.push(Entrance { at, closed: closed.first().copied().flatten() });
             }
         }
     }

@@ -183,7 +183,7 @@ pub struct NetworkReport {
 impl NetworkReport {
     /// Metres of street on all islands.
     pub fn islands_m(&self) -> f64 {
-        self.islands.iter().map(|i| i.length_m).sum()
+        self.islands.iter().fold(0.0, |sum, island| sum + island.length_m)
     }
 }
 

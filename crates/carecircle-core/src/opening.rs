@@ -4,13 +4,14 @@
 //! anybody; the others are passed over because nobody who is outside the limit today could reach a facility in time by way
 //! of them, even if all were open.
 
-use crate::coverage::{Coverage, Reason, covered_share, origins, walks};
+use crate::coverage::{Coverage, covered_share, origins, walks};
 use crate::network::{EdgeId, Snap};
 use crate::policy::Policy;
 use crate::search::{Search, Sweep};
 use crate::study::Study;
 use crate::weights::{Opened, Paces, Passage, Pieces, accesses, passages};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// What opening one passage does to the city.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,13 +24,17 @@ pub struct Opening {
     pub shares: Vec<(usize, f64)>,
 }
 
+/// So many passages are opened in turn: a city has some dozens that could matter.
+pub const MOST_OPENED: usize = 2_000;
+
 /// What opening passages one at a time does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Openings {
     /// Passages that gain a child at least in part, the one with the most first.
     pub passages: Vec<Opening>,
-    /// For each block whose reason is [`Reason::Gate`], in the order of the study's blocks, the passage that covers most
-    /// of it, as an index into `passages`.
+    /// Passages that might help and were not tried: of more than [`MOST_OPENED`] those that the fewest homes could use.
+    pub untried: usize,
+    /// For each gap, in the order of the study's blocks, the passage that covers most of it, as an index into `passages`.
     pub best: Vec<Option<usize>>,
 }
 
@@ -37,7 +42,7 @@ impl Study {
     /// Opens each gate and private way in turn.
     pub(crate) fn open_each(&self, policy: &Policy, coverage: &Coverage) -> Openings {
         let blocks = &self.demand().blocks;
-        let mut out = Openings { passages: Vec::new(), best: vec![None; blocks.len()] };
+        let mut out = Openings { best: vec![None; blocks.len()], ..Openings::default() };
         let limit = policy.limit();
         let counts = |i: usize| coverage.eligible[i];
         let today: Vec<f64> = coverage.verdicts.iter().map(|v| v.covered_share).collect();
@@ -54,7 +59,9 @@ impl Study {
             }
             opening
         };
-        let promising = self.promising(policy, coverage, &counts);
+        let mut promising = self.promising(policy, coverage, &counts);
+        out.untried = promising.len().saturating_sub(MOST_OPENED);
+        promising.truncate(MOST_OPENED);
         out.passages = promising
             .into_par_iter()
             .map(open)
@@ -63,7 +70,7 @@ impl Study {
         out.passages.sort_by(|a, b| b.children.total_cmp(&a.children).then(a.passage.cmp(&b.passage)));
         for (number, opening) in out.passages.iter().enumerate() {
             for &(i, share) in &opening.shares {
-                let is_gap = coverage.verdicts[i].reason == Some(Reason::Gate);
+                let is_gap = coverage.verdicts[i].reason.is_some();
                 let best =
                     out.best[i].map_or(today[i], |best: usize| out.passages[best].share_of(i).unwrap_or(today[i]));
                 // Of passages that cover equally much, the one that gains the city most.
@@ -76,8 +83,8 @@ impl Study {
     }
 
     /// The passages that can matter: those by which a point outside the limit would be within it when all are open, and
-    /// those that could change which streets are public elsewhere, join islands, or open doors. No other changes where
-    /// points snap.
+    /// those that could change which streets are public elsewhere, join islands, or open doors; first those that the most
+    /// homes could use. No other changes where points snap.
     fn promising(&self, policy: &Policy, coverage: &Coverage, counts: &(dyn Fn(usize) -> bool + Sync)) -> Vec<Passage> {
         let (network, limit) = (self.network(), policy.limit());
         let edges = network.edges();
@@ -97,7 +104,7 @@ impl Study {
         let matters = |search: &mut Search, passage: Passage, ids: &[EdgeId]| {
             let own: Vec<_> = ids.iter().map(|id| network.edge(*id)).collect();
             if pieces.may_change(&own) || self.doors_change_with(passage) {
-                return true;
+                return usize::MAX;
             }
             // From the ends of the passage on, as if they were facilities as far away as the facility is from there.
             let nodes = own.iter().flat_map(|edge| [edge.from, edge.to]);
@@ -105,16 +112,18 @@ impl Study {
                 nodes.filter_map(|node| Some((node, sweep.at_node(node, all.way(ids[0]))?.time))).collect::<Vec<_>>();
             search.run_from(network, all, &ends, limit);
             let on_it = |edge: EdgeId| ids.contains(&edge);
-            starts
-                .iter()
-                .any(|start| on_it(start.edge) || search.at(network, all, start).is_some_and(|time| time <= limit))
+            let is_near =
+                |start: &&Snap| on_it(start.edge) || search.at(network, all, start).is_some_and(|time| time <= limit);
+            starts.iter().filter(is_near).count()
         };
         let found: Vec<(Passage, Vec<EdgeId>)> = passages(edges).into_iter().collect();
-        found
+        let mut found: Vec<(usize, Passage)> = found
             .into_par_iter()
-            .map_init(Search::new, |search, (passage, ids)| matters(search, passage, &ids).then_some(passage))
-            .flatten()
-            .collect()
+            .map_init(Search::new, |search, (passage, ids)| (matters(search, passage, &ids), passage))
+            .filter(|(homes, _)| *homes > 0)
+            .collect();
+        found.sort_by_key(|(homes, passage)| (Reverse(*homes), *passage));
+        found.into_iter().map(|(_, passage)| passage).collect()
     }
 }
 

@@ -15,6 +15,15 @@ const STRETCH: f64 = 1.01;
 /// some are passed over.
 const MOST_COMPARISONS: usize = 3_000_000;
 
+/// No fewer comparisons than the lines across a square take.
+pub(crate) fn most_comparisons(rings: &[&[u32]], is_entry: impl Fn(u32) -> bool) -> usize {
+    let sides: usize = rings.iter().map(|ring| ring.len()).sum();
+    // At most every other place is a corner that pokes in; a triangle has none.
+    let entries = rings.iter().copied().flatten().filter(|place| is_entry(**place)).count();
+    let corners = sides.min(entries + sides / 2);
+    (corners * corners / 2).saturating_mul(sides).min(MOST_COMPARISONS) + rings.len() * sides
+}
+
 /// The lines across a square, as pairs of the indices that `rings` hold. Sides of the outline are not among them.
 ///
 /// `rings` are closed, the first place not repeated; what is enclosed an odd number of times is inside.

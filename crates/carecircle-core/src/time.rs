@@ -20,7 +20,8 @@ impl WalkTime {
 
     /// The nearest whole millisecond to a number of seconds; negative becomes zero, too long becomes never.
     pub fn from_seconds(seconds: f64) -> Self {
-        Self((seconds * 1000.0).round() as u32)
+        // A cast truncates and saturates; `round` is a call into the mathematics library for each edge.
+        Self((seconds * 1000.0 + 0.5) as u32)
     }
 
     /// The nearest whole millisecond to a number of minutes.

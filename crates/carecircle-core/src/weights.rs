@@ -147,18 +147,16 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     pub(crate) fn new(edges: &[Edge], nodes: usize, access: &[Access]) -> Self {
-        let joined = |least: Access| {
-            let mut union = UnionFind::<u32>::new(nodes);
-            for (edge, _) in edges.iter().zip(access).filter(|(_, access)| **access <= least) {
+        let mut union = UnionFind::<u32>::new(nodes);
+        let join = |union: &mut UnionFind<u32>, of: Access| {
+            for (edge, _) in edges.iter().zip(access).filter(|(_, access)| **access == of) {
                 union.union(edge.from.0, edge.to.0);
             }
-            union.into_labeling()
         };
-        let (whole, public) = rayon::join(
-            || joined(Access::Destination),
-            || access.contains(&Access::Destination).then(|| joined(Access::Public)),
-        );
-        let public = public.unwrap_or_else(|| whole.clone());
+        join(&mut union, Access::Public);
+        let public = union.clone().into_labeling();
+        join(&mut union, Access::Destination);
+        let whole = union.into_labeling();
         let open = || edges.iter().zip(access).filter(|(_, access)| **access == Access::Public).map(|(edge, _)| edge);
         let mut metres = vec![-1.0_f64; nodes];
         for edge in open() {

@@ -233,7 +233,7 @@ fn estimated_from(block: &Block) -> Option<&'static str> {
     })
 }
 
-/// The passage that, open to the public, would cover most of a gap that a gate decides, and how many of its children more;
+/// The passage that, open to the public, would cover most of a gap, and how many of its children more;
 /// where that was asked for.
 fn open_gate(study: &Study, coverage: &Coverage, i: usize) -> Option<(String, f64)> {
     let opening = &coverage.openings.passages[(*coverage.openings.best.get(i)?)?];

@@ -39,9 +39,20 @@ pub fn named(name: &str) -> Option<Policy> {
     }
 }
 
+/// Policy and profile files are no longer than this, bytes.
+pub const LONGEST_FILE: usize = 1 << 16;
+
+/// Reads a small TOML file. The parser's message quotes the line: no more of it than fits a screen.
+pub(crate) fn from_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    if text.len() > LONGEST_FILE {
+        return Err(format!("longer than {LONGEST_FILE} bytes"));
+    }
+    toml::from_str(text).map_err(|e| e.to_string().chars().take(600).collect())
+}
+
 /// Reads a policy file; the error names the member and what would be accepted.
 pub fn parse(text: &str) -> Result<Policy, String> {
-    let file: PolicyFile = toml::from_str(text).map_err(|e| e.to_string())?;
+    let file: PolicyFile = from_toml(text)?;
     let mut policy = Policy { name: file.name.unwrap_or_else(|| "file".to_owned()), ..Policy::default() };
     if let Some(name) = file.profile {
         policy.profile = profile(&name)?;

@@ -88,34 +88,27 @@ struct DelayTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Number {
-    value: Value,
+    value: toml::Value,
     #[serde(rename = "source")]
     _source: String,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Value {
-    Number(f64),
-    Word(String),
-}
-
 impl Number {
     fn within(&self, member: &str, range: &RangeInclusive<f64>) -> Result<f64, String> {
-        match &self.value {
-            Value::Number(value) if range.contains(value) => Ok(*value),
-            Value::Number(value) => {
-                Err(format!("{member} = {value}: a number from {} to {} is wanted", range.start(), range.end()))
-            }
-            Value::Word(word) => Err(format!("{member} = \"{word}\": a number is wanted")),
-        }
+        let value = match &self.value {
+            toml::Value::Float(value) => *value,
+            toml::Value::Integer(value) => *value as f64,
+            other => return Err(format!("{member} is a {}: a number is wanted", other.type_str())),
+        };
+        let wanted = || format!("{member} = {value}: a number from {} to {} is wanted", range.start(), range.end());
+        range.contains(&value).then_some(value).ok_or_else(wanted)
     }
 
     fn pace(&self, member: &str) -> Result<Pace, String> {
         match &self.value {
-            Value::Word(word) if word == "closed" => Ok(None),
-            Value::Word(word) => Err(format!("{member} = \"{word}\": a number or \"closed\" is wanted")),
-            Value::Number(_) => self.within(member, &PACES).map(Some),
+            toml::Value::String(word) if word == "closed" => Ok(None),
+            toml::Value::String(_) => Err(format!("{member}: a number or \"closed\" is wanted")),
+            _ => self.within(member, &PACES).map(Some),
         }
     }
 }
@@ -128,10 +121,11 @@ pub fn named(name: &str) -> Option<Profile> {
 
 /// Reads a profile file; the error names the member and what would be accepted.
 pub fn parse(text: &str) -> Result<Profile, String> {
-    let file: ProfileFile = toml::from_str(text).map_err(|e| e.to_string())?;
+    let file: ProfileFile = crate::policy::from_toml(text)?;
     let plain_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if file.name.is_empty() || file.name.len() > 40 || !file.name.chars().all(plain_name) {
-        return Err(format!("name = {:?}: 1 to 40 letters, digits, - and _ are wanted", file.name));
+        let name: String = file.name.chars().take(40).collect();
+        return Err(format!("name = {name:?}: 1 to 40 letters, digits, - and _ are wanted"));
     }
     let kmh = file.speed_kmh.within("speed_kmh", &Speed::RANGE_KMH)?;
     let mut profile = Profile::plain(Speed::from_kmh(kmh).ok_or("speed_kmh: no speed")?);

@@ -142,6 +142,8 @@ pub struct StreetCounts {
     pub one_way: u64,
     /// Streets among them that are crossed, not walked along: squares.
     pub squares: u64,
+    /// Left out: squares drawn as relations that are not whole in the extract.
+    pub squares_lost: u64,
     /// Streets among them whose sidewalks are drawn apart; they are walked all the same.
     pub sidewalks_apart: u64,
     /// Left out: closed by `foot=no` or `access=no`.
@@ -176,6 +178,7 @@ impl StreetCounts {
             conditional,
             one_way,
             squares,
+            squares_lost,
             sidewalks_apart,
             closed_to_foot,
             use_sidepath,
@@ -194,6 +197,7 @@ impl StreetCounts {
         self.conditional += conditional;
         self.one_way += one_way;
         self.squares += squares;
+        self.squares_lost += squares_lost;
         self.sidewalks_apart += sidewalks_apart;
         self.closed_to_foot += closed_to_foot;
         self.use_sidepath += use_sidepath;

@@ -107,6 +107,9 @@ pub(crate) struct Nested {
     pub(crate) stray_holes: usize,
 }
 
+/// So many of the rings around one are looked at for the one that it is a hole of.
+const NEXT_RINGS: usize = 64;
+
 /// Gives every hole to the smallest outer ring around it. A ring without a role is a hole when it lies inside an odd
 /// number of others that are no holes.
 pub(crate) fn nest(rings: Vec<(Ring, Role)>) -> Nested {
@@ -123,7 +126,7 @@ pub(crate) fn nest(rings: Vec<(Ring, Role)>) -> Nested {
         .map(|(i, (b, _))| GeomWithData::new(Rectangle::from_corners(b.0, b.1), i))
         .collect();
     let around: RTree<GeomWithData<Rectangle<[i32; 2]>, usize>> = RTree::bulk_load(around);
-    // The rings around ring `i`, the smallest box first.
+    // How many rings are around ring `i`, and the next of them, the smallest box first.
     let around = |i: usize| {
         let (low, high) = boxes[i];
         let mut found: Vec<usize> = around
@@ -141,17 +144,21 @@ pub(crate) fn nest(rings: Vec<(Ring, Role)>) -> Nested {
             length(0) * length(1)
         };
         found.sort_by_key(|&j| (size(j), j));
-        found
+        let deep = found.len();
+        // A hole belongs to one of the next rings around it; thousands around thousands would fill the memory.
+        found.truncate(NEXT_RINGS);
+        found.shrink_to_fit();
+        (deep, found)
     };
-    let enclosing: Vec<Vec<usize>> =
-        (0..rings.len()).map(|i| if rings[i].1 == Role::Outer { Vec::new() } else { around(i) }).collect();
+    let enclosing: Vec<(usize, Vec<usize>)> =
+        (0..rings.len()).map(|i| if rings[i].1 == Role::Outer { (0, Vec::new()) } else { around(i) }).collect();
     let is_hole: Vec<bool> = rings
         .iter()
         .zip(&enclosing)
-        .map(|((_, role), enclosing)| match role {
+        .map(|((_, role), (deep, _))| match role {
             Role::Outer => false,
             Role::Inner => true,
-            Role::Open => enclosing.len() % 2 == 1,
+            Role::Open => deep % 2 == 1,
         })
         .collect();
     let mut outlines: Vec<Option<Outline>> = vec![None; rings.len()];
@@ -160,7 +167,7 @@ pub(crate) fn nest(rings: Vec<(Ring, Role)>) -> Nested {
     for (i, (ring, _)) in rings.into_iter().enumerate() {
         if !is_hole[i] {
             outlines[i] = Some(Outline { outer: ring, holes: Vec::new() });
-        } else if let Some(&outer) = enclosing[i].iter().find(|&&j| !is_hole[j]) {
+        } else if let Some(&outer) = enclosing[i].1.iter().find(|&&j| !is_hole[j]) {
             holes.push((outer, ring));
         } else {
             stray_holes += 1;

@@ -8,6 +8,7 @@ use crate::tags::Walk;
 use carecircle_core::geometry::{LonLat, geodesic_m};
 use carecircle_core::street::{Access, Barrier, Delay, StreetArea, StreetClass, StreetWay, Streets};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,14 +19,25 @@ pub(crate) struct Square {
     rings: Vec<Vec<u32>>,
 }
 
+impl Square {
+    fn refs(&self) -> usize {
+        self.rings.iter().map(Vec::len).sum()
+    }
+}
+
 /// The squares that are drawn as relations, those that are whole in the extract.
-pub(crate) fn squares(relations: &[RelationFound], harvest: &Harvest) -> Vec<Square> {
+/// Also how many are not whole.
+pub(crate) fn squares(relations: &[RelationFound], harvest: &Harvest) -> (Vec<Square>, u64) {
     let square = |relation: &RelationFound| {
         let walk = relation.walk?;
-        let mut rings = Vec::new();
+        let (mut rings, mut listed) = (Vec::new(), BTreeSet::new());
         for is_hole in [false, true] {
             let (mut ways, mut missing) = (Vec::new(), 0);
             for (way, _) in relation.members.iter().filter(|(_, role)| (*role == Role::Inner) == is_hole) {
+                // A way listed twice bounds nothing twice.
+                if !listed.insert(*way) {
+                    continue;
+                }
                 match harvest.members.binary_search_by_key(way, |m| m.id) {
                     Ok(member) => ways.push(&harvest.refs[as_indices(&harvest.members[member].refs)]),
                     Err(_) => missing += 1,
@@ -42,8 +54,24 @@ pub(crate) fn squares(relations: &[RelationFound], harvest: &Harvest) -> Vec<Squ
         }
         (!rings.is_empty()).then_some(Square { id: -relation.id, walk, rings })
     };
-    relations.iter().filter_map(square).collect()
+    // Relations may share their ways, and a small file could list large ones very often.
+    let mut left = MOST_REFS_AGAIN * harvest.refs.len();
+    let mut found = Vec::new();
+    let mut lost = 0;
+    for relation in relations.iter().filter(|relation| relation.walk.is_some()) {
+        match square(relation) {
+            Some(square) if square.refs() <= left => {
+                left -= square.refs();
+                found.push(square);
+            }
+            _ => lost += 1,
+        }
+    }
+    (found, lost)
 }
+
+/// All squares that are relations together run through the places of ways so many times at most.
+const MOST_REFS_AGAIN: usize = 4;
 
 fn is_place(position: u32, harvest: &Harvest) -> bool {
     harvest.places.get(position as usize).is_some_and(|place| *place != MISSING)
@@ -59,7 +87,7 @@ fn square(found: &StreetFound, harvest: &Harvest) -> Option<Square> {
 }
 
 /// The streets of an extract, ways by ascending id, places by ascending node id; and what became of ways and nodes.
-pub(crate) fn streets(harvest: &Harvest, relations: Vec<Square>) -> (Streets, StreetCounts, SpotCounts) {
+pub(crate) fn streets(harvest: &Harvest, (relations, lost): (Vec<Square>, u64)) -> (Streets, StreetCounts, SpotCounts) {
     let on_street: Vec<AtomicBool> = harvest.places.iter().map(|_| AtomicBool::new(false)).collect();
     let mark = |positions: &[u32]| {
         for position in positions {
@@ -116,6 +144,7 @@ pub(crate) fn streets(harvest: &Harvest, relations: Vec<Square>) -> (Streets, St
         count(square.walk, &mut counts);
     }
     counts.squares = (squares.len() + relations.len()) as u64;
+    counts.squares_lost = lost;
     squares.extend(relations);
     let refs_of = |ways: &[StreetWay]| -> Vec<u32> {
         let positions = ways.iter().flat_map(|way| &harvest.refs[as_indices(&way.refs)]);

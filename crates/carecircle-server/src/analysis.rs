@@ -10,6 +10,7 @@ use crate::problem::ApiError;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict};
 use carecircle_core::facility::Eligibility;
+use carecircle_core::opening::Openings;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
@@ -208,6 +209,8 @@ impl Analysis {
                 geojson::area_feature(out, study, &coverage, blank, i);
             }),
         ];
+        // What opening gates does stands in the features.
+        coverage.openings = Openings::default();
         let is_gap = |(i, verdict): (usize, &Verdict)| (verdict.status != BlockStatus::Covered).then_some(i);
         let gaps: Vec<usize> = coverage.verdicts.iter().enumerate().filter_map(is_gap).collect();
         let bytes = layers.iter().map(Features::bytes).sum::<usize>()

@@ -248,11 +248,6 @@ fn parameters(policy: &Policy) -> Value {
             "Seconds that a crossing with traffic lights costs",
             &number(SIGNAL_DELAYS_S, Some(policy.profile.signal_s)),
         ),
-        "what_if_gates": in_query(
-            "what_if_gates",
-            "Tell for each gap that a gate or private way decides which one to open (`open_gate`); takes longer",
-            &json!({ "type": "boolean", "default": policy.what_if_gates }),
-        ),
         "kinds": in_query(
             "kinds",
             "Only facilities of these kinds count",

@@ -22,17 +22,8 @@ pub(crate) const BANDS_MAX: usize = 10;
 /// The parameters that choose a page of features.
 pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
 /// The parameters of an analysis.
-pub(crate) const POLICY_NAMES: [&str; 9] = [
-    "minutes",
-    "profile",
-    "speed_kmh",
-    "signal_delay_s",
-    "kinds",
-    "inclusive",
-    "facility_status",
-    "min_places",
-    "what_if_gates",
-];
+pub(crate) const POLICY_NAMES: [&str; 8] =
+    ["minutes", "profile", "speed_kmh", "signal_delay_s", "kinds", "inclusive", "facility_status", "min_places"];
 
 /// The profiles that a query may name: those known by name, and that of the service.
 pub(crate) fn profile_names(served: &Profile) -> Vec<&str> {
@@ -200,9 +191,6 @@ impl Query {
         if let Some(minutes) = self.number("minutes", &Policy::MINUTES)? {
             policy.minutes = minutes;
         }
-        if let Some(what_if) = self.truth("what_if_gates")? {
-            policy.what_if_gates = what_if;
-        }
         let counts = &mut policy.eligibility;
         if let Some(kinds) = self.take("kinds", &kinds_wanted(), kinds)? {
             counts.kinds = kinds;
@@ -217,6 +205,8 @@ impl Query {
         if let Some(places) = self.count("min_places", 0, u32::MAX as usize)? {
             counts.min_places = Some(places as u32);
         }
+        // Opening gates in turn takes long: once for the service's own question, not for any that a client thinks of.
+        policy.what_if_gates &= policy == *default;
         Ok(policy)
     }
 

@@ -270,6 +270,23 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         format!("streets: {street_km} km walkable; islands set aside: {islands}, {islands_km:.1} km in all"),
         format!("道路：可步行 {street_km} 公里；孤立路网 {islands} 处（共 {islands_km:.1} 公里）不计"),
     );
+    let spots = city.import.spots;
+    let (private_ways, private, closed) =
+        (city.import.streets.destination_only, spots.private_gates, spots.closed_gates);
+    if private_ways + private + closed > 0 {
+        note(
+            format!(
+                "only as first or last leg: {private_ways} private ways and {private} gates; closed gates: {closed}; walls \
+                 across a street: {}",
+                spots.walls
+            ),
+            format!(
+                "仅作首末段通行：私有道路 {private_ways} 条，大门 {private} 处；关闭的大门 {closed} 处；横断道路的围墙 {} 处",
+                spots.walls
+            ),
+        );
+    }
+    openings(&mut note, city, coverage);
     let clipped: Vec<&str> = city.import.clipped.iter().map(|c| c.name.as_deref().unwrap_or(&c.id)).collect();
     if city.map_areas && !clipped.is_empty() {
         note(
@@ -307,6 +324,47 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         note(
             format!("{name}: rows that can't be used: {n}, the first: {first}"),
             format!("{name}：{n} 行无法使用，首行：{first}"),
+        );
+    }
+}
+
+/// So many gates are told of.
+const OPENINGS_TOLD: usize = 10;
+
+/// Which gates and private ways to open, where that was asked for.
+fn openings(note: &mut impl FnMut(String, String), city: &City, coverage: &Coverage) {
+    if !coverage.policy.what_if_gates {
+        return;
+    }
+    let network = city.study.network();
+    let found = &coverage.openings.passages;
+    if found.is_empty() {
+        note(
+            "opening any single gate or private way would cover nobody more".to_owned(),
+            "单独开放任何一处大门或私有道路都不会增加覆盖".to_owned(),
+        );
+        return;
+    }
+    let (n, more) = (found.len(), more(found.len(), OPENINGS_TOLD));
+    note(
+        format!(
+            "opened to the public, alone, so many more children would be within the limit ({n} gates or ways{more}):"
+        ),
+        format!("单独向公众开放后，圈内儿童增加（共 {n} 处{more}）："),
+    );
+    if coverage.openings.untried > 0 {
+        let untried = coverage.openings.untried;
+        note(
+            format!("  {untried} more that fewer homes could use were not tried"),
+            format!("  另有 {untried} 处可惠及住户较少，未作计算"),
+        );
+    }
+    for opening in found.iter().take(OPENINGS_TOLD) {
+        let (id, children) = (network.passage_id(opening.passage), opening.children);
+        let blocks = opening.shares.len();
+        note(
+            format!("  {id}: {children:+.1} children in {blocks} blocks"),
+            format!("  {id}：{children:+.1} 名儿童，涉及 {blocks} 个地块"),
         );
     }
 }

@@ -26,6 +26,14 @@ const DEMO_FACILITIES: &[u8] = include_bytes!("../../../fixtures/demo/facilities
 const DEMO_BLOCKS: &[u8] = include_bytes!("../../../fixtures/demo/blocks.geojson");
 const DEMO_AREAS: &[u8] = include_bytes!("../../../fixtures/demo/areas.geojson");
 
+/// The text of a small file: as much as is looked at, and a byte more.
+fn read_small(name: &str) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(name)?.take(policies::LONGEST_FILE as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Who walks.
 #[derive(Args, Clone, Default)]
 pub(crate) struct Walker {
@@ -45,9 +53,15 @@ impl Walker {
     pub(crate) fn profile(&self, default: Profile) -> Result<Profile> {
         let mut profile = match self.profile.as_deref() {
             Some(name) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = std::fs::read_to_string(name)
-                    .map_err(|e| bad_input(format!("cannot read the profile {name}: {e}")))?;
-                profiles::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
+                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the profile {name}: {e}")))?;
+                let read = profiles::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?;
+                if profiles::named(&read.name).is_some_and(|known| known != read) {
+                    let taken = read.name;
+                    return Err(bad_input(format!(
+                        "{name}: name = \"{taken}\" is that of another profile, choose one"
+                    )));
+                }
+                read
             }
             Some(name) if name != default.name => {
                 policies::profile(name).map_err(|why| bad_parameter(format!("{why}, or a .toml file")))?
@@ -210,8 +224,7 @@ impl Inputs {
         let mut policy = match policies::named(name) {
             Some(policy) => policy,
             None if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = std::fs::read_to_string(name)
-                    .map_err(|e| bad_input(format!("cannot read the policy {name}: {e}")))?;
+                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the policy {name}: {e}")))?;
                 policies::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
             }
             None => {

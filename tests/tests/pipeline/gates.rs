@@ -76,7 +76,7 @@ fn what_if_is_the_truth(seed: u64, policy: &Policy) -> (usize, usize) {
         }
     }
     let mut decided = 0;
-    for (i, verdict) in coverage.verdicts.iter().enumerate().filter(|(_, v)| v.reason == Some(Reason::Gate)) {
+    for (i, verdict) in coverage.verdicts.iter().enumerate().filter(|(_, v)| v.reason.is_some()) {
         let told = coverage.openings.best[i].and_then(|best| coverage.openings.passages[best].share_of(i));
         let told = told.unwrap_or(verdict.covered_share);
         assert!(
@@ -85,7 +85,7 @@ fn what_if_is_the_truth(seed: u64, policy: &Policy) -> (usize, usize) {
             study.demand().blocks[i].id,
             best[i]
         );
-        decided += usize::from(best[i] > before[i]);
+        decided += usize::from(verdict.reason == Some(Reason::Gate) && best[i] > before[i]);
     }
     (passages.len(), decided)
 }

@@ -4,7 +4,7 @@ use super::{
     Edge, EdgeBox, EdgeId, Gate, Incoming, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex,
 };
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
-use crate::plaza::sight_lines;
+use crate::plaza::{most_comparisons, sight_lines};
 use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
 use crate::time::WalkTime;
 use crate::weights::{Classes, Components, Direction, Opened, arc};
@@ -146,6 +146,13 @@ fn marks(streets: &Streets) -> Vec<Marks> {
     marks
 }
 
+/// Comparisons of lines with sides that all squares together may cost, for each place of a street: those of
+/// Helsinki's centre take 350. Small extracts get a tenth of a second's worth.
+const MOST_COMPARISONS_PER_REF: usize = 1_000;
+const FEWEST_COMPARISONS: usize = 100_000_000;
+/// Lines across all squares, for each place of a street: cities have one for ten places at most.
+const MOST_LINES_PER_REF: usize = 2;
+
 /// The outlines of squares and the lines across them, as ways.
 #[derive(Default)]
 struct Squares {
@@ -165,10 +172,26 @@ impl Squares {
             let here = marks[place as usize];
             here.has(Marks::PASSED) || here.has(Marks::OUTLINES) || here.has(Marks::BARRIER)
         };
-        let lines: Vec<Vec<(u32, u32)>> = (0..streets.areas.len())
+        // Squares that ask for more than all others on earth are walked along their outlines alone, from the one on that
+        // exhausts the budget.
+        let mut comparisons = 0;
+        let affordable = (0..streets.areas.len()).take_while(|&area| {
+            comparisons += most_comparisons(&rings(area).collect::<Vec<_>>(), is_entry);
+            comparisons <= FEWEST_COMPARISONS.max(MOST_COMPARISONS_PER_REF * streets.refs.len())
+        });
+        let affordable = affordable.count();
+        let mut lines: Vec<Vec<(u32, u32)>> = (0..affordable)
             .into_par_iter()
             .map(|area| sight_lines(&rings(area).collect::<Vec<_>>(), plan, is_entry))
             .collect();
+        let mut left = MOST_LINES_PER_REF * streets.refs.len();
+        for lines in &mut lines {
+            left = left.saturating_sub(lines.len());
+            if left == 0 {
+                lines.clear();
+            }
+        }
+        lines.resize(streets.areas.len(), Vec::new());
         let mut out = Self::default();
         for (number, (area, lines)) in streets.areas.iter().zip(lines).enumerate() {
             let mut way = |places: &mut dyn Iterator<Item = u32>| {

@@ -87,6 +87,7 @@ pub(super) fn report(findings: &Findings, judgements: &[Judgement]) -> Value {
             "left_out": {
                 "closed_to_foot": streets.closed_to_foot,
                 "use_sidepath": streets.use_sidepath,
+                "squares_lost": streets.squares_lost,
                 "motorways": streets.motorways,
                 "motorroads": streets.motorroads,
                 "not_built": streets.not_built,

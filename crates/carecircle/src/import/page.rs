@@ -483,6 +483,7 @@ impl Body<'_> {
                 (s.closed_to_foot, "closed to people on foot", "禁止步行"),
                 (s.motorways, "motorways", "高速公路"),
                 (s.use_sidepath, "with a path beside them to walk on", "须走旁侧步道"),
+                (s.squares_lost, "squares that are not whole in the file", "数据中不完整的广场"),
                 (s.motorroads, "motorroads", "汽车专用道路"),
                 (s.not_built, "under construction or proposed", "在建或规划"),
                 (s.other_highways, "other kinds of highway", "其他类型"),
