@@ -191,12 +191,21 @@ fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
     let policy = &coverage.policy;
     let date = city.extract_date.as_deref().and_then(|d| d.get(..10)).map(|d| format!(" ({d})")).unwrap_or_default();
     let speed = policy.profile.speed.kmh();
-    let minutes = policy.minutes;
+    let (minutes, profile, signal_s) = (policy.minutes, &policy.profile.name, policy.profile.signal_s);
+    let mut who = String::new();
+    if profile != "walk" {
+        _ = write!(who, "{}{profile}", lang.pick(", profile ", "，步行方式 "));
+    }
+    if signal_s > 0.0 {
+        _ = match lang {
+            Lang::En => write!(who, ", {signal_s} s at traffic lights"),
+            Lang::Zh => write!(who, "，信号灯等候 {signal_s} 秒"),
+        };
+    }
+    let (title, name) = (&city.title, &policy.name);
     _ = match lang {
-        Lang::En => {
-            writeln!(out, "{}{date}: {minutes} minutes' walk at {speed} km/h, policy {}", city.title, policy.name)
-        }
-        Lang::Zh => writeln!(out, "{}{date}：步行 {minutes} 分钟，{speed} 公里/小时，政策 {}", city.title, policy.name),
+        Lang::En => writeln!(out, "{title}{date}: {minutes} minutes' walk at {speed} km/h{who}, policy {name}"),
+        Lang::Zh => writeln!(out, "{title}{date}：步行 {minutes} 分钟，{speed} 公里/小时{who}，政策 {name}"),
     };
     out.push('\n');
     table(&mut out, city, coverage, lang);
