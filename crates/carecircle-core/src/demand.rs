@@ -7,7 +7,7 @@
 
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
-use crate::land::{Ground, Land};
+use crate::land::{Habitable, Land};
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use rayon::prelude::*;
@@ -186,7 +186,7 @@ struct Draft {
     name: Option<String>,
     outline: Outline,
     /// What it lies on; nothing for a point.
-    ground: Ground,
+    ground: Habitable,
     homes: Vec<Residence>,
     row: Option<BlockRow>,
 }
@@ -262,7 +262,7 @@ impl Demand {
             .into_par_iter()
             .map(|row| {
                 let (outline, ground) = match &row.place {
-                    BlockPlace::Point(at) => (Outline::Point(projection.project(*at)), Ground::default()),
+                    BlockPlace::Point(at) => (Outline::Point(projection.project(*at)), Habitable::default()),
                     BlockPlace::Shape(shape) => {
                         let shape = projection.project_shape(shape);
                         let ground = land.ground(&shape, &land.backdrop(&shape));
@@ -481,7 +481,7 @@ struct Piece<'a> {
     number: Option<usize>,
     shape: Shape,
     area_m2: f64,
-    ground: Ground,
+    ground: Habitable,
 }
 
 impl<'a> Piece<'a> {

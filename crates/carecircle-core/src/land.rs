@@ -28,7 +28,7 @@ pub(crate) struct Land {
 
 /// What a block lies on.
 #[derive(Clone, Default)]
-pub(crate) struct Ground {
+pub(crate) struct Habitable {
     /// Square metres that people may live on.
     pub(crate) habitable_m2: f64,
     backdrop: Backdrop,
@@ -77,7 +77,7 @@ impl Land {
     }
 
     /// What a block, or a piece of the polygon that the backdrop was found for, lies on.
-    pub(crate) fn ground(&self, shape: &Shape, backdrop: &Backdrop) -> Ground {
+    pub(crate) fn ground(&self, shape: &Shape, backdrop: &Backdrop) -> Habitable {
         let mut habitable_m2 = polygon::area_m2(shape);
         let taken_off = self.taken_off(shape, backdrop);
         if !taken_off.is_empty() {
@@ -85,11 +85,11 @@ impl Land {
             let habitable = all.iter().filter(|&&at| self.is_clear_of(&taken_off, at)).count();
             habitable_m2 *= habitable as f64 / all.len().max(1) as f64;
         }
-        Ground { habitable_m2, backdrop: backdrop.clone() }
+        Habitable { habitable_m2, backdrop: backdrop.clone() }
     }
 
     /// Points spread evenly over the habitable part of a shape; over the whole where there is no such part.
-    pub(crate) fn even_sample(&self, shape: &Shape, ground: &Ground) -> Vec<Point> {
+    pub(crate) fn even_sample(&self, shape: &Shape, ground: &Habitable) -> Vec<Point> {
         let taken_off = self.taken_off(shape, &ground.backdrop);
         let habitable = |points: Vec<Point>| -> Vec<Point> {
             points.into_iter().filter(|&at| self.is_clear_of(&taken_off, at)).collect()
