@@ -270,7 +270,10 @@ impl Weights {
                     Arc::clone(network.classes())
                 }
             },
-            || closes.then(|| Box::new(Self::new(network, &Profile::plain(profile.speed), opened))),
+            || {
+                let plain = Profile { lift_s: profile.lift_s, ..Profile::plain(profile.speed) };
+                closes.then(|| Box::new(Self::new(network, &plain, opened)))
+            },
         );
         let per_metre = 3.6 / profile.speed.kmh();
         let mut times = Vec::with_capacity(edges.len() * 2);
@@ -323,7 +326,7 @@ impl Weights {
         self.opens_islands
     }
 
-    /// The plain walk at the same speed, for a profile to which streets are closed. Where a stroller may not enter the
+    /// The plain walk at the same speed, lifts and all, for a profile to which streets are closed. Where a stroller may not enter the
     /// nearest street, it snaps to another one, and may seem to leap there; nobody with a stroller is quicker than
     /// without, so that a walk takes no less than by these.
     pub fn floor(&self) -> Option<&Self> {
