@@ -202,7 +202,7 @@ impl Demand {
     /// Blocks from a map's residential polygons, and cells over the homes outside them.
     pub fn from_places(projection: &Projection, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
-        let land = Land::new(projection, places);
+        let land = Land::new(projection, places, &[]);
         let cut: Vec<Option<Vec<Piece>>> =
             places.residential.par_iter().map(|area| Piece::cut(area, projection, &land)).collect();
         report.polygons_too_large = cut.iter().filter(|pieces| pieces.is_none()).count();
@@ -257,7 +257,7 @@ impl Demand {
     /// One block for each row of a table, in its order; the map's residential buildings place its children.
     pub fn from_table(projection: &Projection, rows: Vec<BlockRow>, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
-        let land = Land::new(projection, places);
+        let land = Land::new(projection, places, &rows);
         let mut drafts: Vec<Draft> = rows
             .into_par_iter()
             .map(|row| {

@@ -4,10 +4,14 @@
 //! It says which ground of a block may hold children of whom no home is mapped. It never says that a mapped home is
 //! none: a house in the wood is a house.
 
-use crate::geometry::{Point, Projection, Shape};
-use crate::place::Places;
-use crate::polygon::{self, ShapeIndex};
+use crate::demand::{BlockPlace, BlockRow, LARGEST_BLOCK_M2};
+use crate::geometry::{LonLatShape, Point, Projection, Shape};
+use crate::place::{Building, Places};
+use crate::polygon::{self, ShapeIndex, TileGrid};
 use rayon::prelude::*;
+use rstar::primitives::Rectangle;
+use rstar::{AABB, RTree};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Points of an even sample.
@@ -49,11 +53,37 @@ impl Backdrop {
 }
 
 impl Land {
-    pub(crate) fn new(projection: &Projection, places: &Places) -> Self {
-        let drawn: Vec<_> = places.other_use.iter().chain(&places.uninhabited).collect();
+    /// The land that may lie under a block: under residential land, a cell over homes, or one of the `rows` of a table.
+    /// Forests far from any home are most of some extracts.
+    pub(crate) fn new(projection: &Projection, places: &Places, rows: &[BlockRow]) -> Self {
+        let blocks = places.residential.iter().filter_map(|land| polygon::bounds(&land.shape));
+        let rows = rows.iter().filter_map(|row| match &row.place {
+            BlockPlace::Shape(shape) => polygon::bounds(shape),
+            BlockPlace::Point(_) => None,
+        });
+        let tile = |home: &Building| {
+            let grid = TileGrid::with_tiles_up_to(LARGEST_BLOCK_M2, home.at.lat());
+            (grid.zoom, grid.tile_at(home.at.lon(), home.at.lat()))
+        };
+        let cells: BTreeSet<_> = places.buildings.iter().map(tile).collect();
+        let cells = cells.into_iter().map(|(zoom, tile)| TileGrid { zoom }.bounds(tile));
+        let boxes = blocks
+            .chain(rows)
+            .chain(cells)
+            .map(|b| Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]));
+        let blocks: RTree<Rectangle<[f64; 2]>> = RTree::bulk_load(boxes.collect());
+        let lies_under = |shape: &&LonLatShape| {
+            polygon::bounds(shape).is_some_and(|b| {
+                let around = AABB::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
+                blocks.locate_in_envelope_intersecting(around).next().is_some()
+            })
+        };
+        let mut drawn: Vec<&LonLatShape> = places.other_use.iter().filter(lies_under).collect();
+        let other_uses = drawn.len();
+        drawn.extend(places.uninhabited.iter().filter(lies_under));
         let shapes: Vec<Shape> = drawn.into_par_iter().map(|shape| projection.project_shape(shape)).collect();
         let areas_m2 = shapes.iter().map(polygon::area_m2).collect();
-        Self { index: ShapeIndex::new(shapes.iter()), other_uses: places.other_use.len(), areas_m2 }
+        Self { index: ShapeIndex::new(shapes.iter()), other_uses, areas_m2 }
     }
 
     /// What cells over scattered homes lie on. Homes that are certain stand on land of any use, on a campus or above
@@ -124,6 +154,7 @@ impl Land {
 mod tests {
     use super::*;
     use crate::geometry::LonLat;
+    use crate::place::ResidentialArea;
     use geo::{Coord, Rect};
 
     /// A rectangle in metres around a place at 47° north.
@@ -138,7 +169,10 @@ mod tests {
     fn land(uninhabited: &[Shape], other_use: &[Shape]) -> Land {
         let degrees = |shapes: &[Shape]| shapes.iter().map(|shape| plan().unproject_shape(shape)).collect();
         let (uninhabited, other_use) = (degrees(uninhabited), degrees(other_use));
-        Land::new(&plan(), &Places { other_use, uninhabited, ..Places::default() })
+        // Residential land as wide as the tests.
+        let wide = plan().unproject_shape(&rectangle((-9_000.0, -9_000.0), (9_000.0, 9_000.0)));
+        let residential = vec![ResidentialArea { id: "w1".to_owned(), name: None, shape: wide }];
+        Land::new(&plan(), &Places { residential, other_use, uninhabited, ..Places::default() }, &[])
     }
 
     fn share(land: &Land, shape: &Shape) -> f64 {

@@ -267,6 +267,15 @@ impl Network {
         }
     }
 
+    /// A place on a passage: the gate, or the start of the way's first edge.
+    pub fn passage_at(&self, passage: Passage) -> Point {
+        let start = |edge: &Edge| self.vertices[edge.vertices.start as usize].at;
+        match passage {
+            Passage::Gate(gate) => self.gates[gate as usize].at,
+            Passage::Way(way) => self.edges.iter().find(|edge| edge.way == way).map_or(Point::default(), start),
+        }
+    }
+
     /// Whether there is a gate or private way that could be opened.
     pub fn has_passages(&self) -> bool {
         !self.gates.is_empty() || self.edges.iter().any(|edge| edge.access == Access::Destination)

@@ -6,8 +6,10 @@
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::facility::Status;
-use carecircle_core::geometry::{LonLat, Point, Projection, Shape};
+use carecircle_core::geometry::{LonLat, Point, Projection, Shape, round7};
 use carecircle_core::isochrone::Isochrone;
+use carecircle_core::opening::Opening;
+use carecircle_core::profile::Profile;
 use carecircle_core::study::{SitedFacility, Study};
 use carecircle_core::time::WalkTime;
 use geo::{LineString, Polygon, Winding};
@@ -396,6 +398,8 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
         "profile": policy.profile.name,
         "speed_kmh": policy.profile.speed.kmh(),
         "signal_delay_s": policy.profile.signal_s,
+        "profile_numbers": profile_numbers(&policy.profile),
+        "what_if_gates": policy.what_if_gates,
         "block_share": policy.block_share,
         "snap_m": study.snap_m(),
         "island_m": study.network().options().island_m,
@@ -419,7 +423,48 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
     about.insert("attribution".to_owned(), json!(ATTRIBUTION));
     about.insert("extract_date".to_owned(), json!(extract_date));
     about.insert("parameters".to_owned(), parameters);
+    if !coverage.openings.passages.is_empty() {
+        about.insert("openings".to_owned(), openings(study, coverage));
+    }
     about
+}
+
+/// The numbers of a profile besides its speed: a file of one's own may hold any. Paces are times the flat one, null where
+/// it can't be walked.
+fn profile_numbers(profile: &Profile) -> Value {
+    let [_, cobbled, loose, soft] = profile.surfaces;
+    json!({
+        "steps_up": profile.steps.up,
+        "steps_down": profile.steps.down,
+        "ramp_up": profile.steps_with_ramp.up,
+        "ramp_down": profile.steps_with_ramp.down,
+        "escalator": profile.escalator,
+        "cobbled": cobbled,
+        "loose": loose,
+        "soft": soft,
+        "up_per_percent": profile.slope.up_per_percent,
+        "down_per_percent": profile.slope.down_per_percent,
+        "steepest_percent": profile.slope.steepest_percent,
+        "raised_kerb_s": profile.raised_kerb_s,
+        "lift_s": profile.lift_s,
+    })
+}
+
+/// What opening each gate or private way alone would do for the whole city, the one that gains most first; `blocks` are
+/// those whose share changes, covered ones among them.
+fn openings(study: &Study, coverage: &Coverage) -> Value {
+    let network = study.network();
+    let opening = |opening: &Opening| {
+        let (lon, lat) = network.projection().unproject(network.passage_at(opening.passage));
+        json!({
+            "id": network.passage_id(opening.passage),
+            "lon": round7(lon),
+            "lat": round7(lat),
+            "children": opening.children,
+            "blocks": opening.shares.len(),
+        })
+    };
+    coverage.openings.passages.iter().map(opening).collect()
 }
 
 /// Writes a FeatureCollection around features that are already JSON, with further members before them.

@@ -89,12 +89,14 @@ struct DelayTable {
 #[serde(deny_unknown_fields)]
 struct Number {
     value: toml::Value,
-    #[serde(rename = "source")]
-    _source: String,
+    source: String,
 }
 
 impl Number {
     fn within(&self, member: &str, range: &RangeInclusive<f64>) -> Result<f64, String> {
+        if self.source.trim().is_empty() {
+            return Err(format!("{member}: source is empty: say where the number comes from"));
+        }
         let value = match &self.value {
             toml::Value::Float(value) => *value,
             toml::Value::Integer(value) => *value as f64,
@@ -121,7 +123,11 @@ pub fn named(name: &str) -> Option<Profile> {
 
 /// Reads a profile file; the error names the member and what would be accepted.
 pub fn parse(text: &str) -> Result<Profile, String> {
-    let file: ProfileFile = crate::policy::from_toml(text)?;
+    let file: ProfileFile = crate::policy::from_toml(text).map_err(|why| {
+        let is_bare = why.contains("expected struct Number");
+        let hint = if is_bare { "each number is written { value = 4.0, source = \"…\" }\n" } else { "" };
+        format!("{hint}{why}")
+    })?;
     let plain_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if file.name.is_empty() || file.name.len() > 40 || !file.name.chars().all(plain_name) {
         let name: String = file.name.chars().take(40).collect();
@@ -208,17 +214,21 @@ mod tests {
 
     #[test]
     fn a_wrong_member_is_named_with_what_would_do() {
-        let head = "name = \"mine\"\nspeed_kmh = { value = 4, source = \"\" }\n";
+        let head = "name = \"mine\"\nspeed_kmh = { value = 4, source = \"me\" }\n";
         for (text, hint) in [
-            ("name = \"a b\"\nspeed_kmh = { value = 4, source = \"\" }", "letters, digits"),
-            ("name = \"mine\"\nspeed_kmh = { value = 40, source = \"\" }", "speed_kmh = 40: a number from 0.5 to 15"),
-            ("name = \"mine\"\nspeed_kmh = 4", "speed_kmh"),
+            ("name = \"a b\"\nspeed_kmh = { value = 4, source = \"me\" }", "letters, digits"),
+            ("name = \"mine\"\nspeed_kmh = { value = 40, source = \"me\" }", "speed_kmh = 40: a number from 0.5 to 15"),
+            ("name = \"mine\"\nspeed_kmh = 4", "written { value = 4.0, source"),
+            ("name = \"mine\"\nspeed_kmh = { value = 4, source = \" \" }", "source is empty"),
             ("name = \"mine\"\nspeed_kmh = { value = 4 }", "source"),
-            (&format!("{head}[steps]\nup = {{ value = 0.5, source = \"\" }}"), "steps.up = 0.5: a number from 1 to 50"),
-            (&format!("{head}[steps]\nup = {{ value = \"shut\", source = \"\" }}"), "a number or \"closed\""),
-            (&format!("{head}[steps]\nupp = {{ value = 2, source = \"\" }}"), "unknown field"),
-            (&format!("{head}[delay_s]\nlift = {{ value = -1, source = \"\" }}"), "delay_s.lift = -1"),
-            (&format!("{head}[surface]\nsoft = {{ value = nan, source = \"\" }}"), "surface.soft"),
+            (
+                &format!("{head}[steps]\nup = {{ value = 0.5, source = \"me\" }}"),
+                "steps.up = 0.5: a number from 1 to 50",
+            ),
+            (&format!("{head}[steps]\nup = {{ value = \"shut\", source = \"me\" }}"), "a number or \"closed\""),
+            (&format!("{head}[steps]\nupp = {{ value = 2, source = \"me\" }}"), "unknown field"),
+            (&format!("{head}[delay_s]\nlift = {{ value = -1, source = \"me\" }}"), "delay_s.lift = -1"),
+            (&format!("{head}[surface]\nsoft = {{ value = nan, source = \"me\" }}"), "surface.soft"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

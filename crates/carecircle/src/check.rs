@@ -370,10 +370,11 @@ fn openings(note: &mut impl FnMut(String, String), city: &City, coverage: &Cover
     }
     for opening in found.iter().take(OPENINGS_TOLD) {
         let (id, children) = (network.passage_id(opening.passage), opening.children);
+        let (lon, lat) = network.projection().unproject(network.passage_at(opening.passage));
         let blocks = opening.shares.len();
         note(
-            format!("  {id}: {children:+.1} children in {blocks} blocks"),
-            format!("  {id}：{children:+.1} 名儿童，涉及 {blocks} 个地块"),
+            format!("  {id} at {lon:.5},{lat:.5}: {children:+.1} children, blocks that change: {blocks}"),
+            format!("  {id}（{lon:.5},{lat:.5}）：{children:+.1} 名儿童，涉及 {blocks} 个地块"),
         );
     }
 }

@@ -58,7 +58,7 @@ impl Walker {
                 if profiles::named(&read.name).is_some_and(|known| known != read) {
                     let taken = read.name;
                     return Err(bad_input(format!(
-                        "{name}: name = \"{taken}\" is that of another profile, choose one"
+                        "{name}: the name {taken} is taken by another profile, choose another name"
                     )));
                 }
                 read
@@ -103,7 +103,7 @@ pub(crate) struct Inputs {
     minutes: Option<f64>,
     #[command(flatten)]
     walker: Walker,
-    /// Tell for each gap that a gate or private way decides which one to open
+    /// Find out which single gate or private way, open to the public, would cover most of each gap
     #[arg(long)]
     what_if_gates: bool,
     /// Coordinate system of the tables
