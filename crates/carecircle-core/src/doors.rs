@@ -53,10 +53,17 @@ pub struct Entrance {
     pub closed: Option<u32>,
 }
 
+impl Entrance {
+    /// Whether one comes in here, for whom `weights` are.
+    fn is_open(&self, weights: &Weights) -> bool {
+        self.closed.is_none_or(|gate| weights.opened().opens(Passage::Gate(gate)))
+    }
+}
+
 /// Land behind gates: who lives inside leaves by its streets, or else by its gates.
 #[derive(Debug)]
 struct Compound {
-    shape: Shape,
+    area_m2: f64,
     gates: Vec<Entrance>,
 }
 
@@ -135,23 +142,25 @@ fn sides(shape: &Shape) -> impl Iterator<Item = (Point, Point)> + '_ {
 impl Doors {
     /// Compounds are those of `shapes` that have a gate on their outline.
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a Shape>, map: &MapDoors, snap_m: f64) -> Self {
-        let compounds: Vec<Compound> = shapes
-            .filter(|shape| polygon::area_m2(shape) <= LARGEST_COMPOUND_M2 && sides(shape).count() <= MOST_SIDES)
-            .filter_map(|shape| {
+        let (drawn, compounds): (Vec<&Shape>, Vec<Compound>) = shapes
+            .filter(|shape| sides(shape).count() <= MOST_SIDES)
+            .map(|shape| (shape, polygon::area_m2(shape)))
+            .filter(|(_, area_m2)| *area_m2 <= LARGEST_COMPOUND_M2)
+            .filter_map(|(shape, area_m2)| {
                 let on_outline = map.on_outline(shape).into_iter();
                 let gates: Vec<Entrance> =
                     on_outline.filter(|door| door.is_gate && !door.is_shut).map(|door| door.entrance).collect();
-                (!gates.is_empty()).then(|| Compound { shape: shape.clone(), gates })
+                (!gates.is_empty()).then_some((shape, Compound { area_m2, gates }))
             })
-            .collect();
-        let index = ShapeIndex::new(compounds.iter().map(|c| &c.shape));
-        let closed_gates = compounds.iter().flat_map(|c| &c.gates).filter_map(|gate| gate.closed).collect();
-        let mut doors = Self { compounds, index, snap_m, closed_gates };
-        doors.closed_gates.sort_unstable();
+            .unzip();
+        let gates: Vec<Entrance> = compounds.iter().flat_map(|c| c.gates.iter().copied()).collect();
+        let index = ShapeIndex::new(drawn.into_iter());
+        let mut doors = Self { compounds, index, snap_m, closed_gates: Vec::new() };
+        doors.add_closed(gates.into_iter());
         doors
     }
 
-    /// Takes note of the closed gates of facilities.
+    /// Takes note of closed gates, those of facilities among them.
     pub(crate) fn add_closed(&mut self, entrances: impl Iterator<Item = Entrance>) {
         self.closed_gates.extend(entrances.filter_map(|entrance| entrance.closed));
         self.closed_gates.sort_unstable();
@@ -169,12 +178,10 @@ impl Doors {
     /// Where walks from a point where people live begin, for whom `weights` are. Inside a compound they begin on the
     /// nearest street inside, or at its gates where there is none.
     pub(crate) fn of_home(&self, network: &Network, weights: &Weights, at: Point) -> Vec<Door> {
-        let is_open = |gate: &Entrance| gate.closed.is_none_or(|gate| weights.opened().opens(Passage::Gate(gate)));
-        let around = self.index.containing(at).filter(|&i| self.compounds[i].gates.iter().any(is_open));
-        let smallest = around.min_by(|a, b| {
-            let area = |i: &usize| polygon::area_m2(&self.compounds[*i].shape);
-            area(a).total_cmp(&area(b)).then(a.cmp(b))
-        });
+        let has_way_out = |i: &usize| self.compounds[*i].gates.iter().any(|gate| gate.is_open(weights));
+        let area_m2 = |i: &usize| self.compounds[*i].area_m2;
+        let around = self.index.containing(at).filter(has_way_out);
+        let smallest = around.min_by(|a, b| area_m2(a).total_cmp(&area_m2(b)).then(a.cmp(b)));
         let Some(smallest) = smallest else {
             return self.of_place(network, weights, at).into_iter().collect();
         };
@@ -191,7 +198,7 @@ impl Doors {
         }
         let scale = network.projection().scale_at(at);
         let away_m = |gate: &Entrance| (gate.at.x - at.x).hypot(gate.at.y - at.y) / scale;
-        let mut gates: Vec<&Entrance> = compound.gates.iter().filter(|gate| is_open(gate)).collect();
+        let mut gates: Vec<&Entrance> = compound.gates.iter().filter(|gate| gate.is_open(weights)).collect();
         gates.sort_by(|a, b| away_m(a).total_cmp(&away_m(b)));
         gates.truncate(MOST_GATES);
         gates.into_iter().flat_map(|gate| self.of_entrance(network, weights, gate.at, away_m(gate))).collect()
@@ -205,10 +212,8 @@ impl Doors {
         entrances: &[Entrance],
         at: Point,
     ) -> Vec<Door> {
-        let is_open =
-            |entrance: &&Entrance| entrance.closed.is_none_or(|gate| weights.opened().opens(Passage::Gate(gate)));
-        let by_entrance = |entrance: &Entrance| self.of_entrance(network, weights, entrance.at, 0.0);
-        let doors: Vec<Door> = entrances.iter().filter(is_open).flat_map(by_entrance).collect();
+        let open = entrances.iter().filter(|entrance| entrance.is_open(weights));
+        let doors: Vec<Door> = open.flat_map(|entrance| self.of_entrance(network, weights, entrance.at, 0.0)).collect();
         if doors.is_empty() { self.of_place(network, weights, at).into_iter().collect() } else { doors }
     }
 

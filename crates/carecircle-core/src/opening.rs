@@ -89,7 +89,7 @@ impl Study {
         let (network, limit) = (self.network(), policy.limit());
         let edges = network.edges();
         let paces = Paces::of(&policy.profile);
-        let is_open = |i: usize| paces.of_edge(&edges[i]).iter().any(Option::is_some);
+        let is_open = |i: usize| paces.open(&edges[i]);
         let pieces = Pieces::new(edges, network.node_count(), &accesses(edges, Opened::None, is_open));
         let today = network.weigh(&policy.profile);
         let all = &network.weigh_with(&policy.profile, Opened::All);

@@ -61,16 +61,17 @@ impl Study {
             None => Demand::from_places(&projection, &places, &areas),
         };
         let map = MapDoors::new(&places, &network);
-        let drawn: Vec<Shape> = if from_table {
+        let mut doors = if from_table {
             let outlines = demand.blocks.iter().filter_map(|block| match &block.outline {
-                Outline::Shape(shape) => Some(shape.clone()),
+                Outline::Shape(shape) => Some(shape),
                 Outline::Point(_) => None,
             });
-            outlines.collect()
+            Doors::new(outlines, &map, snap_m)
         } else {
-            places.residential.par_iter().map(|area| projection.project_shape(&area.shape)).collect()
+            let land = places.residential.par_iter();
+            let drawn: Vec<Shape> = land.map(|area| projection.project_shape(&area.shape)).collect();
+            Doors::new(drawn.iter(), &map, snap_m)
         };
-        let mut doors = Doors::new(drawn.iter(), &map, snap_m);
         let on_foot = network.weigh(&Profile::walk());
         let starts_of: Vec<Vec<Door>> =
             demand.points.par_iter().map(|p| doors.of_home(&network, &on_foot, p.at)).collect();

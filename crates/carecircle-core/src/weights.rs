@@ -259,7 +259,7 @@ impl Weights {
     pub(crate) fn new(network: &Network, profile: &Profile, opened: Opened) -> Self {
         let edges = network.edges();
         let paces = Paces::of(profile);
-        let is_open = |i: usize| paces.of_edge(&edges[i]).iter().any(Option::is_some);
+        let is_open = |i: usize| paces.open(&edges[i]);
         let closes = (0..edges.len()).any(|i| !is_open(i));
         let (classes, floor) = rayon::join(
             || {
@@ -326,9 +326,9 @@ impl Weights {
         self.opens_islands
     }
 
-    /// The plain walk at the same speed, lifts and all, for a profile to which streets are closed. Where a stroller may not enter the
-    /// nearest street, it snaps to another one, and may seem to leap there; nobody with a stroller is quicker than
-    /// without, so that a walk takes no less than by these.
+    /// The plain walk at the same speed, lifts and all, for a profile to which streets are closed. Where a stroller may
+    /// not enter the nearest street, it snaps to another one, and may seem to leap there; nobody with a stroller is
+    /// quicker than without, so that a walk takes no less than by these.
     pub fn floor(&self) -> Option<&Self> {
         self.floor.as_deref()
     }
@@ -401,8 +401,13 @@ impl<'a> Paces<'a> {
         Self { profile, is_plain: *profile == plain }
     }
 
+    /// Whether an edge may be walked at all.
+    pub(crate) fn open(&self, edge: &Edge) -> bool {
+        self.of_edge(edge).iter().any(Option::is_some)
+    }
+
     /// There and back.
-    pub(crate) fn of_edge(&self, edge: &Edge) -> [Pace; 2] {
+    fn of_edge(&self, edge: &Edge) -> [Pace; 2] {
         match edge.class {
             _ if self.is_plain => [Some(1.0); 2],
             StreetClass::Ferry | StreetClass::Elevator => [Some(1.0); 2],
