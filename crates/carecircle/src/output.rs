@@ -5,19 +5,24 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Writes a file beside its place and renames it when it is complete: nobody ever reads a half.
+/// Writes a file beside its place and renames it when it is complete: nobody ever reads a half. A device or a pipe is
+/// written straight into, for a rename would put a file in its place; of a link the file that it leads to is replaced.
 pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
-    let name = path.file_name().with_context(failed)?.to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let attempt = || -> Result<()> {
-        let mut out = BufWriter::with_capacity(1 << 18, File::create(&beside)?);
+    let fill = |place: &Path| -> Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 18, File::create(place)?);
         write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        std::fs::rename(&beside, path)?;
-        Ok(())
+        Ok(out.flush()?)
     };
+    // What doesn't exist yet is a file to be.
+    let is_file = path.metadata().map_or(true, |there| there.is_file());
+    if !is_file || path.starts_with("/dev") {
+        return fill(path).with_context(failed);
+    }
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = place.file_name().with_context(failed)?.to_string_lossy();
+    let beside = place.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let attempt = || -> Result<()> { fill(&beside).and_then(|()| Ok(std::fs::rename(&beside, &place)?)) };
     attempt().inspect_err(|_| _ = std::fs::remove_file(&beside)).with_context(failed)
 }
 

@@ -364,3 +364,27 @@ fn a_page_is_whole_in_itself_and_names_are_only_text() {
         assert_eq!(page, write("b.html"), "the same input, the same bytes");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_into_and_a_link_stays_a_link() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let folder = Folder::new("special");
+    let pipe = folder.file("pipe.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).expect("what came through the pipe")
+    });
+    succeed(&["check", "--timings", &pipe, "-o", "-"]);
+    assert!(std::fs::metadata(&pipe).expect("the pipe").file_type().is_fifo());
+    let timings: Value = serde_json::from_str(&reader.join().expect("the reader")).expect("JSON");
+    assert!(timings.is_object());
+
+    let link = folder.file("link.geojson");
+    std::os::unix::fs::symlink(folder.write("kept.geojson", "old"), &link).expect("a link");
+    succeed(&["check", "-o", &link]);
+    assert!(std::fs::symlink_metadata(&link).expect("the link").is_symlink());
+    assert!(!features(&std::fs::read_to_string(folder.file("kept.geojson")).expect("the file")).is_empty());
+}
