@@ -1,7 +1,7 @@
 //! One origin: the reach within 15 minutes, and its three isochrones. Before it, what another profile costs.
 
 use carecircle_benches::{extracts, study};
-use carecircle_core::isochrone::isochrones;
+use carecircle_core::isochrone::{Drawing, isochrones};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Reach, Search};
 use carecircle_core::time::WalkTime;
@@ -32,7 +32,7 @@ fn reach(c: &mut Criterion) {
         group.bench_function("isochrones of 5, 10, 15 minutes", |b| {
             b.iter(|| {
                 let source = origins.next().expect("the study has facilities");
-                black_box(isochrones(&mut search, network, &weights, &source, &limits))
+                black_box(isochrones(&mut search, &study, &weights, &source, &limits, &Drawing::default()))
             });
         });
         group.finish();

@@ -11,6 +11,7 @@ use crate::doors::Door;
 use crate::geometry::{Point, Shape};
 use crate::network::{Network, Snap, fraction_along};
 use crate::search::{Reach, Search, Stretch};
+use crate::study::Study;
 use crate::time::WalkTime;
 use crate::weights::Weights;
 use geo::{Area, Coord, LineString, MultiPolygon, Polygon};
@@ -25,6 +26,62 @@ const CLEARANCE: f64 = 0.02;
 /// More grid corners than this are never laid: two hours at 15 km/h stay below, a ferry may not.
 const MOST_CORNERS: f64 = 8_000_000.0;
 
+/// How isochrones are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawing {
+    /// How far off a reached street a place still counts as reached, metres: 30 to 50.
+    pub depth_m: f64,
+    /// How far a simplified outline may lie from the full one, metres; 0 keeps every corner.
+    pub tolerance_m: f64,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self { depth_m: OFF_STREET_M, tolerance_m: 0.0 }
+    }
+}
+
+/// How the circles of many facilities are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// As one: from where any of them is reached.
+    None,
+    /// Each by itself, over each other.
+    Facility,
+    /// As one, divided by which facility is nearest.
+    Nearest,
+}
+
+/// A band of the circle around facilities.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Circle {
+    /// Whose it is, an index into the study's facilities; `None` for all together.
+    pub facility: Option<usize>,
+    /// Its limit and polygons.
+    pub isochrone: Isochrone,
+}
+
+/// Draws the circles of the facilities that count, by facility and limit, in the order given.
+pub fn circles(
+    study: &Study,
+    weights: &Weights,
+    counts: &(dyn Fn(usize) -> bool + Sync),
+    limits: &[WalkTime],
+    split: Split,
+    drawing: &Drawing,
+) -> Vec<Circle> {
+    let mut out = Vec::new();
+    let mut search = Search::new();
+    if split == Split::Facility {
+        for facility in (0..study.facilities().len()).filter(|&f| counts(f)) {
+            let Some(source) = study.facility_source(facility, weights) else { continue };
+            let drawn = isochrones(&mut search, study, weights, &source, limits, drawing);
+            out.extend(drawn.into_iter().map(|isochrone| Circle { facility: Some(facility), isochrone }));
+        }
+    }
+    out
+}
+
 /// The polygon of a reach for one band.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Isochrone {
@@ -37,11 +94,13 @@ pub struct Isochrone {
 /// Draws one polygon for each limit, in the order given: from where `origin` is reached within it.
 pub fn isochrones(
     search: &mut Search,
-    network: &Network,
+    study: &Study,
     weights: &Weights,
     origin: &Source,
     limits: &[WalkTime],
+    _drawing: &Drawing,
 ) -> Vec<Isochrone> {
+    let network = study.network();
     let metres_per_second = weights.speed().kmh() / 3.6;
     // A slow walker's minute must still be some grid sides wide.
     let side = SIDE_M.min(metres_per_second * 30.0).max(1.0);

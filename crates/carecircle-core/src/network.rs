@@ -253,6 +253,11 @@ impl Network {
         &self.graph
     }
 
+    /// The place of a node.
+    pub fn node_at(&self, node: NodeId) -> Point {
+        self.graph[petgraph::graph::NodeIndex::new(node.index())]
+    }
+
     /// Gates that not everybody may pass, and which could be opened.
     pub fn gates(&self) -> &[Gate] {
         &self.gates

@@ -126,6 +126,9 @@ pub struct Places {
     pub grounds: BTreeMap<String, LonLatShape>,
     /// Gates and entrances on outlines.
     pub doors: Vec<Door>,
+    /// Lines that nobody crosses but where a street does: banks of waters, railways, walls and fences, each as its places; a
+    /// ring repeats its first.
+    pub obstacles: Vec<Vec<LonLat>>,
     /// South-west and north-east corner of what the extract covers, where that is known: outlines may reach beyond it.
     pub extent: Option<(LonLat, LonLat)>,
 }

@@ -7,6 +7,7 @@ use crate::facility::Facility;
 use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
 use crate::network::Network;
+use crate::obstacle::Obstacles;
 use crate::place::Places;
 use crate::profile::Profile;
 use crate::weights::{Opened, Passage, Weights};
@@ -46,6 +47,7 @@ pub struct Study {
     /// Where walks from demand points begin, for an adult on foot.
     starts: Vec<Door>,
     doors: Doors,
+    obstacles: Obstacles,
     snap_m: f64,
 }
 
@@ -81,6 +83,8 @@ impl Study {
             starts.extend(doors);
             point.doors = first..starts.len() as u32;
         }
+        let obstacles: Vec<Vec<Point>> =
+            places.obstacles.iter().map(|line| line.iter().map(|&at| projection.project(at)).collect()).collect();
         let grounds = std::mem::take(&mut places.grounds);
         let mut facilities: Vec<SitedFacility> = places
             .facilities
@@ -99,7 +103,17 @@ impl Study {
         facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
         let facility_tree = RTree::bulk_load(points);
-        Self { network, facilities, facility_tree, areas, demand, starts, doors, snap_m }
+        Self {
+            network,
+            facilities,
+            facility_tree,
+            areas,
+            demand,
+            starts,
+            doors,
+            obstacles: Obstacles::new(&obstacles),
+            snap_m,
+        }
     }
 
     /// The streets.
@@ -115,6 +129,11 @@ impl Study {
     /// The areas.
     pub fn areas(&self) -> &Areas {
         &self.areas
+    }
+
+    /// What nobody crosses but where a street does.
+    pub fn obstacles(&self) -> &Obstacles {
+        &self.obstacles
     }
 
     /// Blocks and demand points.

@@ -1,11 +1,12 @@
 //! Isochrones of random towns: valid, nested, with their origin inside and nothing far beyond the limit.
 
-use carecircle_core::isochrone::{OFF_STREET_M, Source, isochrones};
+use carecircle_core::isochrone::{Drawing, OFF_STREET_M, Source, isochrones};
 use carecircle_core::network::Network;
+use carecircle_core::place::Places;
 use carecircle_core::polygon::{contains, even_sample};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Reach, Search, Stretch};
-use carecircle_core::study::Door;
+use carecircle_core::study::{Door, Study};
 use carecircle_core::time::WalkTime;
 use geo::{Area, Distance, Euclidean, Line, Point, Validation, Winding};
 use proptest::prelude::*;
@@ -32,7 +33,8 @@ proptest! {
     fn bands_are_valid_nested_and_true_to_the_walk(
         streets in town::any_streets(), points in town::any_points(1..2), minutes in 1.0..8.0f64,
     ) {
-        let network = town::network(&streets);
+        let study = Study::new(town::network(&streets), Places::default(), None, 250.0);
+        let network = study.network();
         let profile = Profile::walk();
         let weights = network.weigh(&profile);
         let origin = points[0];
@@ -40,8 +42,8 @@ proptest! {
         let source = Source { at: origin, doors: vec![Door { at: origin, beyond_m: 0.0, snap }], plain_doors: Vec::new() };
         let limits = [minutes, minutes + 2.0, minutes + 6.0].map(WalkTime::from_minutes);
         let mut search = Search::new();
-        let bands = isochrones(&mut search, &network, &weights, &source, &limits);
-        let alone = isochrones(&mut search, &network, &weights, &source, &limits[..1]);
+        let bands = isochrones(&mut search, &study, &weights, &source, &limits, &Drawing::default());
+        let alone = isochrones(&mut search, &study, &weights, &source, &limits[..1], &Drawing::default());
         prop_assert_eq!(&alone[0], &bands[0], "a band depends on the others");
 
         for (band, limit) in bands.iter().zip(limits) {
@@ -53,8 +55,8 @@ proptest! {
             }
             // Whoever stands inside is near a street that is reached in time, or by the way from the origin to its
             // street; 500 m past the limit nobody is inside.
-            let reach = Reach::new(&mut Search::new(), &network, &weights, &[snap], limit);
-            let streets: Vec<Line> = reach.stretches.iter().flat_map(|s| pieces(&network, s)).collect();
+            let reach = Reach::new(&mut Search::new(), network, &weights, &[snap], limit);
+            let streets: Vec<Line> = reach.stretches.iter().flat_map(|s| pieces(network, s)).collect();
             for at in even_sample(&band.shape, 60, 5.0) {
                 let near = |line: &Line| Euclidean.distance(&Point(at), line) <= OFF_STREET_M + 26.0;
                 prop_assert!(streets.iter().any(near) || near(&Line::new(origin, snap.at)), "{at:?} is far from any street reached");

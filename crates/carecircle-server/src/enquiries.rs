@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::coverage::{Known, Tally};
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone::{self, Source};
+use carecircle_core::isochrone::{self, Drawing, Source};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::WalkTime;
@@ -93,14 +93,15 @@ fn too_far_off(snap_m: f64, what: &str) -> ApiError {
 
 /// The features of the bands, the shortest first.
 fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64]) -> Vec<Vec<u8>> {
-    let network = snapshot.served.study.network();
+    let study = &snapshot.served.study;
     let weights = snapshot.weights(profile);
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, network, &weights, source, &limits));
+    let drawn = snapshot
+        .with_search(|search| isochrone::isochrones(search, study, &weights, source, &limits, &Drawing::default()));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
-        geojson::isochrone_feature(&mut out, network.projection(), isochrone, &id, profile.speed.kmh());
+        geojson::isochrone_feature(&mut out, study.network().projection(), isochrone, &id, profile.speed.kmh());
         out
     });
     features.collect()

@@ -7,7 +7,7 @@ use crate::timings::Timings;
 use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone::isochrones;
+use carecircle_core::isochrone::{Drawing, isochrones};
 use carecircle_core::polygon::area_m2;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
@@ -63,7 +63,7 @@ impl DrawIsochrone {
         let source =
             source.ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
         let limits: Vec<WalkTime> = minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect();
-        let drawn = isochrones(&mut Search::new(), network, &weights, &source, &limits);
+        let drawn = isochrones(&mut Search::new(), &city.study, &weights, &source, &limits, &Drawing::default());
 
         let features: Vec<Vec<u8>> = drawn
             .iter()

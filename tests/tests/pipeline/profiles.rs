@@ -1,7 +1,7 @@
 //! Other walkers than an adult: whoever is slower, or may walk fewer streets, never gets farther.
 
 use super::{demo, real_city};
-use carecircle_core::isochrone::isochrones;
+use carecircle_core::isochrone::{Drawing, isochrones};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
 use carecircle_core::polygon::contains;
@@ -55,8 +55,8 @@ fn never_gets_farther(study: &Study, name: &str) {
     for i in (0..study.facilities().len()).step_by(step) {
         let Some(small) = study.facility_source(i, &with) else { continue };
         let large = study.facility_source(i, &on_foot).expect("what has a street with a stroller has one without");
-        let small = isochrones(&mut Search::new(), network, &with, &small, &limits);
-        let large = isochrones(&mut Search::new(), network, &on_foot, &large, &limits);
+        let small = isochrones(&mut Search::new(), study, &with, &small, &limits, &Drawing::default());
+        let large = isochrones(&mut Search::new(), study, &on_foot, &large, &limits, &Drawing::default());
         for (small, large) in small.iter().zip(&large) {
             let id = &study.facilities()[i].facility.id;
             let (inner, outer) = (small.shape.unsigned_area(), large.shape.unsigned_area());
