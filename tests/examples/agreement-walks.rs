@@ -10,6 +10,7 @@ use carecircle_core::search::{Origin, Sweep};
 use carecircle_core::street::Access;
 use carecircle_core::time::{Speed, WalkTime};
 use carecircle_core::weights::{Direction, Way, Weights};
+use petgraph::visit::{EdgeRef, IntoEdges};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -250,9 +251,8 @@ impl City {
             if !seen.insert(node) {
                 return None;
             }
-            let (next, leg) = network.graph().edges(node.0.into()).find_map(|arc| {
-                use petgraph::visit::EdgeRef;
-                let (id, next) = (*arc.weight(), NodeId(arc.target().index() as u32));
+            let (next, leg) = network.edges(node).find_map(|arc| {
+                let (id, next) = (*arc.weight(), arc.target());
                 let edge = network.edge(id);
                 let whole = if edge.from == node && edge.forward { (0.0, edge.length_m) } else { (edge.length_m, 0.0) };
                 let direction = if whole.0 <= 0.0 { Direction::Forward } else { Direction::Backward };

@@ -1,19 +1,20 @@
 //! The walkable network: where streets meet, what lies between, and where a point meets it.
 //!
 //! A [`Node`](NodeId) is where streets meet or end; an [`Edge`] is the street between two of them, its bends are
-//! geometry. The petgraph graph holds one arc for each direction an edge may be walked in; beside it stand the frozen
-//! arrays that a search streams through (incoming arcs, grouped by node) and an rstar tree over the edges. The network
-//! is immutable and knows no profile: what a profile makes of it are [`Weights`]. A gate that not everybody may pass is a
-//! [`Gate`]: streets end at it, each on its own, and links without length lead through.
+//! geometry. Nodes are numbered along a Hilbert curve, so that neighbours are near each other in memory too. petgraph's
+//! algorithms run on the network itself, see [`graph`]; the arrays that searches stream through are made of it for each
+//! profile. Beside it stands an rstar tree over the edges. The network is immutable and knows no profile: what a profile
+//! makes of it are [`Weights`]. A gate that not everybody may pass is a [`Gate`]: streets end at it, each on its own, and
+//! links without length lead through.
 
 mod build;
+pub mod graph;
 
 use crate::geometry::{Point, Projection};
 use crate::profile::Profile;
 use crate::street::{Access, Ground, StreetClass};
 use crate::time::WalkTime;
 use crate::weights::{Classes, Opened, Passage, Weights};
-use petgraph::graph::DiGraph;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 use std::ops::Range;
@@ -205,31 +206,17 @@ struct Vertex {
     along_m: f64,
 }
 
-/// An arc against the walking direction: from the node that owns it back to `tail`, over the edge and direction that
-/// [`crate::weights::arc`] numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    pub(crate) tail: NodeId,
-    pub(crate) arc: u32,
-}
-
-impl Incoming {
-    pub(crate) fn edge(self) -> EdgeId {
-        EdgeId(self.arc / 2)
-    }
-}
-
 type EdgeBox = GeomWithData<Rectangle<[f64; 2]>, EdgeId>;
 
 /// The walkable streets of an extract, in local metres.
 #[derive(Debug)]
 pub struct Network {
     projection: Projection,
-    graph: DiGraph<Point, EdgeId, u32>,
+    nodes: Vec<Point>,
     edges: Vec<Edge>,
     vertices: Vec<Vertex>,
-    first_incoming: Vec<u32>,
-    incoming: Vec<Incoming>,
+    first_at_node: Vec<u32>,
+    at_nodes: Vec<EdgeId>,
     tree: RTree<EdgeBox>,
     gates: Vec<Gate>,
     walls: Vec<Point>,
@@ -248,14 +235,9 @@ impl Network {
         self.options
     }
 
-    /// The petgraph graph: a node's weight is its place, an arc's weight the edge it walks, in walking direction.
-    pub fn graph(&self) -> &DiGraph<Point, EdgeId, u32> {
-        &self.graph
-    }
-
     /// The place of a node.
     pub fn node_at(&self, node: NodeId) -> Point {
-        self.graph[petgraph::graph::NodeIndex::new(node.index())]
+        self.nodes[node.index()]
     }
 
     /// Gates that not everybody may pass, and which could be opened.
@@ -298,7 +280,7 @@ impl Network {
 
     /// Number of nodes.
     pub fn node_count(&self) -> usize {
-        self.first_incoming.len() - 1
+        self.nodes.len()
     }
 
     /// All edges, by id.
@@ -317,10 +299,10 @@ impl Network {
         self.vertices[range.start as usize..range.end as usize].iter().map(|v| (v.at, v.along_m))
     }
 
-    /// Arcs that lead to `node`, each as the node it comes from and the edge it walks.
-    pub(crate) fn incoming(&self, node: NodeId) -> &[Incoming] {
+    /// The edges that start or end at a node, by id.
+    pub fn edges_at(&self, node: NodeId) -> &[EdgeId] {
         let i = node.index();
-        &self.incoming[self.first_incoming[i] as usize..self.first_incoming[i + 1] as usize]
+        &self.at_nodes[self.first_at_node[i] as usize..self.first_at_node[i + 1] as usize]
     }
 
     /// The nearest point of a street within `within_m` metres of `at`; of equally near ones (to a micrometre) the first

@@ -2,17 +2,17 @@
 //!
 //! Parents walk from home *to* the facility, so a search starts at facilities and runs along arcs backwards. It starts
 //! and ends inside edges. [`Search`] is the reusable scratch; what it leaves is a [`Sweep`] (from many snaps: time and
-//! nearest origin for every node) or a [`Reach`] (from one snap: the nodes and fractions of edges within a limit).
+//! nearest origin for every node) or a [`Reach`] (from one place: the fractions of edges within a limit).
 //!
-//! A walk is first leg, public streets, last leg, see [`crate::weights`]. So a node is reached in up to three ways, its
-//! *legs*: what remains of the walk from there is the last leg alone, begins on public streets, or begins with the first
-//! leg. Seen from the facility they come in this order.
+//! It runs over states rather than nodes, see [`crate::layout`], and corrects times until none gets better: what is left
+//! is the least of all walks, by time and then by label, in whatever order they were tried.
 
+use crate::layout::{LAST, Layout, PUBLIC, legs};
 use crate::network::{EdgeId, Network, NodeId, Snap};
+use crate::queue::Buckets;
 use crate::time::WalkTime;
-use crate::weights::{Classes, Direction, Way, Weights};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::weights::{Direction, Way, Weights};
+use std::sync::Arc;
 
 /// A place that walks end at, with the label that tells it from others. Of two equally near origins the one with the
 /// smaller label is the nearest.
@@ -40,41 +40,39 @@ impl Arrival {
         let time = self.time + time;
         if time == WalkTime::NEVER { Self::NEVER } else { Self { time, label: self.label } }
     }
-}
 
-/// Where on a walk a node is, as the factor of its state: states of public streets come first, for most need no others.
-const PUBLIC: usize = 0;
-/// On the last leg.
-const LAST: usize = 1;
-/// On the first leg.
-const FIRST: usize = 2;
-const LEGS: usize = 3;
+    /// Both in one number, ordered as they are.
+    fn key(self) -> u64 {
+        u64::from(self.time.millis()) << 32 | u64::from(self.label)
+    }
 
-/// The legs that a node may be reached in for an edge that starts from it: a walk may go over from the first leg to
-/// public streets and from these to the last leg, never back.
-fn legs(way: Way) -> &'static [usize] {
-    match way {
-        Way::Public => &[PUBLIC, LAST],
-        Way::Destination => &[PUBLIC, LAST, FIRST],
-        Way::Closed => &[],
+    fn of_key(key: u64) -> Self {
+        Self { time: WalkTime::from_millis((key >> 32) as u32), label: key as u32 }
     }
 }
 
-/// How many legs a search has to tell apart.
-fn legs_told(classes: &Classes) -> usize {
-    if classes.has_destination { LEGS } else { 1 }
+/// No walk at all, as a key.
+const NEVER: u64 = u64::MAX;
+
+fn later(key: u64, millis: u32) -> u64 {
+    key.saturating_add(u64::from(millis) << 32)
 }
+
+/// Searches of no more than this many milliseconds, half an hour, settle one part of a large network after the other.
+const MOST_BY_PARTS: u32 = 30 * 60_000;
+/// States of a part: their times and arcs stay in a cache of a megabyte or two.
+const PART_BITS: u32 = 17;
 
 /// Scratch for searches: kept between them so that each costs only what it touches.
 #[derive(Debug, Default)]
 pub struct Search {
-    /// By state: leg by leg, in each node by node.
-    best: Vec<Arrival>,
-    epoch: Vec<u32>,
-    current: u32,
-    nodes: usize,
-    queue: BinaryHeap<Reverse<(WalkTime, u32, u32)>>,
-    settled: Vec<u32>,
+    layout: Option<Arc<Layout>>,
+    /// By state.
+    best: Vec<u64>,
+    /// The states with a time, in no order.
+    reached: Vec<u32>,
+    starts: Vec<(u32, u64)>,
+    queue: Buckets,
 }
 
 impl Search {
@@ -83,9 +81,10 @@ impl Search {
         Self::default()
     }
 
-    /// Settles every node from which an origin is reached within `limit`, in order of time.
+    /// Finds for every node the nearest origin that is reached from it within `limit`.
     pub fn run(&mut self, network: &Network, weights: &Weights, origins: &[Origin], limit: WalkTime) {
-        self.reset(network.node_count(), legs_told(weights.classes()));
+        let layout = weights.layout(network);
+        self.starts.clear();
         for origin in origins {
             let leg = match weights.way(origin.snap.edge) {
                 Way::Public => PUBLIC,
@@ -95,31 +94,10 @@ impl Search {
             let edge = network.edge(origin.snap.edge);
             let here = Arrival { time: weights.speed().walk(origin.snap.offset_m), label: origin.label };
             let (from_start, from_end) = end_times(network, weights, &origin.snap, Leg::Last);
-            self.improve(edge.from, leg, here.after(from_start), limit);
-            self.improve(edge.to, leg, here.after(from_end), limit);
+            let ends = [(edge.from, here.after(from_start)), (edge.to, here.after(from_end))];
+            self.starts.extend(ends.into_iter().filter_map(|(node, end)| Some((layout.state(node, leg)?, end.key()))));
         }
-        self.settle(network, weights, limit);
-    }
-
-    fn settle(&mut self, network: &Network, weights: &Weights, limit: WalkTime) {
-        while let Some(Reverse((time, label, state))) = self.queue.pop() {
-            let here = Arrival { time, label };
-            if self.best[state as usize] != here {
-                continue;
-            }
-            self.settled.push(state);
-            let (node, leg) = self.place(state);
-            for arc in network.incoming(node) {
-                let weight = weights.arc(arc.arc);
-                let leg = match (leg, weight.is_destination()) {
-                    (PUBLIC | LAST, false) => PUBLIC,
-                    (LAST, true) => LAST,
-                    (PUBLIC | FIRST, true) => FIRST,
-                    _ => continue,
-                };
-                self.improve(arc.tail, leg, here.after(weight.time()), limit);
-            }
-        }
+        self.settle(layout, limit);
     }
 
     /// As [`Search::run`], from nodes that are so far from where the walk ends.
@@ -130,11 +108,75 @@ impl Search {
         ends: &[(NodeId, WalkTime)],
         limit: WalkTime,
     ) {
-        self.reset(network.node_count(), legs_told(weights.classes()));
-        for &(node, time) in ends {
-            self.improve(node, PUBLIC, Arrival { time, label: 0 }, limit);
+        let layout = weights.layout(network);
+        let start = |&(node, time): &_| Some((layout.state(node, PUBLIC)?, Arrival { time, label: 0 }.key()));
+        self.starts.clear();
+        self.starts.extend(ends.iter().filter_map(start));
+        self.settle(layout, limit);
+    }
+
+    fn settle(&mut self, layout: &Arc<Layout>, limit: WalkTime) {
+        for state in self.reached.drain(..) {
+            self.best[state as usize] = NEVER;
         }
-        self.settle(network, weights, limit);
+        if self.best.len() < layout.len() {
+            self.best.resize(layout.len(), NEVER);
+        }
+        if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
+            self.layout = Some(Arc::clone(layout));
+        }
+        // Never is beyond every limit.
+        let most = Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key();
+        let mut starts = std::mem::take(&mut self.starts);
+        let by_parts = limit.millis() <= MOST_BY_PARTS && layout.len() >> PART_BITS > 1;
+        if by_parts {
+            starts.sort_unstable();
+        }
+        let part = |state: u32| if by_parts { state >> PART_BITS } else { 0 };
+        for starts in starts.chunk_by(|a, b| part(a.0) == part(b.0)) {
+            self.queue.reset();
+            for &(state, key) in starts {
+                self.improve(state, key, most);
+            }
+            while let Some((time, state)) = self.queue.pop() {
+                let key = self.best[state as usize];
+                // Only the last entry of a state counts.
+                if (key >> 32) as u32 == time {
+                    for arc in layout.arcs(state) {
+                        self.improve(arc.to, later(key, arc.time), most);
+                    }
+                }
+            }
+        }
+        self.starts = starts;
+        for i in 0..self.reached.len() {
+            let state = self.reached[i];
+            if layout.is_core(state) {
+                let key = self.best[state as usize];
+                for satellite in layout.satellites(state) {
+                    let key = later(key, satellite.time);
+                    let slot = &mut self.best[satellite.to as usize];
+                    if key < *slot && key <= most {
+                        if *slot == NEVER {
+                            self.reached.push(satellite.to);
+                        }
+                        *slot = key;
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn improve(&mut self, state: u32, key: u64, most: u64) {
+        let slot = &mut self.best[state as usize];
+        if key < *slot && key <= most {
+            if *slot == NEVER {
+                self.reached.push(state);
+            }
+            *slot = key;
+            self.queue.push((key >> 32) as u32, state);
+        }
     }
 
     /// The time from a snap to the nearest end of the last run.
@@ -146,50 +188,24 @@ impl Search {
         Some(nearest + weights.speed().walk(start.offset_m))
     }
 
-    fn reset(&mut self, nodes: usize, legs: usize) {
-        if self.nodes != nodes || self.epoch.len() < nodes * legs || self.current == u32::MAX {
-            self.best = vec![Arrival::NEVER; nodes * legs];
-            self.epoch = vec![0; nodes * legs];
-            self.nodes = nodes;
-            self.current = 0;
-        }
-        self.current += 1;
-        self.queue.clear();
-        self.settled.clear();
-    }
-
-    fn place(&self, state: u32) -> (NodeId, usize) {
-        let mut node = state as usize;
-        let mut leg = 0;
-        while node >= self.nodes {
-            node -= self.nodes;
-            leg += 1;
-        }
-        (NodeId(node as u32), leg)
-    }
-
-    fn improve(&mut self, node: NodeId, leg: usize, arrival: Arrival, limit: WalkTime) {
-        if arrival.time > limit || arrival.time == WalkTime::NEVER {
-            return;
-        }
-        let state = leg * self.nodes + node.index();
-        if self.epoch[state] != self.current || arrival < self.best[state] {
-            self.epoch[state] = self.current;
-            self.best[state] = arrival;
-            self.queue.push(Reverse((arrival.time, arrival.label, state as u32)));
-        }
-    }
-
-    /// The nodes settled by the last run, nearest first; one that is passed on several legs comes several times.
+    /// The nodes that the last run reached, in no particular order; one that is passed on several legs comes several
+    /// times.
     pub fn settled(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
-        self.settled.iter().map(|&state| self.place(state).0)
+        let layout = self.layout.as_deref();
+        self.reached.iter().map(move |&state| layout.map_or(NodeId(0), |layout| layout.node(state)))
     }
 
     /// What the last run found for a walk that starts from a node along an edge of this kind.
     pub fn arrival(&self, node: NodeId, way: Way) -> Option<Arrival> {
-        let states = legs(way).iter().map(|leg| leg * self.nodes + node.index());
-        states.filter(|&state| self.epoch.get(state) == Some(&self.current)).map(|state| self.best[state]).min()
+        let least = least(self.layout.as_deref()?, &self.best, node, way);
+        (least != NEVER).then(|| Arrival::of_key(least))
     }
+}
+
+/// The key of the nearest origin for a walk that starts from a node along an edge of this kind.
+fn least(layout: &Layout, best: &[u64], node: NodeId, way: Way) -> u64 {
+    let states = legs(way).iter().filter_map(|&leg| layout.state(node, leg));
+    states.map(|state| best[state as usize]).min().unwrap_or(NEVER)
 }
 
 /// Which end of a walk a snap is.
@@ -222,9 +238,9 @@ fn along_edge(network: &Network, weights: &Weights, start: &Snap, end: &Snap) ->
 /// Time and nearest origin for every node, from many origins at once.
 #[derive(Debug)]
 pub struct Sweep {
+    layout: Arc<Layout>,
     /// By state, as in [`Search`].
-    arrivals: Vec<Arrival>,
-    nodes: usize,
+    best: Vec<u64>,
     /// Origins by edge: those that share an edge with a start are also reached straight along it.
     origins: Vec<Origin>,
 }
@@ -234,11 +250,9 @@ impl Sweep {
     pub fn new(network: &Network, weights: &Weights, origins: &[Origin], limit: WalkTime) -> Self {
         let mut search = Search::new();
         search.run(network, weights, origins, limit);
-        // What the search never touched is never, as it was made.
-        let Search { best: arrivals, nodes, .. } = search;
         let mut origins = origins.to_vec();
         origins.sort_by_key(|o| (o.snap.edge, o.label));
-        Self { arrivals, nodes, origins }
+        Self { layout: Arc::clone(weights.layout(network)), best: search.best, origins }
     }
 
     /// The walk to the nearest origin that starts from a node along an edge of this kind.
@@ -247,8 +261,7 @@ impl Sweep {
     }
 
     fn walk_from(&self, node: NodeId, way: Way) -> Arrival {
-        let states = legs(way).iter().map(|leg| leg * self.nodes + node.index());
-        states.filter_map(|state| self.arrivals.get(state)).copied().min().unwrap_or(Arrival::NEVER)
+        Arrival::of_key(least(&self.layout, &self.best, node, way))
     }
 
     /// The walk to the nearest origin from a snap, the metres off the network included on both sides.
@@ -302,8 +315,8 @@ impl Reach {
         search.run(network, weights, &labelled, limit);
         let mut edges: Vec<EdgeId> = search
             .settled()
-            .flat_map(|node| network.incoming(node))
-            .map(|arc| arc.edge())
+            .flat_map(|node| network.edges_at(node))
+            .copied()
             .chain(origins.iter().map(|origin| origin.edge))
             .filter(|edge| weights.way(*edge) != Way::Closed)
             .collect();

@@ -5,13 +5,14 @@
 //! shortcut. Public streets that hang together with the rest through such streets alone (the paths inside a compound
 //! behind private gates) are taken for such streets themselves.
 
+use crate::layout::{Layout, Towards};
 use crate::network::{Edge, EdgeId, Network, Stops};
 use crate::profile::{Pace, Profile};
 use crate::street::{Access, Ground, StreetClass};
 use crate::time::{Speed, WalkTime};
 use petgraph::unionfind::UnionFind;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How an edge may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,43 +217,13 @@ pub enum Direction {
 #[derive(Clone, Debug)]
 pub struct Weights {
     profile: Profile,
-    /// Two times for each edge, there and back: whole milliseconds, [`ArcTime::NEVER`] where it can't be walked, and the mark
-    /// of those for the first and last leg.
-    times: Vec<ArcTime>,
+    /// Two times for each edge, there and back; never where it can't be walked.
+    times: Vec<[WalkTime; 2]>,
     classes: Arc<Classes>,
     floor: Option<Box<Weights>>,
     opened: Opened,
     opens_islands: bool,
-}
-
-/// The time of an edge in one direction, and whether it is for the first and last leg only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ArcTime(u32);
-
-impl ArcTime {
-    const DESTINATION: u32 = 1 << 31;
-    /// Longer than three weeks.
-    const NEVER: u32 = Self::DESTINATION - 1;
-
-    fn new(time: WalkTime, way: Way) -> Self {
-        let millis = time.millis().min(Self::NEVER);
-        Self(match way {
-            Way::Public => millis,
-            Way::Destination => millis | Self::DESTINATION,
-            Way::Closed => Self::NEVER,
-        })
-    }
-
-    pub(crate) fn time(self) -> WalkTime {
-        match self.0 & Self::NEVER {
-            Self::NEVER => WalkTime::NEVER,
-            millis => WalkTime::from_millis(millis),
-        }
-    }
-
-    pub(crate) fn is_destination(self) -> bool {
-        self.0 >= Self::DESTINATION
-    }
+    layout: OnceLock<Arc<Layout>>,
 }
 
 impl Weights {
@@ -276,25 +247,22 @@ impl Weights {
             },
         );
         let per_metre = 3.6 / profile.speed.kmh();
-        let mut times = Vec::with_capacity(edges.len() * 2);
+        let mut times = Vec::with_capacity(edges.len());
         for (i, edge) in edges.iter().enumerate() {
             let way = classes.way(EdgeId(i as u32));
             let stops_s: f64 = stops_s(edge, profile).iter().sum();
             let lift_s = if edge.class == StreetClass::Elevator { profile.lift_s } else { 0.0 };
-            let walk = |pace: Option<f64>, open: bool| {
-                let time = match (pace, edge.fixed) {
-                    _ if !open => WalkTime::NEVER,
-                    (_, Some(fixed)) => fixed,
-                    (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s + lift_s),
-                    (None, None) => WalkTime::NEVER,
-                };
-                ArcTime::new(time, way)
+            let walk = |pace: Option<f64>, open: bool| match (pace, edge.fixed) {
+                _ if !open || way == Way::Closed => WalkTime::NEVER,
+                (_, Some(fixed)) => fixed,
+                (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s + lift_s),
+                (None, None) => WalkTime::NEVER,
             };
             let [there, back] = paces.of_edge(edge);
-            times.extend([walk(there, edge.forward), walk(back, edge.backward)]);
+            times.push([walk(there, edge.forward), walk(back, edge.backward)]);
         }
         let opens_islands = opened != Opened::None && classes.snaps_beyond(network.classes());
-        Self { profile: profile.clone(), times, classes, floor, opened, opens_islands }
+        Self { profile: profile.clone(), times, classes, floor, opened, opens_islands, layout: OnceLock::new() }
     }
 
     /// The speed off the network and on firm, flat street.
@@ -305,6 +273,12 @@ impl Weights {
     /// How an edge may be used.
     pub fn way(&self, edge: EdgeId) -> Way {
         self.classes.way(edge)
+    }
+
+    /// What searches on `network`, which these weights are of, stream through; made when it is first asked for.
+    pub(crate) fn layout(&self, network: &Network) -> &Arc<Layout> {
+        let make = || Arc::new(Layout::new(network.edges(), network.node_count(), self, Towards::Starts));
+        self.layout.get_or_init(make)
     }
 
     pub(crate) fn classes(&self) -> &Classes {
@@ -333,13 +307,9 @@ impl Weights {
         self.floor.as_deref()
     }
 
-    pub(crate) fn arc(&self, arc: u32) -> ArcTime {
-        self.times[arc as usize]
-    }
-
     /// The time that the whole edge takes in a direction; never where it can't be walked that way.
     pub fn edge(&self, id: EdgeId, direction: Direction) -> WalkTime {
-        self.arc(arc(id, direction)).time()
+        self.times[id.index()][usize::from(direction == Direction::Backward)]
     }
 
     /// The time from one place of an edge to another, by metres along it: its time by length, and what stops one at an end
@@ -421,11 +391,6 @@ impl<'a> Paces<'a> {
 fn stops_s(edge: &Edge, profile: &Profile) -> [f64; 2] {
     let half_s = |stops: Stops| if stops == Stops::default() { 0.0 } else { stops.half_s(profile) };
     if edge.fixed.is_some() { [0.0; 2] } else { edge.stops.map(half_s) }
-}
-
-/// The number of an edge's time in a direction.
-pub(crate) fn arc(edge: EdgeId, direction: Direction) -> u32 {
-    edge.0 * 2 + u32::from(direction == Direction::Backward)
 }
 
 /// Passages by the edges that they consist of.

@@ -44,7 +44,7 @@ proptest! {
         let cut: f64 = network.edges().iter().map(|e| e.length_m).sum();
         prop_assert!((drawn - cut).abs() < 1e-6 * drawn + 1e-6, "{drawn} m drawn, {cut} m cut");
         prop_assert_eq!(
-            network.graph().edge_count(),
+            petgraph::visit::EdgeCount::edge_count(&network),
             network.edges().iter().map(|e| usize::from(e.forward) + usize::from(e.backward)).sum::<usize>()
         );
     }

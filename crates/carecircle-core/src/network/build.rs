@@ -1,14 +1,11 @@
 //! Streets made into a network: squares crossed, ways cut where they meet, gates set, islands set aside, trees built.
 
-use super::{
-    Edge, EdgeBox, EdgeId, Gate, Incoming, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex,
-};
+use super::{Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex};
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::{most_comparisons, sight_lines};
 use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
 use crate::time::WalkTime;
-use crate::weights::{Classes, Components, Direction, Opened, arc};
-use petgraph::graph::DiGraph;
+use crate::weights::{Classes, Components, Opened};
 use petgraph::unionfind::UnionFind;
 use rayon::prelude::*;
 use rstar::RTree;
@@ -41,23 +38,22 @@ impl Network {
         let kept = kept_edges(&pieces, &plan, options, &mut report);
 
         // The tree needs no node ids: it grows while the rest is put together.
-        let (tree, (edges, vertices, graph, (first_incoming, incoming), (classes, components))) = rayon::join(
+        let (tree, (nodes, edges, vertices, (first_at_node, at_nodes), (classes, components))) = rayon::join(
             || edge_tree(&pieces, &kept),
             || {
                 let (nodes, edges, vertices) = number(&pieces, &kept, &plan);
-                let graph = arcs(&nodes, &edges);
-                let incoming = incoming_arcs(nodes.len(), &edges);
+                let at_nodes = edges_at_nodes(nodes.len(), &edges);
                 let classes = Classes::new(&edges, nodes.len(), options.island_m, Opened::None, |_| true);
-                (edges, vertices, graph, incoming, classes)
+                (nodes, edges, vertices, at_nodes, classes)
             },
         );
-        report.nodes = first_incoming.len() - 1;
+        report.nodes = nodes.len();
         report.edges = edges.len();
         components_told(&edges, &vertices, &components, &mut report);
         report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
         let classes = Arc::new(classes);
         let network =
-            Self { projection, graph, edges, vertices, first_incoming, incoming, tree, gates, walls, classes, options };
+            Self { projection, nodes, edges, vertices, first_at_node, at_nodes, tree, gates, walls, classes, options };
         (network, report)
     }
 }
@@ -425,27 +421,69 @@ fn kept_edges(pieces: &[Pieces], plan: &[Point], options: NetworkOptions, report
     roots.into_iter().map(|root| keep(root as usize)).collect()
 }
 
-/// Gives the ends of the kept edges their node ids, in order of appearance, and lays all geometry into one array.
+/// Numbers the ends of the kept edges along a Hilbert curve and lays all geometry into one array.
 fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<Edge>, Vec<Vertex>) {
-    let mut node_of_point = vec![u32::MAX; plan.len()];
-    let mut nodes: Vec<Point> = Vec::new();
+    const UNUSED: u32 = u32::MAX;
+    let mut node_of_point = vec![UNUSED; plan.len()];
+    for (_, edge) in kept_of(pieces, kept) {
+        node_of_point[edge.from.index()] = 0;
+        node_of_point[edge.to.index()] = 0;
+    }
+    let ends = || (0..plan.len() as u32).filter(|&point| node_of_point[point as usize] != UNUSED);
+    let curve = Curve::around(ends().map(|point| plan[point as usize]));
+    // Places on top of each other, as at a gate, keep the order of their ways.
+    let mut order: Vec<(u32, u32)> = ends().map(|point| (curve.position(plan[point as usize]), point)).collect();
+    order.par_sort_unstable();
+    order.iter().zip(0..).for_each(|(&(_, point), node)| node_of_point[point as usize] = node);
+    let nodes = order.iter().map(|&(_, point)| plan[point as usize]).collect();
     let mut edges: Vec<Edge> = Vec::with_capacity(kept.len());
     let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
-    let mut node = |point: NodeId| {
-        let slot = &mut node_of_point[point.index()];
-        if *slot == u32::MAX {
-            *slot = nodes.len() as u32;
-            nodes.push(plan[point.index()]);
-        }
-        NodeId(*slot)
-    };
     for (piece, edge) in kept_of(pieces, kept) {
         let start = vertices.len() as u32;
         vertices.extend_from_slice(piece.geometry(edge));
+        let node = |point: NodeId| NodeId(node_of_point[point.index()]);
         let (from, to) = (node(edge.from), node(edge.to));
         edges.push(Edge { from, to, vertices: start..vertices.len() as u32, ..edge.clone() });
     }
     (nodes, edges, vertices)
+}
+
+/// A Hilbert curve through 65,536 × 65,536 squares.
+struct Curve {
+    low: Point,
+    squares_per_metre: f64,
+}
+
+impl Curve {
+    const ORDER: u32 = 16;
+
+    fn around(points: impl Iterator<Item = Point>) -> Self {
+        let (mut low, mut high) = (Point { x: f64::MAX, y: f64::MAX }, Point { x: f64::MIN, y: f64::MIN });
+        for p in points {
+            low = Point { x: low.x.min(p.x), y: low.y.min(p.y) };
+            high = Point { x: high.x.max(p.x), y: high.y.max(p.y) };
+        }
+        let side = (high.x - low.x).max(high.y - low.y).max(1.0);
+        Self { low, squares_per_metre: f64::from((1 << Self::ORDER) - 1) / side }
+    }
+
+    /// How far along the curve a place lies: quarter by quarter, each turned so that the next begins where it ends.
+    fn position(&self, at: Point) -> u32 {
+        let mut x = ((at.x - self.low.x) * self.squares_per_metre) as u32;
+        let mut y = ((at.y - self.low.y) * self.squares_per_metre) as u32;
+        let mut position = 0;
+        for bit in (0..Self::ORDER).rev() {
+            let (right, top) = ((x >> bit) & 1, (y >> bit) & 1);
+            position = position << 2 | ((3 * right) ^ top);
+            if top == 0 {
+                if right == 1 {
+                    (x, y) = (!x, !y);
+                }
+                (x, y) = (y, x);
+            }
+        }
+        position
+    }
 }
 
 /// The edges that stay, in the order of their ids, each with the piece that it was cut in.
@@ -454,50 +492,24 @@ fn kept_of<'a>(pieces: &'a [Pieces], kept: &'a [bool]) -> impl Iterator<Item = (
     all.zip(kept).filter_map(|(edge, keep)| keep.then_some(edge))
 }
 
-fn arcs(nodes: &[Point], edges: &[Edge]) -> DiGraph<Point, EdgeId, u32> {
-    let mut graph = DiGraph::with_capacity(nodes.len(), edges.len() * 2);
-    for &at in nodes {
-        graph.add_node(at);
-    }
-    for (i, e) in edges.iter().enumerate() {
-        let id = EdgeId(i as u32);
-        if e.forward {
-            graph.add_edge(e.from.0.into(), e.to.0.into(), id);
-        }
-        if e.backward {
-            graph.add_edge(e.to.0.into(), e.from.0.into(), id);
-        }
-    }
-    graph
-}
-
-/// The arcs of every node against the walking direction, grouped by node: where each group starts, and the arcs.
-fn incoming_arcs(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<Incoming>) {
+/// The edges at every node: where each group starts, and the edges, a loop once.
+fn edges_at_nodes(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<EdgeId>) {
+    let ends = |edge: &Edge| [Some(edge.from), Some(edge.to).filter(|to| *to != edge.from)].into_iter().flatten();
     let mut first = vec![0_u32; nodes + 1];
-    for e in edges {
-        first[e.to.index() + 1] += u32::from(e.forward);
-        first[e.from.index() + 1] += u32::from(e.backward);
-    }
+    edges.iter().flat_map(ends).for_each(|node| first[node.index() + 1] += 1);
     for i in 0..nodes {
         first[i + 1] += first[i];
     }
     let mut next = first.clone();
-    let mut incoming = vec![Incoming { tail: NodeId(0), arc: 0 }; first[nodes] as usize];
-    let mut place = |head: NodeId, arc: Incoming| {
-        let slot = &mut next[head.index()];
-        incoming[*slot as usize] = arc;
-        *slot += 1;
-    };
-    for (i, e) in edges.iter().enumerate() {
-        let edge = EdgeId(i as u32);
-        if e.forward {
-            place(e.to, Incoming { tail: e.from, arc: arc(edge, Direction::Forward) });
-        }
-        if e.backward {
-            place(e.from, Incoming { tail: e.to, arc: arc(edge, Direction::Backward) });
+    let mut at_nodes = vec![EdgeId(0); first[nodes] as usize];
+    for (i, edge) in edges.iter().enumerate() {
+        for node in ends(edge) {
+            let slot = &mut next[node.index()];
+            at_nodes[*slot as usize] = EdgeId(i as u32);
+            *slot += 1;
         }
     }
-    (first, incoming)
+    (first, at_nodes)
 }
 
 fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
