@@ -251,7 +251,7 @@ impl City {
             if !seen.insert(node) {
                 return None;
             }
-            let (next, leg) = network.edges(node).find_map(|arc| {
+            let (next, leg) = IntoEdges::edges(network, node).find_map(|arc| {
                 let (id, next) = (*arc.weight(), arc.target());
                 let edge = network.edge(id);
                 let whole = if edge.from == node && edge.forward { (0.0, edge.length_m) } else { (edge.length_m, 0.0) };
