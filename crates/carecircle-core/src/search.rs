@@ -136,47 +136,37 @@ impl Search {
         for starts in starts.chunk_by(|a, b| part(a.0) == part(b.0)) {
             self.queue.reset();
             for &(state, key) in starts {
-                self.improve(state, key, most);
+                if self.improve(state, key, most) {
+                    self.queue.push((key >> 32) as u32, state);
+                }
             }
             while let Some((time, state)) = self.queue.pop() {
                 let key = self.best[state as usize];
                 // Only the last entry of a state counts.
                 if (key >> 32) as u32 == time {
                     for arc in layout.arcs(state) {
-                        self.improve(arc.to, later(key, arc.time), most);
+                        let (to, key) = (arc.to(), later(key, arc.time));
+                        if self.improve(to, key, most) && !arc.is_dead_end() {
+                            self.queue.push((key >> 32) as u32, to);
+                        }
                     }
                 }
             }
         }
         self.starts = starts;
-        for i in 0..self.reached.len() {
-            let state = self.reached[i];
-            if layout.is_core(state) {
-                let key = self.best[state as usize];
-                for satellite in layout.satellites(state) {
-                    let key = later(key, satellite.time);
-                    let slot = &mut self.best[satellite.to as usize];
-                    if key < *slot && key <= most {
-                        if *slot == NEVER {
-                            self.reached.push(satellite.to);
-                        }
-                        *slot = key;
-                    }
-                }
-            }
-        }
     }
 
     #[inline]
-    fn improve(&mut self, state: u32, key: u64, most: u64) {
+    fn improve(&mut self, state: u32, key: u64, most: u64) -> bool {
         let slot = &mut self.best[state as usize];
-        if key < *slot && key <= most {
+        let is_better = key < *slot && key <= most;
+        if is_better {
             if *slot == NEVER {
                 self.reached.push(state);
             }
             *slot = key;
-            self.queue.push((key >> 32) as u32, state);
         }
+        is_better
     }
 
     /// The time from a snap to the nearest end of the last run.
