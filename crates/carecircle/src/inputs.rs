@@ -11,6 +11,7 @@ use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Reject, Sorted};
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
@@ -127,6 +128,56 @@ pub(crate) struct Inputs {
     /// Write seconds per stage and peak memory to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
+}
+
+/// The streets of a city and who walks them, for what asks nothing of homes and facilities.
+#[derive(Args)]
+pub(crate) struct StreetsOnly {
+    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    pub(crate) city: Option<PathBuf>,
+    #[command(flatten)]
+    walker: Walker,
+    /// Connected streets shorter than this in all, metres, are an island and set aside
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = NetworkOptions::default().island_m)]
+    island_m: f64,
+    /// Language of tables and messages [default: the environment's]
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+    /// Write seconds per stage and peak memory to a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Streets read, and what a profile makes of them.
+pub(crate) struct WalkedStreets {
+    pub(crate) network: Network,
+    pub(crate) profile: Profile,
+    pub(crate) weights: Weights,
+    /// What to call the city: the file's name, or the demo town's.
+    pub(crate) title: String,
+    /// The extract's date, where it tells (RFC 3339, UTC).
+    pub(crate) extract_date: Option<String>,
+}
+
+impl StreetsOnly {
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
+    }
+
+    /// Reads the streets and weighs them.
+    pub(crate) fn load(&self, timings: &mut Timings) -> Result<WalkedStreets> {
+        let profile = self.walker.profile(Profile::walk())?;
+        let inputs = Inputs { island_m: self.island_m, ..Inputs::of_city(self.city.clone()) };
+        inputs.check_numbers()?;
+        let Extract { streets, header, .. } = inputs.extract()?;
+        timings.stage("read");
+        let (network, _) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
+        drop(streets);
+        let weights = network.weigh(&profile);
+        timings.stage("network");
+        Ok(WalkedStreets { network, profile, weights, title: inputs.title(), extract_date: header.date.map(rfc3339) })
+    }
 }
 
 /// Rows of one table that couldn't be used.

@@ -388,3 +388,33 @@ fn a_pipe_is_written_into_and_a_link_stays_a_link() {
     assert!(std::fs::symlink_metadata(&link).expect("the link").is_symlink());
     assert!(!features(&std::fs::read_to_string(folder.file("kept.geojson")).expect("the file")).is_empty());
 }
+
+#[test]
+fn the_network_is_exported_into_a_folder_that_keeps_its_other_files() {
+    let folder = Folder::new("export");
+    let out = folder.file("city/net");
+    let told = succeed(&["export-network", "-o", &out]);
+    assert!(told.contains("3,754 nodes") && told.contains("11,143 walkable directions"), "{told}");
+    let read = |name: &str| std::fs::read_to_string(folder.file(&format!("city/net/{name}"))).expect("a table");
+    let first = (read("node.csv"), read("link.csv"));
+    assert_eq!((first.0.lines().count(), first.1.lines().count()), (3_755, 11_144));
+    assert!(read("config.csv").contains("EPSG:4326") && read("use_definition.csv").contains("walk"));
+    folder.write("city/net/notes.txt", "mine");
+
+    succeed(&["export-network", &demo("town.osm.pbf"), "-o", &out]);
+    assert_eq!(first, (read("node.csv"), read("link.csv")), "the same input gives the same bytes");
+    assert_eq!(read("notes.txt"), "mine");
+    succeed(&["export-network", "-o", &out, "--by-leg", "--profile", "stroller", "--speed-kmh", "4"]);
+    assert!(read("node.csv").starts_with("node_id,x_coord,y_coord,node_type,ctrl_type,parent_node_id,leg\n"));
+    let about: Value = serde_json::from_str(&read("about.json")).expect("JSON");
+    assert_eq!(about["attribution"], "© OpenStreetMap contributors (ODbL)");
+    assert_eq!((&about["nodes"], &about["closes_streets"]), (&Value::from(3_754), &Value::from(true)));
+    let parameters = &about["parameters"];
+    assert_eq!((&parameters["profile"], &parameters["speed_kmh"]), (&Value::from("stroller"), &Value::from(4.0)));
+    assert_eq!(parameters["by_leg"], true);
+
+    let said = refuse(&["export-network", "-o", &demo("town.osm.pbf")]);
+    assert!(said.contains("a folder is wanted"), "{said}");
+    assert!(refuse(&["export-network"]).contains("--output"));
+    assert!(refuse(&["export-network", "-o", &out, "--profile", "tank"]).contains("--profile"));
+}

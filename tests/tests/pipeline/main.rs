@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a test says what it compared and what it left out")]
 
+mod export;
 mod gates;
 mod golden;
 mod hostile;
