@@ -2,7 +2,7 @@
 
 use crate::bad_input;
 use crate::check::thousands;
-use crate::inputs::{StreetsOnly, WalkedStreets};
+use crate::inputs::{StreetsOnly, WalkedStreets, refuse_to_overwrite};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
@@ -19,24 +19,24 @@ use std::path::PathBuf;
 
 /// What one has to know to get our times out of the tables.
 const HOW_TO_READ: &str = "\
-Writes node.csv, link.csv, config.csv and use_definition.csv of the General Modeling Network Specification, and about.json
-with the parameters; other files in DIR are left alone.
+Writes node.csv, link.csv, config.csv and use_definition.csv of the General Modeling Network Specification, and \
+about.json with the parameters; other files in DIR are left alone.
 
-A link is one direction that the profile may walk. `length` is geodesic metres; `geometry` is WKT, longitude and latitude,
-in walking direction, empty where there is no length; `way` is the OpenStreetMap way, minus the relation for a square drawn
-as one, empty for the link through a gate. `time_ms` is what our own search adds up, whole milliseconds. Parallel links
-occur, and links of no length and no time: of parallel ones the quickest counts, and a zero is a link, not the lack of one.
+A link is one direction that the profile may walk. `length` is geodesic metres; `geometry` is WKT, longitude and \
+latitude, in walking direction, empty where there is no length; `way` is the OpenStreetMap way, minus the relation for \
+a square drawn as one, empty for the link through a gate. `time_ms` is what our own search adds up, whole \
+milliseconds. Of parallel links the quickest counts, and a link without length or time is a link all the same.
 
-A walk is first leg, public streets, last leg: links with access `destination` stand at its beginning and its end only, never
-in the middle. Either search with that rule, or take --by-leg: then every shortest path is a walk. There node N is copied for
-each leg where such links meet it, as node_id N (public), nodes + N (last leg) and 2 × nodes + N (first leg), with `nodes` the
-number in about.json; links of facility_type `transfer` lead from the first leg to public streets and on to the last leg. A
-walk that begins on a destination link begins at the first-leg copy, one that ends on such a link ends at the last-leg copy;
-else at the public copy.
+A walk is first leg, public streets, last leg: links with access `destination` stand at its beginning and its end \
+only, never in the middle. Either search by that rule, or take --by-leg: then every shortest path is a walk. There a \
+node N that such links meet at is copied for each leg, as node_id N (public), nodes + N (last leg) and 2 × nodes + N \
+(first leg), `nodes` being the number in about.json; links of facility_type `transfer` lead from the first leg to \
+public streets and on to the last leg. A walk that begins on a destination link begins at first-leg copies, one that \
+ends on such a link ends at last-leg copies; all others begin and end at public copies.
 
-A place on a link costs its share of the link's time, and `speed_kmh` off the streets. For profiles to which streets are closed
-(stroller) `check` and `matrix` take the longer of the walk on these links and that of the plain walk at the same speed:
-export it with --profile walk --speed-kmh S.";
+A place on a link costs its share of the link's time, and the metres to it the profile's speed. For a profile to which \
+streets are closed (stroller), `check` and `matrix` take the longer of its walk on these links and the plain walk at \
+its speed, which --profile walk --speed-kmh S exports.";
 
 #[derive(Args)]
 #[command(after_long_help = HOW_TO_READ)]
@@ -57,6 +57,9 @@ impl ExportNetwork {
         let (folder, lang) = (&self.output, self.streets.lang());
         if folder.exists() && !folder.is_dir() {
             return Err(bad_input(format!("-o {}: a folder is wanted, that is a file", folder.display())));
+        }
+        if let Some(path) = &self.streets.timings {
+            refuse_to_overwrite("--timings", path, self.streets.city.iter())?;
         }
         let walked = self.streets.load(&mut timings)?;
         let tables = Tables { network: &walked.network, weights: &walked.weights, by_leg: self.by_leg };

@@ -19,6 +19,7 @@ use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The demo town: drawn by the generator in the `tests` package, see `fixtures/demo/README.md`.
@@ -168,8 +169,8 @@ impl StreetsOnly {
     /// Reads the streets and weighs them.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<WalkedStreets> {
         let profile = self.walker.profile(Profile::walk())?;
-        let inputs = Inputs { island_m: self.island_m, ..Inputs::of_city(self.city.clone()) };
-        inputs.check_numbers()?;
+        check_island_m(self.island_m)?;
+        let inputs = Inputs::of_city(self.city.clone());
         let Extract { streets, header, .. } = inputs.extract()?;
         timings.stage("read");
         let (network, _) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
@@ -180,9 +181,54 @@ impl StreetsOnly {
     }
 }
 
+/// Refuses an output that would take the place of an input, itself or what is written beside it, or that has no folder to
+/// be in.
+pub(crate) fn refuse_to_overwrite<'a>(
+    option: &str,
+    out: &Path,
+    inputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let inputs: Vec<PathBuf> = inputs.filter_map(|input| input.canonicalize().ok()).collect();
+    for written in std::iter::once(out.to_owned()).chain(output::companions(out)) {
+        if written.canonicalize().is_ok_and(|written| inputs.contains(&written)) {
+            return Err(bad_input(format!("{option} {}: {} is one of the inputs", out.display(), written.display())));
+        }
+    }
+    let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder.filter(|f| !f.is_dir()) {
+        Some(folder) => Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display()))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_snap_m(metres: f64) -> Result<()> {
+    check_metres("--snap-m", metres, 1.0..=2_000.0)
+}
+
+fn check_island_m(metres: f64) -> Result<()> {
+    check_metres("--island-m", metres, 0.0..=1_000_000.0)
+}
+
+fn check_metres(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (low, high) = (range.start(), range.end());
+    Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")))
+}
+
+pub(crate) fn check_crs(crs: &str) -> Result<()> {
+    if ["wgs84", "epsg:4326", "epsg:4490"].contains(&crs.to_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
+    )))
+}
+
 /// Rows of one table that couldn't be used.
 pub(crate) struct Rejected {
-    /// Which table: facilities, blocks or areas.
+    /// Which table: one of [`output::LAYERS`].
     pub(crate) layer: &'static str,
     /// The table, for its columns and name.
     pub(crate) table: Table,
@@ -293,44 +339,15 @@ impl Inputs {
 
     /// Refuses an output that would take the place of an input, or that has no folder to be in.
     pub(crate) fn refuse_to_overwrite(&self, option: &str, out: &Path) -> Result<()> {
-        let same = |input: &PathBuf| match (input.canonicalize(), out.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => false,
-        };
         let inputs = [&self.city, &self.facilities, &self.blocks, &self.areas];
-        if inputs.into_iter().flatten().any(same) {
-            return Err(bad_input(format!("{option} {}: that is one of the inputs", out.display())));
-        }
-        let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
-        match folder.filter(|f| !f.is_dir()) {
-            Some(folder) => {
-                Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display())))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn check_numbers(&self) -> Result<()> {
-        for (name, value, range) in
-            [("--snap-m", self.snap_m, 1.0..=2_000.0), ("--island-m", self.island_m, 0.0..=1_000_000.0)]
-        {
-            if !range.contains(&value) {
-                let (low, high) = (range.start(), range.end());
-                return Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")));
-            }
-        }
-        if !["wgs84", "epsg:4326", "epsg:4490"].contains(&self.crs.to_lowercase().as_str()) {
-            let crs = &self.crs;
-            return Err(bad_input(format!(
-                "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
-            )));
-        }
-        Ok(())
+        refuse_to_overwrite(option, out, inputs.into_iter().flatten())
     }
 
     /// Reads everything and puts the study together.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
-        self.check_numbers()?;
+        check_snap_m(self.snap_m)?;
+        check_island_m(self.island_m)?;
+        check_crs(&self.crs)?;
         let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
         let extract = self.extract()?;
         timings.stage("read");
@@ -539,6 +556,24 @@ pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
             });
         }
     }
+}
+
+/// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
+/// run are gone with what they said.
+pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+    for old in output::rejects_of(out) {
+        match std::fs::remove_file(old) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
+            _ => {}
+        }
+    }
+    for Rejected { layer, table, rejects } in rejected {
+        let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
+        let path = output::beside(out, &format!("{layer_part}.rejects.csv"));
+        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
+        output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
+    }
+    Ok(())
 }
 
 /// A bar on standard error, when that is a terminal.

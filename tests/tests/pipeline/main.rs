@@ -6,6 +6,7 @@ mod export;
 mod gates;
 mod golden;
 mod hostile;
+mod matrix;
 mod profiles;
 mod streets;
 mod truth;
