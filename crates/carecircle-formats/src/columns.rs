@@ -435,6 +435,23 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
     }))
 }
 
+/// Points from a table, each with its id and what `use_of` makes of its place; the error says why a place can't be used.
+pub fn points<T>(
+    table: &Table,
+    mapping: &Mapping,
+    use_of: impl Fn(LonLat) -> Result<T, String>,
+) -> Result<Sorted<(String, T)>, TableError> {
+    let names = names(table, mapping);
+    require_id(table, &names)?;
+    require_place(table, &names)?;
+    let mut seen = BTreeSet::new();
+    Ok(sort_rows(table, &names, |cells| {
+        let column = if cells.row.geometry.is_some() { "geometry" } else { "lon" };
+        let used = use_of(cells.point()?).map_err(|why| (column.to_owned(), why))?;
+        Ok((cells.id(&mut seen)?, used))
+    }))
+}
+
 fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!("value out of {}", names.collect::<Vec<_>>().join(", "))
 }

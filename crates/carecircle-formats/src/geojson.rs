@@ -8,6 +8,7 @@ use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, Point, Projection, Shape, round7};
 use carecircle_core::isochrone::Isochrone;
+use carecircle_core::network::Network;
 use carecircle_core::opening::Opening;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SitedFacility, Study};
@@ -426,6 +427,22 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
     if !coverage.openings.passages.is_empty() {
         about.insert("openings".to_owned(), openings(study, coverage));
     }
+    about
+}
+
+/// What an answer says of itself that rests on streets and a profile alone.
+pub fn about_walks(network: &Network, profile: &Profile, extract_date: Option<&str>) -> Map<String, Value> {
+    let mut about = Map::new();
+    about.insert("attribution".to_owned(), json!(ATTRIBUTION));
+    about.insert("extract_date".to_owned(), json!(extract_date));
+    let parameters = json!({
+        "profile": profile.name,
+        "speed_kmh": profile.speed.kmh(),
+        "signal_delay_s": profile.signal_s,
+        "profile_numbers": profile_numbers(profile),
+        "island_m": network.options().island_m,
+    });
+    about.insert("parameters".to_owned(), parameters);
     about
 }
 

@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod geojson;
+pub mod gmns;
 pub mod policy;
 pub mod profile;
 pub mod table;

@@ -1,20 +1,18 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
 use crate::bad_input;
-use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects};
+use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
-use crate::output::{self, write_whole};
+use crate::output::{beside, write_whole};
 use crate::timings::Timings;
 use anyhow::{Context, Result};
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{ChildrenFrom, Outline};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::polygon;
-use carecircle_formats::columns;
 use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
 use carecircle_osm::Merged;
 use clap::Args;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -157,31 +155,6 @@ fn write_csv(out: &mut impl Write, city: &City, coverage: &Coverage, features: &
         writer.write_record(own.chain(places).chain(other.iter().map(|name| cell(name))))?;
     }
     writer.flush()?;
-    Ok(())
-}
-
-/// A file beside OUT, named after it.
-fn beside(out: &Path, ending: &str) -> PathBuf {
-    let mut name: OsString = out.into();
-    name.push(ending);
-    name.into()
-}
-
-/// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
-/// run are gone with what they said.
-fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
-    for layer in ["", ".facilities", ".blocks", ".areas"] {
-        match std::fs::remove_file(beside(out, &format!("{layer}.rejects.csv"))) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
-            _ => {}
-        }
-    }
-    for Rejected { layer, table, rejects } in rejected {
-        let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
-        let path = beside(out, &format!("{layer_part}.rejects.csv"));
-        write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
-        output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
-    }
     Ok(())
 }
 

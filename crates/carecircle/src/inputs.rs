@@ -11,6 +11,7 @@ use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Reject, Sorted};
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
@@ -18,6 +19,7 @@ use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The demo town: drawn by the generator in the `tests` package, see `fixtures/demo/README.md`.
@@ -129,9 +131,104 @@ pub(crate) struct Inputs {
     pub(crate) timings: Option<PathBuf>,
 }
 
+/// The streets of a city and who walks them, for what asks nothing of homes and facilities.
+#[derive(Args)]
+pub(crate) struct StreetsOnly {
+    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    pub(crate) city: Option<PathBuf>,
+    #[command(flatten)]
+    walker: Walker,
+    /// Connected streets shorter than this in all, metres, are an island and set aside
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = NetworkOptions::default().island_m)]
+    island_m: f64,
+    /// Language of tables and messages [default: the environment's]
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
+    /// Write seconds per stage and peak memory to a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Streets read, and what a profile makes of them.
+pub(crate) struct WalkedStreets {
+    pub(crate) network: Network,
+    pub(crate) profile: Profile,
+    pub(crate) weights: Weights,
+    /// What to call the city: the file's name, or the demo town's.
+    pub(crate) title: String,
+    /// The extract's date, where it tells (RFC 3339, UTC).
+    pub(crate) extract_date: Option<String>,
+}
+
+impl StreetsOnly {
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
+    }
+
+    /// Reads the streets and weighs them.
+    pub(crate) fn load(&self, timings: &mut Timings) -> Result<WalkedStreets> {
+        let profile = self.walker.profile(Profile::walk())?;
+        check_island_m(self.island_m)?;
+        let inputs = Inputs::of_city(self.city.clone());
+        let Extract { streets, header, .. } = inputs.extract()?;
+        timings.stage("read");
+        let (network, _) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
+        drop(streets);
+        let weights = network.weigh(&profile);
+        timings.stage("network");
+        Ok(WalkedStreets { network, profile, weights, title: inputs.title(), extract_date: header.date.map(rfc3339) })
+    }
+}
+
+/// Refuses an output that would take the place of an input, itself or what is written beside it, or that has no folder to
+/// be in.
+pub(crate) fn refuse_to_overwrite<'a>(
+    option: &str,
+    out: &Path,
+    inputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let inputs: Vec<PathBuf> = inputs.filter_map(|input| input.canonicalize().ok()).collect();
+    for written in std::iter::once(out.to_owned()).chain(output::companions(out)) {
+        if written.canonicalize().is_ok_and(|written| inputs.contains(&written)) {
+            return Err(bad_input(format!("{option} {}: {} is one of the inputs", out.display(), written.display())));
+        }
+    }
+    let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder.filter(|f| !f.is_dir()) {
+        Some(folder) => Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display()))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_snap_m(metres: f64) -> Result<()> {
+    check_metres("--snap-m", metres, 1.0..=2_000.0)
+}
+
+fn check_island_m(metres: f64) -> Result<()> {
+    check_metres("--island-m", metres, 0.0..=1_000_000.0)
+}
+
+fn check_metres(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (low, high) = (range.start(), range.end());
+    Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")))
+}
+
+pub(crate) fn check_crs(crs: &str) -> Result<()> {
+    if ["wgs84", "epsg:4326", "epsg:4490"].contains(&crs.to_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
+    )))
+}
+
 /// Rows of one table that couldn't be used.
 pub(crate) struct Rejected {
-    /// Which table: facilities, blocks or areas.
+    /// Which table: one of [`output::LAYERS`].
     pub(crate) layer: &'static str,
     /// The table, for its columns and name.
     pub(crate) table: Table,
@@ -242,44 +339,15 @@ impl Inputs {
 
     /// Refuses an output that would take the place of an input, or that has no folder to be in.
     pub(crate) fn refuse_to_overwrite(&self, option: &str, out: &Path) -> Result<()> {
-        let same = |input: &PathBuf| match (input.canonicalize(), out.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => false,
-        };
         let inputs = [&self.city, &self.facilities, &self.blocks, &self.areas];
-        if inputs.into_iter().flatten().any(same) {
-            return Err(bad_input(format!("{option} {}: that is one of the inputs", out.display())));
-        }
-        let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
-        match folder.filter(|f| !f.is_dir()) {
-            Some(folder) => {
-                Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display())))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn check_numbers(&self) -> Result<()> {
-        for (name, value, range) in
-            [("--snap-m", self.snap_m, 1.0..=2_000.0), ("--island-m", self.island_m, 0.0..=1_000_000.0)]
-        {
-            if !range.contains(&value) {
-                let (low, high) = (range.start(), range.end());
-                return Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")));
-            }
-        }
-        if !["wgs84", "epsg:4326", "epsg:4490"].contains(&self.crs.to_lowercase().as_str()) {
-            let crs = &self.crs;
-            return Err(bad_input(format!(
-                "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
-            )));
-        }
-        Ok(())
+        refuse_to_overwrite(option, out, inputs.into_iter().flatten())
     }
 
     /// Reads everything and puts the study together.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
-        self.check_numbers()?;
+        check_snap_m(self.snap_m)?;
+        check_island_m(self.island_m)?;
+        check_crs(&self.crs)?;
         let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
         let extract = self.extract()?;
         timings.stage("read");
@@ -488,6 +556,24 @@ pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
             });
         }
     }
+}
+
+/// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
+/// run are gone with what they said.
+pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+    for old in output::rejects_of(out) {
+        match std::fs::remove_file(old) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
+            _ => {}
+        }
+    }
+    for Rejected { layer, table, rejects } in rejected {
+        let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
+        let path = output::beside(out, &format!("{layer_part}.rejects.csv"));
+        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
+        output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
+    }
+    Ok(())
 }
 
 /// A bar on standard error, when that is a terminal.

@@ -1,10 +1,12 @@
 //! carecircle: who can walk to childcare within 15 minutes, who cannot, and where should the next nursery stand?
 
 mod check;
+mod export;
 mod import;
 mod inputs;
 mod isochrone;
 mod lang;
+mod matrix;
 mod output;
 mod serve;
 mod timings;
@@ -27,6 +29,10 @@ enum Command {
     Isochrone(isochrone::DrawIsochrone),
     /// Tell how far an extract can be trusted: what it lacks, what was set aside, and which gaps may be the map's fault
     Import(import::Import),
+    /// Tell how long the walks between two tables of points are
+    Matrix(matrix::WalkMatrix),
+    /// Write the walkable network as GMNS tables, so that other tools can do equal work
+    ExportNetwork(export::ExportNetwork),
     /// Answer over HTTP: a map, GeoJSON layers, isochrones, summaries
     Serve(serve::Serve),
 }
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Isochrone(command)) => command.run(),
         Some(Command::Import(command)) => command.run(),
+        Some(Command::Matrix(command)) => command.run(),
+        Some(Command::ExportNetwork(command)) => command.run(),
         Some(Command::Serve(command)) => command.run(),
         None => serve::Serve::demo().run(),
     };

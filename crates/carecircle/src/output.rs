@@ -1,9 +1,10 @@
 //! Where results go: files that appear whole or not at all, standard output, messages on standard error.
 
 use anyhow::{Context, Result};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file beside its place and renames it when it is complete: nobody ever reads a half. A device or a pipe is
 /// written straight into, for a rename would put a file in its place; of a link the file that it leads to is replaced.
@@ -24,6 +25,27 @@ pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) 
     let beside = place.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let attempt = || -> Result<()> { fill(&beside).and_then(|()| Ok(std::fs::rename(&beside, &place)?)) };
     attempt().inspect_err(|_| _ = std::fs::remove_file(&beside)).with_context(failed)
+}
+
+/// Tables whose rejected rows are written to a file of their own.
+pub(crate) const LAYERS: [&str; 5] = ["facilities", "blocks", "areas", "from", "to"];
+
+/// A file beside OUT, named after it.
+pub(crate) fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name: OsString = out.into();
+    name.push(ending);
+    name.into()
+}
+
+/// Where rejected rows may go beside OUT.
+pub(crate) fn rejects_of(out: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    let layers = LAYERS.iter().map(|layer| format!(".{layer}"));
+    std::iter::once(String::new()).chain(layers).map(|layer| beside(out, &format!("{layer}.rejects.csv")))
+}
+
+/// What may be written or removed beside OUT.
+pub(crate) fn companions(out: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    rejects_of(out).chain(std::iter::once(beside(out, ".about.json")))
 }
 
 /// A line on standard error.

@@ -388,3 +388,170 @@ fn a_pipe_is_written_into_and_a_link_stays_a_link() {
     assert!(std::fs::symlink_metadata(&link).expect("the link").is_symlink());
     assert!(!features(&std::fs::read_to_string(folder.file("kept.geojson")).expect("the file")).is_empty());
 }
+
+#[test]
+fn the_network_is_exported_into_a_folder_that_keeps_its_other_files() {
+    let folder = Folder::new("export");
+    let out = folder.file("city/net");
+    let told = succeed(&["export-network", "-o", &out]);
+    assert!(told.contains("3,754 nodes") && told.contains("11,143 walkable directions"), "{told}");
+    let read = |name: &str| std::fs::read_to_string(folder.file(&format!("city/net/{name}"))).expect("a table");
+    let first = (read("node.csv"), read("link.csv"));
+    assert_eq!((first.0.lines().count(), first.1.lines().count()), (3_755, 11_144));
+    assert!(read("config.csv").contains("EPSG:4326") && read("use_definition.csv").contains("walk"));
+    folder.write("city/net/notes.txt", "mine");
+
+    succeed(&["export-network", &demo("town.osm.pbf"), "-o", &out]);
+    assert_eq!(first, (read("node.csv"), read("link.csv")), "the same input gives the same bytes");
+    assert_eq!(read("notes.txt"), "mine");
+    succeed(&["export-network", "-o", &out, "--by-leg", "--profile", "stroller", "--speed-kmh", "4"]);
+    assert!(read("node.csv").starts_with("node_id,x_coord,y_coord,node_type,ctrl_type,parent_node_id,leg\n"));
+    let about: Value = serde_json::from_str(&read("about.json")).expect("JSON");
+    assert_eq!(about["attribution"], "© OpenStreetMap contributors (ODbL)");
+    assert_eq!((&about["nodes"], &about["closes_streets"]), (&Value::from(3_754), &Value::from(true)));
+    let parameters = &about["parameters"];
+    assert_eq!((&parameters["profile"], &parameters["speed_kmh"]), (&Value::from("stroller"), &Value::from(4.0)));
+    assert_eq!(parameters["by_leg"], true);
+
+    let said = refuse(&["export-network", "-o", &demo("town.osm.pbf")]);
+    assert!(said.contains("a folder is wanted"), "{said}");
+    assert!(refuse(&["export-network"]).contains("--output"));
+    assert!(refuse(&["export-network", "-o", &out, "--profile", "tank"]).contains("--profile"));
+}
+
+/// The rows of a CSV table, less its header.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    reader.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect()
+}
+
+fn number(cell: &str) -> f64 {
+    cell.parse().expect("a number")
+}
+
+const HOMES: &str = "编号,经度,纬度\n甲,114.2900,30.9000\nb,114.3000,30.8950\nc,114.2850,30.8900\nd,114.2950,30.9050\n";
+
+#[test]
+fn a_matrix_tells_what_check_tells_of_the_same_points() {
+    let folder = Folder::new("matrix");
+    let homes = folder.write("homes.csv", HOMES);
+    let (out, verdicts) = (folder.file("walks.csv"), folder.file("verdicts.csv"));
+    let mut compared = 0;
+    for profile in ["walk", "toddler"] {
+        let with = ["--profile", profile];
+        let told =
+            succeed(&[&["matrix", "--from", &homes, "--to", &demo("facilities.csv"), "-o", &out], &with[..]].concat());
+        assert!(told.contains("from 4 points to 40") && told.contains("median"), "{told}");
+        let text = std::fs::read_to_string(&out).expect("the file");
+        assert!(text.starts_with("\u{feff}from_id,to_id,minutes,metres\n"), "Excel needs the mark for 甲");
+        let walks = rows(&text);
+        let order: Vec<&str> = walks.iter().map(|walk| walk[0].as_str()).collect();
+        assert_eq!(order.chunk_by(|a, b| a == b).map(|c| c[0]).collect::<Vec<_>>(), ["甲", "b", "c", "d"]);
+        let header_and_rows = std::fs::read_to_string(demo("facilities.csv")).expect("the register");
+        for facility in header_and_rows.lines().skip(1).step_by(5) {
+            let id = facility.split(',').next().expect("an id");
+            let header = header_and_rows.lines().next().expect("a header");
+            let one = folder.write("one.csv", format!("{header}\n{facility}\n"));
+            succeed(&[&["check", "--facilities", &one, "--blocks", &homes, "-o", &verdicts], &with[..]].concat());
+            for verdict in rows(&std::fs::read_to_string(&verdicts).expect("the verdicts")) {
+                let walk = walks.iter().find(|walk| walk[0] == verdict[0] && walk[1] == id);
+                let minutes = (walk.map(|walk| number(&walk[2])), verdict[4].parse::<f64>().ok());
+                let agree = match minutes {
+                    (Some(walk), Some(verdict)) => (walk - verdict).abs() < 1e-4,
+                    (walk, verdict) => walk.is_none() && verdict.is_none(),
+                };
+                assert!(agree, "{profile}, {} to {id}: {minutes:?}", verdict[0]);
+                compared += usize::from(walk.is_some_and(|walk| number(&walk[3]) > 0.0));
+            }
+        }
+    }
+    assert!(compared > 30, "{compared} walks are too few to prove anything");
+    let about: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.file("walks.csv.about.json")).expect("a sidecar"))
+            .expect("JSON");
+    assert_eq!(about["attribution"], "© OpenStreetMap contributors (ODbL)");
+    assert_eq!((&about["parameters"]["profile"], &about["parameters"]["snap_m"]), (&"toddler".into(), &250.0.into()));
+}
+
+#[test]
+fn a_limit_leaves_out_the_long_walks_and_a_stream_is_nothing_but_rows() {
+    let folder = Folder::new("matrix-limit");
+    let homes = folder.write("homes.csv", HOMES);
+    let stream = |more: &[&str]| {
+        rows(&succeed(&[&["matrix", "--from", &homes, "--to", &demo("facilities.csv"), "-o", "-"], more].concat()))
+    };
+    let all = stream(&[]);
+    let short: Vec<_> = all.iter().filter(|walk| number(&walk[2]) <= 15.0).cloned().collect();
+    assert!(!short.is_empty() && short.len() < all.len());
+    assert_eq!(stream(&["--minutes", "15"]), short);
+    let out = folder.file("walks.csv");
+    let table = succeed(&["matrix", "--from", &homes, "--to", &homes, "--minutes", "2", "-o", &out, "--lang", "zh"]);
+    assert!(table.contains("起点 4 个") && table.contains("不超过 2 分钟"), "{table}");
+    assert_eq!(folder.names(), ["homes.csv", "walks.csv", "walks.csv.about.json"]);
+}
+
+#[test]
+fn a_point_without_a_street_comes_back_beside_the_matrix() {
+    let folder = Folder::new("matrix-rejects");
+    let text = "id;lon;lat;note\nin;114,29;30,90;x\nin;114,29;30,90;again\nfar;0;0;sea\npole;180;-90;ice\nhuge;1e300;30;\nnone;;;\n\"a,\"\"b\";114,2950;30,9050;\n";
+    let from = folder.write("from.csv", text);
+    let to = folder.write(
+        "to.geojson",
+        r#"{"type":"FeatureCollection","features":[
+            {"type":"Feature","id":"p","properties":{},"geometry":{"type":"Point","coordinates":[114.295,30.905]}},
+            {"type":"Feature","id":"q","properties":{},"geometry":{"type":"LineString","coordinates":[[114.295,30.905],[114.3,30.9]]}}]}"#,
+    );
+    let out = folder.file("out.csv");
+    let table = succeed(&["matrix", "--from", &from, "--to", &to, "-o", &out]);
+    assert!(table.contains("from 2 points to 1") && table.contains("from.csv: rows that can't be used: 5"), "{table}");
+    let walks = rows(&std::fs::read_to_string(&out).expect("the walks"));
+    assert_eq!(walks.iter().map(|walk| walk[0].as_str()).collect::<Vec<_>>(), ["in", "a,\"b"]);
+    let rejects = rows(&std::fs::read_to_string(folder.file("out.csv.from.rejects.csv")).expect("rejects"));
+    let blamed: Vec<_> = rejects.iter().map(|row| (row[0].as_str(), row[4].as_str(), row[5].as_str())).collect();
+    assert_eq!(
+        blamed,
+        [("in", "3", "id"), ("far", "4", "lon"), ("pole", "5", "lon"), ("huge", "6", "lon"), ("none", "7", "lon")]
+    );
+    assert!(rejects[1][6].contains("no walkable street within 250 m"), "{rejects:?}");
+    let strict = refuse(&["matrix", "--from", &from, "--to", &to, "-o", &out, "--strict"]);
+    assert!(strict.contains("from.csv row 3, column id"), "{strict}");
+
+    // Mended and read again, they may not be written over.
+    let mended = folder.file("out.csv.from.rejects.csv");
+    let said = refuse(&["matrix", "--from", &mended, "--to", &to, "-o", &out]);
+    assert!(said.contains("is one of the inputs") && Path::new(&mended).exists(), "{said}");
+    let once = folder.write("once.csv", "id,lon,lat\na,114.29,30.9\n");
+    succeed(&["matrix", "--from", &once, "--to", &once, "-o", &out]);
+    assert!(!Path::new(&mended).exists(), "an earlier run's rejects are gone");
+}
+
+#[test]
+fn tables_and_limits_that_cannot_be_meant_are_refused() {
+    let folder = Folder::new("matrix-hostile");
+    let homes = folder.write("homes.csv", HOMES);
+    let matrix = |from: &str, more: &[&str]| {
+        let out = folder.file("out.csv");
+        refuse(&[&["matrix", "--from", from, "--to", &homes, "-o", &out], more].concat())
+    };
+    assert!(matrix(&folder.write("empty.csv", ""), &[]).contains("the table is empty"));
+    assert!(matrix(&folder.write("a.csv", "id,street\na,b\n"), &[]).contains("no column lon; found id, street"));
+    assert!(matrix(&folder.write("b.csv", "lon,lat\n1,2\n"), &[]).contains("--columns id=CODE"));
+    assert!(matrix(&folder.file("not there.csv"), &[]).contains("cannot read"));
+    assert!(matrix(&homes, &["--minutes", "-3"]).contains("--minutes"));
+    assert!(matrix(&homes, &["--columns", "id=CODE"]).contains("no table has a column `CODE`"));
+    assert!(matrix(&homes, &["--crs", "gcj02"]).contains("--crs"));
+    assert!(matrix(&homes, &["--snap-m", "nan"]).contains("--snap-m"));
+    let many: Vec<String> = (0..7_100).map(|i| format!("p{i},114.29,30.9\n")).collect();
+    let many = folder.write("many.csv", format!("id,lon,lat\n{}", many.concat()));
+    let out = folder.file("out.csv");
+    let said = refuse(&["matrix", "--from", &many, "--to", &many, "-o", &out]);
+    assert!(said.contains("50,410,000 pairs without a limit") && said.contains("--minutes"), "{said}");
+    assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", &homes]).contains("is one of the inputs"));
+    assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", "out.xlsx"]).contains("must end in .csv"));
+    assert_eq!(folder.names().iter().filter(|name| name.starts_with("out")).count(), 0, "something half-done remains");
+
+    let header = folder.write("header.csv", "id,lon,lat\n");
+    let told = succeed(&["matrix", "--from", &header, "--to", &homes, "-o", &out]);
+    assert!(told.contains("from 0 points to 4: 0 of 0 pairs"), "{told}");
+    assert_eq!(rows(&std::fs::read_to_string(&out).expect("the file")).len(), 0);
+}

@@ -2,9 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "a test says what it compared and what it left out")]
 
+mod export;
 mod gates;
 mod golden;
 mod hostile;
+mod matrix;
 mod profiles;
 mod streets;
 mod truth;

@@ -1,0 +1,300 @@
+//! `carecircle matrix`: the walks between two tables of points, as a table.
+
+use crate::check::thousands;
+use crate::inputs::{
+    Rejected, StreetsOnly, check_crs, check_snap_m, describe, refuse_to_overwrite, tell_rejects, write_rejects,
+};
+use crate::lang::Lang;
+use crate::output::{beside, write_whole};
+use crate::timings::Timings;
+use crate::{bad_input, bad_parameter};
+use anyhow::Result;
+use carecircle_core::isochrone::Source;
+use carecircle_core::matrix::matrix;
+use carecircle_core::network::Network;
+use carecircle_core::place::Places;
+use carecircle_core::profile::Profile;
+use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::time::WalkTime;
+use carecircle_core::weights::Weights;
+use carecircle_formats::columns::{self, Mapping};
+use carecircle_formats::table::Table;
+use carecircle_formats::{geojson, policy};
+use clap::Args;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// More pairs than this are not meant: without a limit every one of them is a row.
+const MOST_PAIRS: usize = 50_000_000;
+
+#[derive(Args)]
+pub(crate) struct WalkMatrix {
+    #[command(flatten)]
+    streets: StreetsOnly,
+    /// Where walks begin: a table (.csv, .geojson) with id, lon, lat
+    #[arg(long, value_name = "POINTS")]
+    from: PathBuf,
+    /// Where walks end, likewise; may be the same table
+    #[arg(long, value_name = "POINTS")]
+    to: PathBuf,
+    /// Only walks of so many minutes; without it every pair that a walk joins
+    #[arg(long, value_name = "M", allow_hyphen_values = true)]
+    minutes: Option<f64>,
+    /// Coordinate system of the tables
+    #[arg(long, value_name = "C", default_value = "wgs84")]
+    crs: String,
+    /// Which column means what where the header doesn't tell: ours=theirs,…
+    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
+    columns: String,
+    /// Stop at the first table row that can't be used
+    #[arg(long)]
+    strict: bool,
+    /// Points snap to streets within so many metres
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = SNAP_WITHIN_M)]
+    snap_m: f64,
+    /// Where the walks go: .csv with from_id, to_id, minutes, metres; `-` streams to standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+/// The points of a table, in its order.
+struct Points {
+    ids: Vec<String>,
+    places: Vec<Source>,
+}
+
+impl WalkMatrix {
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut timings = Timings::start();
+        let lang = self.streets.lang();
+        let file = Some(self.output.as_path()).filter(|path| *path != Path::new("-"));
+        self.refuse_outputs(file)?;
+        check_snap_m(self.snap_m)?;
+        check_crs(&self.crs)?;
+        let minutes = self.minutes.map(policy::minutes).transpose().map_err(bad_parameter)?;
+        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+
+        // A wrong name should not cost the reading of a city.
+        let is_one = self.from == self.to;
+        let mut tables = vec![Table::read(&self.from)?];
+        if !is_one {
+            tables.push(Table::read(&self.to)?);
+        }
+        let is_there = |header: &String| tables.iter().any(|table| table.columns.contains(header));
+        if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
+            return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
+        }
+        let walked = self.streets.load(&mut timings)?;
+        let (weights, profile) = (walked.weights, walked.profile);
+        let study = Study::new(walked.network, Places::default(), Some(Vec::new()), self.snap_m);
+        let mut rejected = Vec::new();
+        let mut points = Vec::new();
+        for (layer, table) in ["from", "to"].into_iter().zip(tables) {
+            points.push(self.place(layer, table, &mapping, &study, &weights, &mut rejected)?);
+        }
+        let from = &points[0];
+        let to = points.last().unwrap_or(from);
+        timings.stage("points");
+        tell_rejects(&rejected, lang);
+        let pairs = from.ids.len().saturating_mul(to.ids.len());
+        if minutes.is_none() && pairs > MOST_PAIRS {
+            let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
+            return Err(bad_input(format!(
+                "{pairs} pairs without a limit; give --minutes, or tables of at most {most} pairs"
+            )));
+        }
+
+        let limit = minutes.map_or(WalkTime::NEVER, WalkTime::from_minutes);
+        let walks = Walks { network: study.network(), weights: &weights, from, to, limit };
+        let Some(path) = file else {
+            walks.write(&mut io::BufWriter::new(io::stdout().lock()))?;
+            return self.write_timings(&mut timings);
+        };
+        let mut found = Found::default();
+        write_whole(path, |out| {
+            // The mark lets Excel read Chinese.
+            if from.ids.iter().chain(&to.ids).any(|id| !id.is_ascii()) {
+                out.write_all("\u{feff}".as_bytes())?;
+            }
+            found = walks.write(out)?;
+            Ok(())
+        })?;
+        write_rejects(path, &rejected)?;
+        let mut about = geojson::about_walks(study.network(), &profile, walked.extract_date.as_deref());
+        about["parameters"]["minutes"] = json!(minutes);
+        about["parameters"]["snap_m"] = json!(self.snap_m);
+        let about = Value::Object(about);
+        write_whole(&beside(path, ".about.json"), |out| Ok(writeln!(out, "{about:#}")?))?;
+        let summary = summary(&walks, &found, &profile, minutes, &walked.title, &rejected, lang);
+        io::stdout().lock().write_all(summary.as_bytes())?;
+        self.write_timings(&mut timings)
+    }
+
+    fn refuse_outputs(&self, file: Option<&Path>) -> Result<()> {
+        let inputs = || [&self.from, &self.to].into_iter().chain(&self.streets.city);
+        if let Some(path) = file {
+            if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+                return Err(bad_input(format!("-o {}: the name must end in .csv", path.display())));
+            }
+            refuse_to_overwrite("-o", path, inputs())?;
+        }
+        match &self.streets.timings {
+            Some(path) => refuse_to_overwrite("--timings", path, inputs()),
+            None => Ok(()),
+        }
+    }
+
+    /// The points that meet the streets; rows without an id or a place, and those far from any street, are set aside.
+    fn place(
+        &self,
+        layer: &'static str,
+        table: Table,
+        mapping: &Mapping,
+        study: &Study,
+        weights: &Weights,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<Points> {
+        let sorted = columns::points(&table, mapping, |at| {
+            let source = study.place_source(study.network().projection().project(at), weights);
+            source.ok_or_else(|| format!("no walkable street within {} m", self.snap_m))
+        })?;
+        if let Some(first) = sorted.rejects.first().filter(|_| self.strict) {
+            return Err(bad_input(describe(&table, first)));
+        }
+        if !sorted.rejects.is_empty() {
+            rejected.push(Rejected { layer, table, rejects: sorted.rejects });
+        }
+        let (ids, places) = sorted.used.into_iter().unzip();
+        Ok(Points { ids, places })
+    }
+
+    fn write_timings(&self, timings: &mut Timings) -> Result<()> {
+        timings.stage("matrix");
+        match &self.streets.timings {
+            Some(path) => write_whole(path, |out| Ok(writeln!(out, "{:#}", timings.to_json())?)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The walks asked for.
+struct Walks<'a> {
+    network: &'a Network,
+    weights: &'a Weights,
+    from: &'a Points,
+    to: &'a Points,
+    limit: WalkTime,
+}
+
+/// What is told of the walks found.
+#[derive(Default)]
+struct Found {
+    pairs: u64,
+    /// Points that no walk begins at.
+    without: usize,
+    longest: WalkTime,
+    /// How many walks take so many whole seconds.
+    by_second: Vec<u64>,
+}
+
+impl Found {
+    fn count(&mut self, time: WalkTime) {
+        let second = (time.millis() / 1_000) as usize;
+        if self.by_second.len() <= second {
+            self.by_second.resize(second + 1, 0);
+        }
+        self.by_second[second] += 1;
+        self.pairs += 1;
+        self.longest = self.longest.max(time);
+    }
+
+    /// The median, to a second.
+    fn median_minutes(&self) -> Option<f64> {
+        let mut before = 0;
+        let second = self.by_second.iter().position(|count| {
+            before += count;
+            before * 2 >= self.pairs && before > 0
+        })?;
+        Some(second as f64 / 60.0)
+    }
+}
+
+impl Walks<'_> {
+    fn write(&self, out: &mut impl Write) -> Result<Found> {
+        out.write_all(b"from_id,to_id,minutes,metres\n")?;
+        let cells = |points: &'_ Points| points.ids.iter().map(|id| cell(id).into_owned()).collect::<Vec<_>>();
+        let (from_cells, to_cells) = (cells(self.from), cells(self.to));
+        let mut found = Found::default();
+        matrix(self.network, self.weights, &self.from.places, &self.to.places, self.limit, |from, walks| {
+            found.without += usize::from(walks.is_empty());
+            for walk in walks {
+                let Some(minutes) = walk.time.minutes() else { continue };
+                found.count(walk.time);
+                // A millisecond is more than the last digit.
+                let minutes = (minutes * 1e5).round() / 1e5;
+                writeln!(out, "{},{},{minutes},{:.1}", from_cells[from], to_cells[walk.to], walk.metres)?;
+            }
+            io::Result::Ok(())
+        })?;
+        out.flush()?;
+        Ok(found)
+    }
+}
+
+/// A cell of a CSV table.
+fn cell(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The table for people.
+fn summary(
+    walks: &Walks<'_>,
+    found: &Found,
+    profile: &Profile,
+    minutes: Option<f64>,
+    title: &str,
+    rejected: &[Rejected],
+    lang: Lang,
+) -> String {
+    let mut out = String::new();
+    let mut say = |en: String, zh: String| _ = writeln!(out, "{}", lang.pick(&en, &zh));
+    let (speed, name) = (profile.speed.kmh(), &profile.name);
+    say(
+        format!("{title}: walks at {speed} km/h, profile {name}"),
+        format!("{title}：步行 {speed} 公里/小时，步行方式 {name}"),
+    );
+    let (from, to) = (walks.from.ids.len(), walks.to.ids.len());
+    let [pairs, from_text, to_text, all] =
+        [found.pairs as f64, from as f64, to as f64, from as f64 * to as f64].map(thousands);
+    let (within_en, within_zh) =
+        minutes.map_or_else(Default::default, |m| (format!(" of at most {m} minutes"), format!("（不超过 {m} 分钟）")));
+    say(
+        format!("from {from_text} points to {to_text}: {pairs} of {all} pairs are joined by a walk{within_en}"),
+        format!("起点 {from_text} 个，终点 {to_text} 个：{all} 对中有 {pairs} 对可步行到达{within_zh}"),
+    );
+    if let (Some(median), Some(longest)) = (found.median_minutes(), found.longest.minutes()) {
+        say(
+            format!("minutes: median {median:.1}, longest {longest:.1}"),
+            format!("分钟数：中位数 {median:.1}，最长 {longest:.1}"),
+        );
+    }
+    if found.without > 0 {
+        let without = thousands(found.without as f64);
+        say(format!("points that no walk begins at: {without}"), format!("没有任何步行的起点：{without} 个"));
+    }
+    for Rejected { table, rejects, .. } in rejected {
+        let (name, n, first) = (table.name(), rejects.len(), describe(table, &rejects[0]));
+        say(
+            format!("{name}: rows that can't be used: {n}, the first: {first}"),
+            format!("{name}：{n} 行无法使用，首行：{first}"),
+        );
+    }
+    out
+}
