@@ -1,4 +1,7 @@
-//! What the benchmarks run on: the demo town, and real extracts where `CARECIRCLE_DATA` names a folder that has them.
+//! What the benchmarks run on: the demo town, towns of any size, and real extracts where `CARECIRCLE_DATA` names a folder
+//! that has them.
+
+pub mod towns;
 
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
