@@ -1,7 +1,7 @@
 //! Walks between many places at once: sparse matrices of walking times, and what lies around thousands of origins.
 //!
 //! One bounded search for each start, in walking direction, in parallel: each thread has scratch of its own, of a size
-//! known beforehand ([`Search::bytes`]). Origins are searched in the order of the network's nodes, so that what one search
+//! known beforehand ([`bytes_per_thread`]). Origins are searched in the order of the network's nodes, so that what one search
 //! has brought into the cache serves the next, and answered in the order they were given.
 
 use crate::isochrone::Source;
@@ -68,6 +68,12 @@ pub fn matrix<E>(
         }
     }
     Ok(())
+}
+
+/// Bytes of scratch that each thread takes, at most: what it knows of each state, and every arc waiting to be followed.
+pub fn bytes_per_thread(network: &Network, weights: &Weights) -> usize {
+    let layout = weights.layout(network);
+    layout.len() * 16 + layout.arc_count() * 8
 }
 
 /// Searches out from each origin, against the walking direction, and hands over what it found: the origin's index and
