@@ -7,6 +7,7 @@
 
 use crate::network::{Edge, EdgeId, Network, NodeId};
 use crate::weights::{Direction, Way, Weights};
+use std::ops::Range;
 
 /// Where on a walk a node is passed: on public streets, the only leg that most nodes know.
 pub(crate) const PUBLIC: usize = 0;
@@ -234,6 +235,14 @@ impl Layout {
     /// The arcs that a search follows from a state.
     pub(crate) fn arcs(&self, state: u32) -> &[Arc] {
         self.arcs.of(state)
+    }
+
+    /// Reads the arrays of some states in order, a number of each line of the cache.
+    pub(crate) fn fetch(&self, states: Range<u32>) -> u64 {
+        let first = &self.arcs.first[states.start as usize..=states.end as usize];
+        let arcs = &self.arcs.arcs[first[0] as usize..first[first.len() - 1] as usize];
+        let sum = first.iter().step_by(16).fold(0, |sum, &first| sum + u64::from(first));
+        arcs.iter().step_by(8).fold(sum, |sum, arc| sum + u64::from(arc.time))
     }
 
     /// How many arcs there are.
