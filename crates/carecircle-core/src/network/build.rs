@@ -1,6 +1,8 @@
 //! Streets made into a network: squares crossed, ways cut where they meet, gates set, islands set aside, trees built.
 
-use super::{Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex};
+use super::{
+    Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, outwards,
+};
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::{most_comparisons, sight_lines};
 use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
