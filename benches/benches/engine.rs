@@ -43,9 +43,10 @@ fn sweep(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
 fn reach_sets(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
     let (network, weights) = (city.study.network(), &city.weights);
     let mut search = Search::new();
-    let origin = |node: &NodeId| Origin { snap: towns::at_node(network, *node).expect("a public street"), label: 0 };
-    let scattered = towns::scattered(network, ORIGINS, 2);
-    let dense = towns::every_third(network, ORIGINS, 2);
+    let at = |node: &NodeId| towns::at_node(network, weights, *node).expect("a public street");
+    let origin = |node: &NodeId| Origin { snap: at(node), label: 0 };
+    let scattered = towns::scattered(network, weights, ORIGINS, 2);
+    let dense = towns::every_third(network, weights, ORIGINS, 2);
     for (which, nodes) in [("scattered", scattered), ("every third node", dense)] {
         let origins: Vec<Origin> = nodes.iter().map(origin).collect();
         let mut settled = |origin: &Origin| {

@@ -7,6 +7,7 @@ use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{EdgeId, Network, NodeId, Snap};
 use carecircle_core::search::Origin;
 use carecircle_core::street::{Access, Barrier, Ground, StreetClass, StreetWay, Streets};
+use carecircle_core::weights::{Way, Weights};
 
 /// Metres between junctions.
 const SPACING_M: f64 = 60.0;
@@ -56,9 +57,9 @@ pub fn facilities(network: &Network, count: usize, seed: u64) -> Vec<Origin> {
 ///
 /// # Panics
 /// When there are not so many.
-pub fn scattered(network: &Network, count: usize, seed: u64) -> Vec<NodeId> {
+pub fn scattered(network: &Network, weights: &Weights, count: usize, seed: u64) -> Vec<NodeId> {
     let mut dice = Dice(seed);
-    let mut all: Vec<NodeId> = public_nodes(network).collect();
+    let mut all: Vec<NodeId> = public_nodes(network, weights).collect();
     assert!(count <= all.len(), "{count} nodes of {}", all.len());
     for i in 0..count {
         let other = i + dice.below(all.len() - i);
@@ -69,9 +70,10 @@ pub fn scattered(network: &Network, count: usize, seed: u64) -> Vec<NodeId> {
 }
 
 /// Every third of the nodes on public streets around one of them, in order; all of them where `count` is enough.
-pub fn every_third(network: &Network, count: usize, seed: u64) -> Vec<NodeId> {
-    let centre = scattered(network, 1, seed).first().map_or_else(Default::default, |&node| network.node_at(node));
-    let mut all: Vec<NodeId> = public_nodes(network).collect();
+pub fn every_third(network: &Network, weights: &Weights, count: usize, seed: u64) -> Vec<NodeId> {
+    let centre =
+        scattered(network, weights, 1, seed).first().map_or_else(Default::default, |&node| network.node_at(node));
+    let mut all: Vec<NodeId> = public_nodes(network, weights).collect();
     if count * 3 < all.len() {
         let square = |&node: &NodeId| {
             let off = network.node_at(node) - centre;
@@ -85,14 +87,15 @@ pub fn every_third(network: &Network, count: usize, seed: u64) -> Vec<NodeId> {
 }
 
 /// Where a place that is a node meets the network: at the end of a public street there, `None` where there is none.
-pub fn at_node(network: &Network, node: NodeId) -> Option<Snap> {
-    let edge = network.edges_at(node).iter().copied().find(|&edge| is_public(network, edge))?;
+pub fn at_node(network: &Network, weights: &Weights, node: NodeId) -> Option<Snap> {
+    let is_public = |edge: &EdgeId| weights.way(*edge) == Way::Public && weights.is_snappable(*edge);
+    let edge = network.edges_at(node).iter().copied().find(is_public)?;
     let along_m = if network.edge(edge).from == node { 0.0 } else { network.edge(edge).length_m };
     Some(Snap { edge, along_m, offset_m: 0.0, at: network.node_at(node) })
 }
 
-fn public_nodes(network: &Network) -> impl Iterator<Item = NodeId> + '_ {
-    (0..network.node_count() as u32).map(NodeId).filter(|&node| at_node(network, node).is_some())
+fn public_nodes(network: &Network, weights: &Weights) -> impl Iterator<Item = NodeId> {
+    (0..network.node_count() as u32).map(NodeId).filter(|&node| at_node(network, weights, node).is_some())
 }
 
 fn is_public(network: &Network, edge: EdgeId) -> bool {
@@ -326,6 +329,7 @@ impl Dice {
 mod tests {
     use super::*;
     use carecircle_core::network::NetworkOptions;
+    use carecircle_core::profile::Profile;
 
     #[test]
     fn a_town_is_as_large_as_asked_and_like_a_city() {
@@ -344,17 +348,20 @@ mod tests {
     #[test]
     fn places_drawn_lie_on_public_streets() {
         let (network, _) = Network::build(&town(5_000), NetworkOptions::default());
+        let weights = network.weigh(&Profile::walk());
         for origin in facilities(&network, 50, 1) {
             let snap = network.snap(origin.snap.at, 1.0).expect("a street");
             assert!(is_public(&network, origin.snap.edge) && snap.offset_m < 1e-3, "{origin:?}");
         }
-        let nodes = scattered(&network, 500, 2);
-        assert!(nodes.iter().all(|&node| at_node(&network, node).is_some_and(|s| s.at == network.node_at(node))));
+        let nodes = scattered(&network, &weights, 500, 2);
+        assert!(
+            nodes.iter().all(|&n| at_node(&network, &weights, n).is_some_and(|snap| snap.at == network.node_at(n)))
+        );
         let mut once = nodes.clone();
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), nodes.len());
-        let dense = every_third(&network, 100, 2);
+        let dense = every_third(&network, &weights, 100, 2);
         assert!(dense.len() == 100 && dense.is_sorted());
     }
 }
