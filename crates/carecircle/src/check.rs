@@ -169,7 +169,7 @@ fn beside(out: &Path, ending: &str) -> PathBuf {
 
 /// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
 /// run are gone with what they said.
-fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
     for layer in ["", ".facilities", ".blocks", ".areas"] {
         match std::fs::remove_file(beside(out, &format!("{layer}.rejects.csv"))) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
