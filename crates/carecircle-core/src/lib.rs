@@ -5,10 +5,12 @@
 //! [`isochrone::Isochrone`].
 
 pub mod area;
+mod contour;
 pub mod coverage;
 pub mod demand;
 mod doors;
 pub mod facility;
+mod field;
 pub mod geometry;
 pub mod isochrone;
 mod land;
@@ -22,6 +24,7 @@ pub mod policy;
 pub mod polygon;
 pub mod profile;
 pub mod search;
+mod simplify;
 pub mod street;
 pub mod study;
 pub mod time;
