@@ -48,6 +48,13 @@ impl Default for Drawing {
     }
 }
 
+impl Drawing {
+    /// The depths that make sense, metres: how far from the middle of a street its houses and yards lie.
+    pub const DEPTH_M: std::ops::RangeInclusive<f64> = 30.0..=50.0;
+    /// The tolerances that make sense, metres.
+    pub const TOLERANCE_M: std::ops::RangeInclusive<f64> = 0.0..=100.0;
+}
+
 /// How the circles of many facilities are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
@@ -57,6 +64,25 @@ pub enum Split {
     Facility,
     /// As one, divided by which facility is nearest.
     Nearest,
+}
+
+impl Split {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::None, Self::Facility, Self::Nearest];
+
+    /// The name in queries and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Facility => "facility",
+            Self::Nearest => "nearest",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|split| split.name() == name)
+    }
 }
 
 /// A band of the circle around facilities.

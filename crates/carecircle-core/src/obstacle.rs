@@ -10,12 +10,14 @@ use rstar::{AABB, RTree};
 #[derive(Debug, Default)]
 pub struct Obstacles {
     corners: Vec<Point>,
-    /// Boxes around a few pieces of a line in a row, with the numbers of their first and last corner.
-    runs: RTree<GeomWithData<Rectangle<[f64; 2]>, (u32, u32)>>,
+    runs: RTree<Run>,
 }
 
+/// The box around a few pieces of a line in a row, with the numbers of their first and last corner.
+type Run = GeomWithData<Rectangle<[f64; 2]>, (u32, u32)>;
+
 /// Pieces that share a box: lines are walked along quicker than a tree is climbed.
-const RUN: usize = 8;
+const PIECES: usize = 8;
 
 impl Obstacles {
     /// Lays lines on the plan.
@@ -25,11 +27,11 @@ impl Obstacles {
             let start = corners.len();
             corners.extend(line.iter().map(|&at| projection.project(at)));
             let last = corners.len() - 1;
-            for first in (start..last).step_by(RUN) {
-                let end = (first + RUN).min(last);
+            for first in (start..last).step_by(PIECES) {
+                let end = (first + PIECES).min(last);
                 let (low, high) = bounds(&corners[first..=end]);
                 let around = Rectangle::from_corners([low.x, low.y], [high.x, high.y]);
-                runs.push(GeomWithData::new(around, (first as u32, end as u32)));
+                runs.push(Run::new(around, (first as u32, end as u32)));
             }
         }
         Self { corners, runs: RTree::bulk_load(runs) }
