@@ -14,6 +14,7 @@ mod field;
 pub mod geometry;
 pub mod isochrone;
 mod land;
+mod lanes;
 mod layout;
 pub mod matrix;
 pub mod nearest;

@@ -177,21 +177,22 @@ proptest! {
 
     #[test]
     fn around_each_origin_is_what_a_search_of_its_own_finds(
-        streets in town::any_streets(), origins in town::any_points(1..9), minutes in 0.0..20.0f64,
+        streets in town::any_streets(), origins in town::any_points(1..30), minutes in 0.0..20.0f64,
     ) {
         let network = town::network(&streets);
         let weights = network.weigh(&Profile::walk());
         let origins = town::snaps(&network, &origins);
         let limit = WalkTime::from_minutes(minutes);
-        let times = |search: &Search| nodes(&network).map(|n| search.arrival(n, Way::Public)).collect::<Vec<_>>();
         let found = Mutex::new(BTreeMap::new());
-        around_each(&network, &weights, &origins, limit, |i, search| {
-            found.lock().expect("no panic").insert(i, times(search));
+        around_each(&network, &weights, &origins, limit, |i, around| {
+            let times: BTreeMap<NodeId, WalkTime> = around.nodes().collect();
+            found.lock().expect("no panic").insert(i, times);
         });
         let alone = origins.iter().map(|&snap| {
             let mut search = Search::new();
             search.run(&network, &weights, &[Origin { snap, label: 0 }], limit);
-            times(&search)
+            let time = |node| Some((node, search.arrival(node, Way::Public)?.time));
+            nodes(&network).filter_map(time).collect::<BTreeMap<_, _>>()
         });
         prop_assert!(found.into_inner().expect("no panic").into_values().eq(alone));
     }
