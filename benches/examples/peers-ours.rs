@@ -117,28 +117,23 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
     let (network, weights) = (city.study.network(), &city.weights);
     let (origins, limit) = (request.origins(city)?, request.limit()?);
     let threads = request.0["threads"].as_u64().unwrap_or(1).max(1) as usize;
-    let mut scratch: Vec<Search> = (0..threads).map(|_| Search::new()).collect();
-    // Scratch grows once, with the first search.
-    for search in &mut scratch {
-        search.run(network, weights, &origins[..1], limit);
-    }
     let start = Instant::now();
     let settled: usize = std::thread::scope(|scope| {
-        let share = origins.len().div_ceil(threads);
-        let work = |(search, share): (&mut Search, &[Origin])| {
+        let work = |share: &[Origin]| {
+            let mut search = Search::new();
             let settle = |origin: &Origin| {
                 search.run(network, weights, std::slice::from_ref(origin), limit);
                 search.settled().len()
             };
             share.iter().map(settle).sum::<usize>()
         };
-        let mut shares: Vec<_> = scratch.iter_mut().zip(origins.chunks(share)).collect();
-        let own = shares.pop();
-        let others: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || work(share))).collect();
+        let mut shares = origins.chunks(origins.len().div_ceil(threads));
+        let own = shares.next();
+        let others: Vec<_> = shares.map(|share| scope.spawn(move || work(share))).collect();
         own.map_or(0, work) + others.into_iter().map(|t| t.join().expect("a search that ends")).sum::<usize>()
     });
     let seconds = start.elapsed().as_secs_f64();
-    let search = &mut scratch[0];
+    let mut search = Search::new();
     let (mut found, mut pairs, mut sum_ms) = (Vec::new(), 0, 0);
     let keeps = request.0["write"].is_string();
     for origin in &origins {
