@@ -270,7 +270,7 @@ fn circles_of_a_table_are_one_or_apart_or_divided() {
     let properties = &whole[0]["properties"];
     assert!(properties["facility"].is_null() && properties["facility_name"].is_null(), "{properties}");
     assert_eq!((&properties["profile"], &properties["speed_kmh"]), (&"walk".into(), &4.8.into()));
-    assert_eq!((&about["parameters"]["split"], &about["parameters"]["depth_m"]), (&"none".into(), &40.0.into()));
+    assert_eq!((&about["parameters"]["split"], &about["parameters"]["depth_m"]), (&"none".into(), &50.0.into()));
     assert_eq!((&about["facilities"], &about["parameters"]["minutes"]), (&3.into(), &serde_json::json!([15.0])));
     assert!(told.starts_with("15 minutes: 3 facilities, "), "{told}");
     assert!(err.contains("f.csv row 5, column lon: is empty"), "{err}");
@@ -554,7 +554,7 @@ fn a_matrix_tells_what_check_tells_of_the_same_points() {
         serde_json::from_str(&std::fs::read_to_string(folder.file("walks.csv.about.json")).expect("a sidecar"))
             .expect("JSON");
     assert_eq!(about["attribution"], "© OpenStreetMap contributors (ODbL)");
-    assert_eq!((&about["parameters"]["profile"], &about["parameters"]["snap_m"]), (&"toddler".into(), &250.0.into()));
+    assert_eq!((&about["parameters"]["profile"], &about["parameters"]["snap_m"]), (&"stroller".into(), &250.0.into()));
 }
 
 #[test]
