@@ -270,7 +270,7 @@ fn circles_of_a_table_are_one_or_apart_or_divided() {
     let properties = &whole[0]["properties"];
     assert!(properties["facility"].is_null() && properties["facility_name"].is_null(), "{properties}");
     assert_eq!((&properties["profile"], &properties["speed_kmh"]), (&"walk".into(), &4.8.into()));
-    assert_eq!((&about["parameters"]["split"], &about["parameters"]["depth_m"]), (&"none".into(), &40.0.into()));
+    assert_eq!((&about["parameters"]["split"], &about["parameters"]["depth_m"]), (&"none".into(), &50.0.into()));
     assert_eq!((&about["facilities"], &about["parameters"]["minutes"]), (&3.into(), &serde_json::json!([15.0])));
     assert!(told.starts_with("15 minutes: 3 facilities, "), "{told}");
     assert!(err.contains("f.csv row 5, column lon: is empty"), "{err}");
@@ -285,7 +285,7 @@ fn circles_of_a_table_are_one_or_apart_or_divided() {
         (&apart[0]["properties"]["facility_name"], &apart[2]["properties"]["facility_name"]),
         (&"甲".into(), &Value::Null)
     );
-    let alone = features(&succeed(&["isochrone", "--at", "114.304,30.9", "--minutes", "5"]));
+    let alone = features(&succeed(&["isochrone", "--at", "114.304,30.9", "--minutes", "5,10"]));
     assert_eq!(alone[0]["geometry"], apart[2]["geometry"], "a facility's circle is the isochrone around it");
 
     let (divided, ..) = draw(&["--split", "nearest", "--minutes", "5", "--tolerance-m", "5", "--depth-m", "30"]);
