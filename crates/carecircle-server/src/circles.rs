@@ -52,7 +52,11 @@ pub(crate) struct Circles {
 }
 
 /// Circles drawn at a time where each facility has one of its own: between two lots it is seen how much they take.
-const LOT: usize = 64;
+const LOT: usize = 16;
+
+/// Where each facility has a circle of its own, their squares of the limit as a walk straight on add up to no more, square
+/// kilometres: a quarter of an hour of 2,700 facilities, two hours of 43. Beyond that nobody would wait.
+const MOST_KM2: f64 = 4_000.0;
 
 impl Circles {
     /// Draws them; one circle for each facility adds up without bound, so that is given up beyond `most_bytes`.
@@ -75,14 +79,21 @@ impl Circles {
         let mut whose = Vec::new();
         if *split == Split::Facility {
             let counted: Vec<usize> = (0..counts.len()).filter(|&f| counts[f]).collect();
+            let reach_km = policy.minutes / 60.0 * policy.profile.speed.kmh();
+            let advice = "ask for fewer minutes, fewer facilities (kinds, facility_status, min_places), or split=nearest or none";
+            if counted.len() as f64 * reach_km * reach_km > MOST_KM2 {
+                let (of, minutes) = (counted.len(), policy.minutes);
+                return Err(ApiError::unanswerable(format!(
+                    "{of} circles of {minutes} minutes are too many: {advice}"
+                )));
+            }
             for lot in counted.chunks(LOT) {
                 whose.extend(out.take(snapshot, draw(&|f| lot.binary_search(&f).is_ok())));
                 if out.bytes > most_bytes {
                     let (drawn, of) = (whose.len(), counted.len());
                     let megabytes = most_bytes >> 20;
                     return Err(ApiError::unanswerable(format!(
-                        "the first {drawn} of {of} circles take more than {megabytes} MB: ask for fewer minutes, a larger \
-                         tolerance, fewer facilities (kinds, facility_status, min_places), or split=nearest or none"
+                        "the first {drawn} of {of} circles take more than {megabytes} MB: take a larger tolerance, or {advice}"
                     )));
                 }
             }

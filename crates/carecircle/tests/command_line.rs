@@ -285,7 +285,7 @@ fn circles_of_a_table_are_one_or_apart_or_divided() {
         (&apart[0]["properties"]["facility_name"], &apart[2]["properties"]["facility_name"]),
         (&"甲".into(), &Value::Null)
     );
-    let alone = features(&succeed(&["isochrone", "--at", "114.304,30.9", "--minutes", "5"]));
+    let alone = features(&succeed(&["isochrone", "--at", "114.304,30.9", "--minutes", "5,10"]));
     assert_eq!(alone[0]["geometry"], apart[2]["geometry"], "a facility's circle is the isochrone around it");
 
     let (divided, ..) = draw(&["--split", "nearest", "--minutes", "5", "--tolerance-m", "5", "--depth-m", "30"]);

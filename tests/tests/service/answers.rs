@@ -155,6 +155,14 @@ fn the_circle_of_a_facility_is_the_isochrone_around_it() {
 }
 
 #[test]
+fn circles_beyond_all_patience_are_refused_before_the_work() {
+    let path = "/collections/circles/items?minutes=120&speed_kmh=15";
+    let detail = town().get(&format!("{path}&split=facility")).problem(422);
+    assert!(detail.contains("120 minutes") && detail.contains("split=nearest"), "{detail}");
+    assert_eq!(town().get(path).features().len(), 1);
+}
+
+#[test]
 fn where_no_isochrone_can_be_drawn_the_answer_says_why() {
     town().get("/isochrones?facility=none").problem(404);
     assert!(town().get("/isochrones?lon=0&lat=0").problem(422).contains("250 m"));
