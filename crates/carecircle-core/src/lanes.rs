@@ -59,7 +59,7 @@ impl Lanes {
             let here = self.best[state as usize];
             for arc in layout.arcs(state) {
                 // An arc longer than any limit leads beyond it.
-                let step = (arc.time as i32).clamp(0, NEVER);
+                let step = arc.time.min(NEVER as u32) as i32;
                 let there = here.map(|time| if time + step <= most { time + step } else { NEVER });
                 if let Some(due) = self.improve(arc.to(), &there)
                     && !arc.is_dead_end()

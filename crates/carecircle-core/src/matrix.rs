@@ -227,7 +227,7 @@ impl Metres<'_> {
             metres += self.between(before, state);
             state = before;
         }
-        metres + self.from_start(state)
+        metres + self.first_part(state)
     }
 
     /// The length of the edge that leads from a state to the next.
@@ -246,7 +246,7 @@ impl Metres<'_> {
     }
 
     /// Metres from where the walk began to the first state.
-    fn from_start(&self, state: u32) -> f64 {
+    fn first_part(&self, state: u32) -> f64 {
         let layout = self.weights.layout_ahead(self.network);
         let ends = self.snaps.iter().flat_map(|start| beginnings(self.network, self.weights, layout, start));
         let first = ends.filter(|end| end.state == state && end.time() == self.search.time(state));

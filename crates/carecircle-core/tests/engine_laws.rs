@@ -7,6 +7,7 @@ use carecircle_core::network::{EdgeId, Network, NodeId, Snap};
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Arrival, Origin, Search, Sweep};
+use carecircle_core::street::StreetClass;
 use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::{Direction, Way, Weights};
@@ -56,6 +57,27 @@ fn a_sweep_by_parts_is_the_sweep_as_a_whole() {
             assert_eq!(search.arrival(node, Way::Public), truth);
         }
     }
+}
+
+#[test]
+fn a_ferry_of_a_month_leads_beyond_every_limit() {
+    let mut streets = town::streets(
+        &[(0, 0), (1, 0), (4, 0), (5, 0)],
+        &[(vec![0, 1], true, true), (vec![1, 2], true, true), (vec![2, 3], true, true)],
+    );
+    streets.ways[1].class = StreetClass::Ferry;
+    streets.ways[1].duration_s = Some(30.0 * 86_400.0);
+    let network = town::network(&streets);
+    let weights = network.weigh(&Profile::walk());
+    let here = nodes(&network).filter_map(|node| at_node(&network, &weights, node)).next().expect("a street");
+    for together in [1, 8] {
+        around_each(&network, &weights, &vec![here; together], WalkTime::from_minutes(60.0), |_, around| {
+            assert_eq!(around.nodes().count(), 2, "{together} origins searched together");
+        });
+    }
+    let mut search = Search::new();
+    search.run(&network, &weights, &[Origin { snap: here, label: 0 }], WalkTime::NEVER);
+    assert_eq!(search.settled().len(), 4);
 }
 
 /// A snap at the place of a node, on a public edge of some length: on others one stands at both ends.
