@@ -7,6 +7,7 @@
 use carecircle_core::geometry::Point;
 use carecircle_core::isochrone::{Drawing, isochrones};
 use carecircle_core::network::{EdgeId, Network, NetworkOptions, Snap};
+use carecircle_core::place::Polylines;
 use carecircle_core::polygon::contains;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Search, Sweep};
@@ -111,7 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = Request::from_args()?;
     let mut extract = carecircle_osm::read(Path::new(&request.city), &carecircle_osm::ReadOptions::default())?;
     if request.open {
-        extract.places.obstacles.clear();
+        extract.places.obstacles = Polylines::default();
     }
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     let study = Study::new(network, extract.places, None, SNAP_WITHIN_M);
