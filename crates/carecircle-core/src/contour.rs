@@ -33,6 +33,20 @@ pub(crate) struct Outline {
     pub(crate) rings: Vec<Ring>,
 }
 
+impl Outline {
+    /// Whether a place lies inside some ring and none of its holes.
+    pub(crate) fn contains(&self, at: Point) -> bool {
+        let sides = self.rings.iter().flat_map(|ring| {
+            let points = || ring.points.iter().map(|&point| self.points[point as usize]);
+            points().zip(points().cycle().skip(1))
+        });
+        let is_crossed = |(a, b): &(Point, Point)| {
+            (a.y > at.y) != (b.y > at.y) && at.x < a.x + (b.x - a.x) * ((at.y - a.y) / (b.y - a.y))
+        };
+        sides.filter(is_crossed).count() % 2 == 1
+    }
+}
+
 /// A crossed side. Each of its two halves may be on a ring: the first with the left or lower corner inside.
 struct Crossing {
     at: Point,
@@ -156,7 +170,7 @@ impl Tracer<'_> {
         // Both ends reached: it is but a question of whose they are.
         let limit = if seconds[0].max(seconds[1]) <= self.limit { f32::INFINITY } else { self.limit };
         for _ in 0..HALVINGS {
-            let middle = (inside + outside) / 2.0;
+            let middle = f64::midpoint(inside, outside);
             let (time, whose) = ground.at(from + (to - from) * middle, corners);
             if time <= limit && whose == label { inside = middle } else { outside = middle }
         }
@@ -232,13 +246,13 @@ impl Tracer<'_> {
             rings.push(Ring { points, label, around: None });
         }
         // West of a hole lies its own ground: the ring on its other side is around the hole too, or a hole beside it.
-        for ring in 0..rings.len() {
-            let mut outer = ring as u32;
-            while westmost[outer as usize] % 2 == 0 {
+        for (ring, i) in rings.iter_mut().zip(0..) {
+            let mut outer = i;
+            while westmost[outer as usize].is_multiple_of(2) {
                 let before = crossings[westmost[outer as usize] as usize / 2].before;
                 outer = ring_of[before as usize * 2 + 1];
             }
-            rings[ring].around = (outer != ring as u32).then_some(outer);
+            ring.around = (outer != i).then_some(outer);
         }
         Outline { points: crossings.into_iter().map(|crossing| crossing.at).collect(), rings }
     }

@@ -22,7 +22,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Marks the street of a corner that lies beyond its depth.
 const AFAR: u32 = 1 << 31;
 /// The lattice's finest side at an ordinary pace, metres.
-pub(crate) const PITCH_M: f64 = 12.5;
+pub(crate) const PITCH_M: f64 = 20.0;
 /// More corners than this, the box around them in blocks included, are never laid: the lattice grows coarser.
 const MOST_CORNERS: usize = 16_000_000;
 /// Of streets in one place the first counts, as in the verdict: what is nearer by less than this in single precision,
@@ -32,6 +32,10 @@ const TIE_M2: f32 = 5e-3;
 const TIE_M: f64 = 1e-6;
 /// Pieces of street are no longer than this, metres.
 const LONGEST_M: f64 = 64.0;
+/// Rounding must not keep two lines that cross from a common cell, metres.
+const HAIR_M: f64 = 1e-6;
+/// More cells than there are from the plan's centre: what is added to round down without a call.
+const FAR_CELLS: f64 = 16_777_216.0;
 /// A sight line ends this far before the street, metres: a street drawn along an obstacle is in sight of both sides.
 const ON_STREET_M: f64 = 0.05;
 
@@ -55,21 +59,27 @@ impl Piece {
         Self::new(from, to, [(seconds.0, seconds.1, label); 2])
     }
 
-    /// Cut into pieces that are short.
-    pub(crate) fn short(self) -> impl Iterator<Item = Self> {
+    /// Adds it to others, cut where it is long.
+    pub(crate) fn cut_into(self, pieces: &mut Vec<Self>) {
         let d = self.to - self.from;
-        let parts = (d.x.hypot(d.y) / LONGEST_M).ceil().max(1.0);
-        let at = move |i: f64| if i >= parts { self.to } else { self.from + d * (i / parts) };
-        (0..parts as u32).map(f64::from).map(move |i| {
-            let part = |way: (f32, f32, u32)| (between(way, i / parts), between(way, (i + 1.0) / parts), way.2);
-            Self { from: at(i), to: at(i + 1.0), by: self.by.map(part) }
-        })
+        let square = d.x * d.x + d.y * d.y;
+        if square <= LONGEST_M * LONGEST_M {
+            pieces.push(self);
+            return;
+        }
+        let parts = (square.sqrt() / LONGEST_M).ceil();
+        let at = |i: f64| if i >= parts { self.to } else { self.from + d * (i / parts) };
+        for i in (0..parts as u32).map(f64::from) {
+            let (start, end) = ((i / parts) as f32, ((i + 1.0) / parts) as f32);
+            let by = self.by.map(|way| (between(way, start), between(way, end), way.2));
+            pieces.push(Self { from: at(i), to: at(i + 1.0), by });
+        }
     }
 
     /// The time at a fraction of its length, and whose it is.
-    fn time(&self, t: f64) -> (f32, u32) {
+    fn time(&self, t: f32) -> (f32, u32) {
         let [a, b] = self.by.map(|way| (between(way, t), way.2));
-        if b.0 < a.0 || (b.0 == a.0 && b.1 < a.1) { b } else { a }
+        if b.0 < a.0 || (b.0 <= a.0 && b.1 < a.1) { b } else { a }
     }
 
     /// The earliest time on it.
@@ -88,12 +98,15 @@ impl Piece {
 }
 
 /// The time at a fraction of a piece. Against its direction a street leads nowhere but from its end.
-fn between((start, end, _): (f32, f32, u32), t: f64) -> f32 {
-    match t {
-        0.0 => start,
-        1.0 => end,
-        _ if start < f32::INFINITY && end < f32::INFINITY => start + (end - start) * t as f32,
-        _ => f32::INFINITY,
+fn between((start, end, _): (f32, f32, u32), t: f32) -> f32 {
+    if t <= 0.0 {
+        start
+    } else if t >= 1.0 {
+        end
+    } else if start < f32::INFINITY && end < f32::INFINITY {
+        start + (end - start) * t
+    } else {
+        f32::INFINITY
     }
 }
 
@@ -238,6 +251,29 @@ impl Lattice {
         })
     }
 
+    /// The corners in a box: by slot, their columns and rows in the block.
+    fn within(
+        &self,
+        [low, high]: [Point; 2],
+        mut each: impl FnMut(usize, RangeInclusive<usize>, RangeInclusive<usize>),
+    ) {
+        let side = SIDE as i64;
+        let range = |low: f64, high: f64| (low / self.pitch).ceil() as i64..=(high / self.pitch).floor() as i64;
+        let local = |range: &RangeInclusive<i64>, block: i64| {
+            let first = (range.start() - block * side).max(0) as usize;
+            first..=(range.end() - block * side).min(side - 1) as usize
+        };
+        let (x, y) = (range(low.x, high.x), range(low.y, high.y));
+        for by in y.start().div_euclid(side)..=y.end().div_euclid(side) {
+            for bx in x.start().div_euclid(side)..=x.end().div_euclid(side) {
+                let slot = self.slot([bx, by]);
+                if slot != NONE {
+                    each(slot as usize, local(&x, bx), local(&y, by));
+                }
+            }
+        }
+    }
+
     /// The box around all corners.
     pub(crate) fn bounds(&self) -> [Point; 2] {
         let side = self.pitch * SIDE as f64;
@@ -340,19 +376,30 @@ impl Sight {
         (y - 1..=y + 1).any(|y| (x - 1..=x + 1).any(|x| slot(x, y) != NONE))
     }
 
-    /// Whether an obstacle crosses a straight line. Touching its ends is not crossing.
+    /// Whether an obstacle crosses a straight line, a short one. Touching its ends is not crossing.
     pub(crate) fn is_blocked(&self, from: Point, to: Point) -> bool {
-        cells((from, to), self.cell, |x, y| {
-            let side = SIDE as i64;
-            let Some(block) = self.block(x.div_euclid(side), y.div_euclid(side)) else { return false };
-            if self.slots[block] == NONE {
-                return false;
+        let side = SIDE as i64;
+        let index = |m: f64| ((m / self.cell) + FAR_CELLS) as i64 - FAR_CELLS as i64;
+        let (left, right) = (index(from.x.min(to.x) - HAIR_M), index(from.x.max(to.x) + HAIR_M));
+        for y in index(from.y.min(to.y) - HAIR_M)..=index(from.y.max(to.y) + HAIR_M) {
+            let mut x = left;
+            while x <= right {
+                let block_x = x.div_euclid(side);
+                let last = right.min(block_x * side + side - 1);
+                let slot = self.block(block_x, y.div_euclid(side)).map_or(NONE, |block| self.slots[block]);
+                if slot != NONE {
+                    let row = slot as usize * CORNERS + (y.rem_euclid(side) * side) as usize;
+                    let cells = row + (x - block_x * side) as usize..=row + (last - block_x * side) as usize;
+                    let entries = self.first[*cells.start()] as usize..self.first[*cells.end() + 1] as usize;
+                    let mut lines = self.entries[entries].iter().map(|&line| self.lines[line as usize]);
+                    if lines.any(|line| crosses((from, to), line)) {
+                        return true;
+                    }
+                }
+                x = last + 1;
             }
-            let local = (y.rem_euclid(side) * side + x.rem_euclid(side)) as usize;
-            let cell = self.slots[block] as usize * CORNERS + local;
-            let entries = &self.entries[self.first[cell] as usize..self.first[cell + 1] as usize];
-            entries.iter().any(|&line| crosses((from, to), self.lines[line as usize]))
-        })
+        }
+        false
     }
 
     /// Whether a street is hidden from a place, its foot on it the nearest.
@@ -365,8 +412,6 @@ impl Sight {
 
 /// Tries the cells that a line passes, and some that it only touches, until one is `enough`.
 fn cells((a, b): (Point, Point), side: f64, mut enough: impl FnMut(i64, i64) -> bool) -> bool {
-    /// Rounding must not keep two lines that cross from a common cell, metres.
-    const HAIR_M: f64 = 1e-6;
     let (a, b) = if a.y <= b.y { (a, b) } else { (b, a) };
     let index = |m: f64| (m / side).floor() as i64;
     let at = |y: f64| if b.y > a.y { a.x + (b.x - a.x) * ((y - a.y) / (b.y - a.y)).clamp(0.0, 1.0) } else { a.x };
@@ -430,6 +475,18 @@ impl Ground {
         Self { lattice, sight, field, labels, floor }
     }
 
+    /// The centres that don't see their whole cell.
+    pub(crate) fn hidden_centres(&self) -> Vec<(Point, u32)> {
+        self.field.hidden.clone()
+    }
+
+    /// Takes the whole cells of centres for them, seen or not.
+    pub(crate) fn settle(&mut self, centres: &[(Point, u32)]) {
+        for &centre in centres {
+            self.field.settle(&self.lattice, None, centre);
+        }
+    }
+
     /// By corner, when one gets there.
     pub(crate) fn seconds(&self) -> &[f32] {
         &self.field.seconds
@@ -476,6 +533,8 @@ struct Field {
     owner: Vec<u32>,
     /// By corner.
     seconds: Vec<f32>,
+    /// Centres that don't see their whole cell.
+    hidden: Vec<(Point, u32)>,
 }
 
 impl Field {
@@ -486,68 +545,92 @@ impl Field {
             depth,
             seconds_per_metre: seconds_per_metre as f32,
             owner: vec![NONE; lattice.len()],
-            seconds: Vec::new(),
+            // To begin with, the square of the metres to the nearest street.
+            seconds: vec![out_of_depth(depth); lattice.len()],
+            hidden: Vec::new(),
         };
         field.find_owners(lattice, sight);
         field.find_times(lattice);
         field.fill_pockets(lattice, sight);
-        // The cell that somebody stands in is reached whatever streets are nearer.
-        for (at, piece) in centres {
-            for corner in lattice.cell(at) {
-                let is_taken = field.owner[corner] != NONE && field.owner[corner] & AFAR != 0;
-                if !is_taken {
-                    field.owner[corner] = piece | AFAR;
-                    field.seconds[corner] = 0.0;
-                }
+        // The cell that somebody stands in is reached, as far as they see it, whatever streets are nearer.
+        for centre in centres {
+            if !field.settle(lattice, sight, centre) {
+                field.hidden.push(centre);
             }
         }
         field
     }
 
+    /// Takes the corners of a centre's cell for it that are in its sight; whether that is all of them.
+    fn settle(&mut self, lattice: &Lattice, sight: Option<&Sight>, (at, piece): (Point, u32)) -> bool {
+        let mut is_whole = true;
+        for corner in lattice.cell(at) {
+            let is_taken = self.owner[corner] != NONE && self.owner[corner] & AFAR != 0;
+            if sight.is_some_and(|sight| sight.hides(lattice.place(corner), at)) {
+                is_whole = false;
+            } else if !is_taken {
+                self.owner[corner] = piece | AFAR;
+                self.seconds[corner] = 0.0;
+            }
+        }
+        is_whole
+    }
+
     fn find_owners(&mut self, lattice: &Lattice, sight: Option<&Sight>) {
-        let within = (self.depth * self.depth) as f32 + TIE_M2;
-        let mut nearest = vec![within; lattice.len()];
-        let guarded: Vec<bool> = lattice.blocks.iter().map(|b| sight.is_some_and(|sight| sight.is_near(*b))).collect();
-        let side = SIDE as i64;
-        for (piece, i) in self.pieces.iter().zip(0_u32..) {
-            let [low, high] = piece.bounds(self.depth).map(|at| at / lattice.pitch);
-            let (x, y) = (low.x.ceil() as i64..=high.x.floor() as i64, low.y.ceil() as i64..=high.y.floor() as i64);
-            for by in y.start().div_euclid(side)..=y.end().div_euclid(side) {
-                for bx in x.start().div_euclid(side)..=x.end().div_euclid(side) {
-                    let slot = lattice.slot([bx, by]);
-                    if slot == NONE {
-                        continue;
-                    }
-                    let local = |range: &RangeInclusive<i64>, block: i64| {
-                        let first = (range.start() - block * side).max(0) as usize;
-                        first..=(range.end() - block * side).min(side - 1) as usize
-                    };
-                    let corners = slot as usize * CORNERS..(slot as usize + 1) * CORNERS;
-                    let block = Block {
-                        low: Coord { x: (bx * side) as f64, y: (by * side) as f64 } * lattice.pitch,
-                        pitch: lattice.pitch,
-                        nearest: &mut nearest[corners.clone()],
-                        owner: &mut self.owner[corners],
-                    };
-                    let (x, y) = (local(&x, bx), local(&y, by));
-                    match sight.filter(|_| guarded[slot as usize]) {
-                        None => block.spread(piece, i, x, y),
-                        Some(sight) => block.spread_in_sight(piece, i, x, y, sight),
-                    }
+        let Self { pieces, depth, owner, seconds, .. } = self;
+        for (piece, i) in pieces.iter().zip(0..) {
+            lattice.within(piece.bounds(*depth), |slot, columns, rows| {
+                Block::of(lattice, slot, seconds, owner).spread(piece, i, columns, rows);
+            });
+        }
+        let Some(sight) = sight else { return };
+        // Where the nearest street is hidden, another may be in sight.
+        let beyond = out_of_depth(*depth);
+        let mut hidden = vec![0_u16; lattice.len() / SIDE];
+        for slot in (0..lattice.blocks.len()).filter(|&slot| sight.is_near(lattice.blocks[slot])) {
+            for corner in slot * CORNERS..(slot + 1) * CORNERS {
+                if owner[corner] == NONE {
+                    continue;
+                }
+                let at = lattice.place(corner);
+                let piece = &pieces[owner[corner] as usize];
+                let foot = piece.from + (piece.to - piece.from) * fraction_along(piece.from, piece.to, at);
+                if sight.hides(at, foot) {
+                    hidden[corner / SIDE] |= 1 << (corner % SIDE);
+                    owner[corner] = NONE;
+                    seconds[corner] = beyond;
                 }
             }
+        }
+        if hidden.iter().all(|row| *row == 0) {
+            return;
+        }
+        for (piece, i) in pieces.iter().zip(0..) {
+            lattice.within(piece.bounds(*depth), |slot, columns, rows| {
+                let hidden = &hidden[slot * SIDE..(slot + 1) * SIDE];
+                Block::of(lattice, slot, seconds, owner).spread_in_sight(piece, i, columns, rows, hidden, sight);
+            });
         }
     }
 
     fn find_times(&mut self, lattice: &Lattice) {
-        let mut seconds = vec![f32::INFINITY; lattice.len()];
-        for (corner, (&owner, seconds)) in self.owner.iter().zip(&mut seconds).enumerate() {
-            if owner != NONE {
-                let (_, _, time, _) = self.way_to(owner, lattice.place(corner));
-                *seconds = time;
+        let pitch = lattice.pitch as f32;
+        for (slot, seconds) in self.seconds.chunks_exact_mut(CORNERS).enumerate() {
+            let low = lattice.place(slot * CORNERS);
+            let owners = &self.owner[slot * CORNERS..];
+            for (local, (seconds, &owner)) in seconds.iter_mut().zip(owners).enumerate() {
+                if owner == NONE {
+                    *seconds = f32::INFINITY;
+                    continue;
+                }
+                let piece = &self.pieces[owner as usize];
+                let line = Line::seen_from(low, piece);
+                let (x, y) = ((local % SIDE) as f32 * pitch, (local / SIDE) as f32 * pitch);
+                // It still holds the square of the metres to the street.
+                let away = seconds.sqrt();
+                *seconds = piece.time(line.fraction(x, y)).0 + away * self.seconds_per_metre;
             }
         }
-        self.seconds = seconds;
     }
 
     /// The way from a place to a piece: metres, where it meets it, the time in all and to whom.
@@ -556,7 +639,7 @@ impl Field {
         let t = fraction_along(piece.from, piece.to, at);
         let foot = piece.from + (piece.to - piece.from) * t;
         let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)).sqrt();
-        let (time, label) = piece.time(t);
+        let (time, label) = piece.time(t as f32);
         (away, foot, time + away as f32 * self.seconds_per_metre, label)
     }
 
@@ -580,7 +663,11 @@ impl Field {
                 let (away, label) = match owner {
                     NONE => (f64::INFINITY, NONE),
                     owner => {
-                        let (away, _, _, label) = self.way_to(owner & !AFAR, at);
+                        let (away, foot, _, label) = self.way_to(owner & !AFAR, at);
+                        let is_centre = self.seconds[corner] <= 0.0;
+                        if is_centre && sight.is_some_and(|sight| sight.hides(at, foot)) {
+                            continue;
+                        }
                         (away, label)
                     }
                 };
@@ -755,6 +842,35 @@ impl Pockets {
     }
 }
 
+/// A piece of street as seen from a corner nearby, in single precision.
+struct Line {
+    x: f32,
+    y: f32,
+    dx: f32,
+    dy: f32,
+    /// 1 by the square of its length.
+    inverse: f32,
+}
+
+impl Line {
+    fn seen_from(low: Point, piece: &Piece) -> Self {
+        let (from, along) = (piece.from - low, piece.to - piece.from);
+        let (dx, dy) = (along.x as f32, along.y as f32);
+        let square = dx * dx + dy * dy;
+        Self { x: from.x as f32, y: from.y as f32, dx, dy, inverse: if square > 0.0 { 1.0 / square } else { 0.0 } }
+    }
+
+    /// How far along it, 0 to 1, the point nearest to a place lies.
+    fn fraction(&self, x: f32, y: f32) -> f32 {
+        (((x - self.x) * self.dx + (y - self.y) * self.dy) * self.inverse).clamp(0.0, 1.0)
+    }
+}
+
+/// What a corner that has no street begins with: the square of the metres that one must be nearer than.
+fn out_of_depth(depth: f64) -> f32 {
+    (depth * depth) as f32 + TIE_M2
+}
+
 /// The corners of a block, to be told of pieces of street.
 struct Block<'a> {
     low: Point,
@@ -764,23 +880,30 @@ struct Block<'a> {
     owner: &'a mut [u32],
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    fn of(lattice: &Lattice, slot: usize, nearest: &'a mut [f32], owner: &'a mut [u32]) -> Self {
+        let corners = slot * CORNERS..(slot + 1) * CORNERS;
+        Self {
+            low: lattice.place(slot * CORNERS),
+            pitch: lattice.pitch,
+            nearest: &mut nearest[corners.clone()],
+            owner: &mut owner[corners],
+        }
+    }
+
     /// Tells some corners of a piece. Counted from the block, so that a corner finds the same whatever else there is.
     fn spread(self, piece: &Piece, i: u32, columns: RangeInclusive<usize>, rows: RangeInclusive<usize>) {
-        let (from, along) = (piece.from - self.low, piece.to - piece.from);
-        let (ax, ay, dx, dy) = (from.x as f32, from.y as f32, along.x as f32, along.y as f32);
-        let square = dx * dx + dy * dy;
-        let inverse = if square > 0.0 { 1.0 / square } else { 0.0 };
+        let line = Line::seen_from(self.low, piece);
         let pitch = self.pitch as f32;
         let (start, end) = (*columns.start(), *columns.end() + 1);
         for row in rows {
-            let y = row as f32 * pitch - ay;
+            let y = row as f32 * pitch;
             let nearest = &mut self.nearest[row * SIDE..][start..end];
             let owner = &mut self.owner[row * SIDE..][start..end];
             for ((nearest, owner), column) in nearest.iter_mut().zip(owner).zip(start as i32..) {
-                let x = column as f32 * pitch - ax;
-                let t = ((x * dx + y * dy) * inverse).clamp(0.0, 1.0);
-                let (away_x, away_y) = (x - t * dx, y - t * dy);
+                let x = column as f32 * pitch;
+                let t = line.fraction(x, y);
+                let (away_x, away_y) = (x - line.x - t * line.dx, y - line.y - t * line.dy);
                 let away = away_x * away_x + away_y * away_y;
                 let is_nearer = away + TIE_M2 < *nearest;
                 *nearest = if is_nearer { away } else { *nearest };
@@ -789,20 +912,20 @@ impl Block<'_> {
         }
     }
 
-    /// The same, where obstacles may hide the piece.
+    /// Tells those corners of a piece that lost another, if it is in sight.
     fn spread_in_sight(
         self,
         piece: &Piece,
         i: u32,
         columns: RangeInclusive<usize>,
         rows: RangeInclusive<usize>,
+        lost: &[u16],
         sight: &Sight,
     ) {
         for row in rows {
-            for column in columns.clone() {
+            for column in columns.clone().filter(|column| lost[row] >> column & 1 == 1) {
                 let at = self.low + Coord { x: column as f64, y: row as f64 } * self.pitch;
-                let t = fraction_along(piece.from, piece.to, at);
-                let foot = piece.from + (piece.to - piece.from) * t;
+                let foot = piece.from + (piece.to - piece.from) * fraction_along(piece.from, piece.to, at);
                 let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
                 let corner = row * SIDE + column;
                 if away + TIE_M2 < self.nearest[corner] && !sight.hides(at, foot) {

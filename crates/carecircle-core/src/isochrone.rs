@@ -17,7 +17,7 @@ use crate::contour::{self, Outline, Ring};
 use crate::doors::Door;
 use crate::field::{Around, Ground, Lattice, PITCH_M, Piece, Sight};
 use crate::geometry::{Point, Shape};
-use crate::network::{Edge, EdgeId, Network, Snap, Stops};
+use crate::network::{Edge, EdgeId, Network, Snap, Stops, fraction_along};
 use crate::search::{Origin, Reach, Search, Sweep};
 use crate::simplify::simplify;
 use crate::study::Study;
@@ -30,8 +30,12 @@ use rayon::prelude::*;
 pub const OFF_STREET_M: f64 = 50.0;
 /// How far a simplified outline may lie from the full one, metres.
 pub const TOLERANCE_M: f64 = 3.0;
+/// Bends of a street that lie no farther than this from the straight line, metres, are not followed.
+const STRAIGHT_M: f64 = 0.25;
+/// So many bends in a row at most.
+const MOST_SKIPPED: usize = 8;
 /// A side of the lattice takes no longer than this to walk, seconds: a slow walker's minute is some sides wide.
-const LONGEST_SIDE_S: f64 = 15.0;
+const LONGEST_SIDE_S: f64 = 30.0;
 
 /// How isochrones are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,13 +216,11 @@ struct Streets<'a> {
     sources: Vec<(Point, &'a [Door], u32)>,
 }
 
-/// A place on an edge from which the way is known.
+/// A place on an edge from which the time is known.
 #[derive(Clone, Copy)]
 struct Anchor {
     edge: EdgeId,
     at_m: f64,
-    /// Which way along the edge one walks to it.
-    walked: Direction,
     seconds: f64,
     label: u32,
 }
@@ -226,12 +228,9 @@ struct Anchor {
 fn anchors_of(reach: &Reach) -> Vec<Anchor> {
     let mut anchors = Vec::with_capacity(reach.stretches.len() * 2);
     for stretch in &reach.stretches {
-        let ends = [
-            (stretch.start_m, stretch.start_time, Direction::Backward),
-            (stretch.end_m, stretch.end_time, Direction::Forward),
-        ];
-        for (at_m, time, walked) in ends.into_iter().filter(|(_, time, _)| *time != WalkTime::NEVER) {
-            anchors.push(Anchor { edge: stretch.edge, at_m, walked, seconds: time.seconds(), label: 0 });
+        let ends = [(stretch.start_m, stretch.start_time), (stretch.end_m, stretch.end_time)];
+        for (at_m, time) in ends.into_iter().filter(|(_, time)| *time != WalkTime::NEVER) {
+            anchors.push(Anchor { edge: stretch.edge, at_m, seconds: time.seconds(), label: 0 });
         }
     }
     anchors
@@ -247,23 +246,24 @@ fn anchors_around(
     let doors = sources.iter().flat_map(|(_, doors, label)| doors.iter().map(|door| (door.snap, *label)));
     let mut origins: Vec<Origin> = doors.map(|(snap, label)| Origin { snap, label }).collect();
     let sweep = Sweep::new(network, weights, &origins, longest);
-    origins.sort_by(|a, b| (a.snap.edge, a.label).cmp(&(b.snap.edge, b.label)));
+    origins.sort_by_key(|origin| (origin.snap.edge, origin.label));
     let mut origins = origins.into_iter().peekable();
     let mut anchors = Vec::new();
     for (edge, i) in network.edges().iter().zip(0..) {
         let id = EdgeId(i);
         let ends = [(edge.from, 0.0, Direction::Backward), (edge.to, edge.length_m, Direction::Forward)];
         for (node, at_m, walked) in ends {
-            let arrival = sweep.at_node(node, weights.way(id)).filter(|arrival| arrival.time <= longest);
+            // Of a street that leads away nothing is reached.
+            let is_open = weights.edge(id, walked) != WalkTime::NEVER;
+            let arrival = sweep.at_node(node, weights.way(id)).filter(|arrival| is_open && arrival.time <= longest);
             anchors.extend(arrival.map(|arrival| {
                 let seconds = arrival.time.seconds();
-                Anchor { edge: id, at_m, walked, seconds, label: arrival.label }
+                Anchor { edge: id, at_m, seconds, label: arrival.label }
             }));
         }
         while let Some(Origin { snap, label }) = origins.next_if(|origin| origin.snap.edge == id) {
             let seconds = weights.speed().walk(snap.offset_m).seconds();
-            let at = |walked| Anchor { edge: id, at_m: snap.along_m, walked, seconds, label };
-            anchors.extend([at(Direction::Backward), at(Direction::Forward)]);
+            anchors.push(Anchor { edge: id, at_m: snap.along_m, seconds, label });
         }
     }
     anchors
@@ -303,7 +303,15 @@ fn ground(
     let high = boxes.iter().flatten().fold(centres[0], |a, b| Coord { x: a.x.max(b.x), y: a.y.max(b.y) }) + beyond;
     let around = |drawn: Drawn| Around { depth, seconds_per_metre, ..drawn.among_all(network, low, high) };
     let (streets, floor) = (around(streets), floor.map(around));
-    Ground::new(lattice, sight, streets, floor, is_shared)
+    let mut ground = Ground::new(lattice, sight, streets, floor, is_shared);
+    // Behind a bent wall an origin may be cut off from the corners of its cell that it sees.
+    let hidden = ground.hidden_centres();
+    if !hidden.is_empty() {
+        let seen = contour::outline(&ground, 0.0);
+        let is_cut_off = |centre: &(Point, u32)| !seen.contains(centre.0);
+        ground.settle(&hidden.into_iter().filter(is_cut_off).collect::<Vec<_>>());
+    }
+    ground
 }
 
 /// The reached streets in pieces.
@@ -321,10 +329,11 @@ struct Drawn<'a> {
 impl<'a> Streets<'a> {
     fn draw(&self, network: &Network) -> Drawn<'a> {
         let (mut pieces, mut edges) = (Vec::new(), Vec::new());
+        let mut cutter = Cutter::new(network, self.weights);
         for anchors in self.anchors.chunk_by(|a, b| a.edge == b.edge) {
             let edge = anchors[0].edge;
             if self.weights.is_snappable(edge) {
-                pieces_of(network, self.weights, edge, anchors, &mut pieces);
+                cutter.cut(edge, anchors, &mut pieces);
                 edges.push((edge, pieces.len()));
             }
         }
@@ -334,9 +343,9 @@ impl<'a> Streets<'a> {
             ways_in.push(Piece::line(*at, *at, (0.0, 0.0), *label));
             for door in *doors {
                 // Whoever has come in by the door has arrived.
-                ways_in.extend(Piece::line(*at, door.at, (0.0, 0.0), *label).short());
+                Piece::line(*at, door.at, (0.0, 0.0), *label).cut_into(&mut ways_in);
                 let seconds = self.weights.speed().walk(door.snap.offset_m - door.beyond_m).seconds();
-                ways_in.extend(Piece::line(door.at, door.snap.at, (0.0, seconds), *label).short());
+                Piece::line(door.at, door.snap.at, (0.0, seconds), *label).cut_into(&mut ways_in);
             }
         }
         Drawn { weights: self.weights, pieces, edges, ways_in, centres }
@@ -351,6 +360,7 @@ impl Drawn<'_> {
         ids.sort_unstable();
         let mut pieces: Vec<Piece> = Vec::with_capacity(2 * self.pieces.len() + self.ways_in.len());
         let (mut reached, mut start) = (self.edges.iter().peekable(), 0);
+        let mut cutter = Cutter::new(network, self.weights);
         for id in ids {
             let first = pieces.len();
             match reached.next_if(|(edge, _)| *edge == id) {
@@ -358,7 +368,7 @@ impl Drawn<'_> {
                     pieces.extend_from_slice(&self.pieces[start..end]);
                     start = end;
                 }
-                None => pieces_of(network, self.weights, id, &[], &mut pieces),
+                None => cutter.cut(id, &[], &mut pieces),
             }
             if pieces.len() > first + 8 {
                 let mut kept = first;
@@ -379,50 +389,120 @@ impl Drawn<'_> {
     }
 }
 
-/// Cuts an edge into straight pieces, each with the times by way of both its ends.
-fn pieces_of(network: &Network, weights: &Weights, id: EdgeId, anchors: &[Anchor], out: &mut Vec<Piece>) {
-    let edge = network.edge(id);
-    let [back, forth] = [Direction::Backward, Direction::Forward].map(|walked| Pace::of(weights, (id, edge), walked));
-    // Where the streets' ways begin and end, and where one may set out from between them.
-    let mut cuts = vec![0.0];
-    cuts.extend(anchors.iter().map(|anchor| anchor.at_m).filter(|&m| 0.0 < m && m < edge.length_m));
-    cuts.sort_by(f64::total_cmp);
-    cuts.dedup();
-    let at_anchors = |at_m: f64, pace: &Pace| {
-        let here = anchors.iter().filter(|anchor| anchor.walked == pace.walked && is_at(anchor.at_m, at_m, edge));
-        let stop_s = if at_m <= 0.0 || at_m >= edge.length_m { pace.stop_s } else { 0.0 };
-        here.map(|anchor| (anchor.seconds + stop_s, anchor.label)).reduce(earlier).unwrap_or(NEVER)
-    };
-    let ends: Vec<f64> = cuts[1..].iter().copied().chain([edge.length_m]).collect();
-    let mut ways = vec![[NEVER; 2]; cuts.len()];
-    let mut carried = NEVER;
-    for (i, &start_m) in cuts.iter().enumerate() {
-        carried = earlier(carried, at_anchors(start_m, &back));
-        ways[i][0] = carried;
-        carried.0 += back.over(ends[i] - start_m);
+/// Cuts edges into straight pieces, each with the times by way of both its ends.
+struct Cutter<'a> {
+    network: &'a Network,
+    weights: &'a Weights,
+    /// Parts of an edge between anchors: from where to where, and the ways at either end.
+    parts: Vec<(f64, f64, [Way; 2])>,
+    /// Bends of an edge, each with its metres along.
+    bends: Vec<(Point, f64)>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(network: &'a Network, weights: &'a Weights) -> Self {
+        Self { network, weights, parts: Vec::new(), bends: Vec::new() }
     }
-    carried = NEVER;
-    for (i, &end_m) in ends.iter().enumerate().rev() {
-        carried = earlier(carried, at_anchors(end_m, &forth));
-        ways[i][1] = carried;
-        carried.0 += forth.over(end_m - cuts[i]);
+
+    fn cut(&mut self, id: EdgeId, anchors: &[Anchor], out: &mut Vec<Piece>) {
+        let edge = self.network.edge(id);
+        self.find_bends(id);
+        if anchors.is_empty() {
+            for pair in self.bends.windows(2) {
+                Piece::line(pair[0].0, pair[1].0, (NEVER.0, NEVER.0), NEVER.1).cut_into(out);
+            }
+            return;
+        }
+        let [back, forth] =
+            [Direction::Backward, Direction::Forward].map(|walked| Pace::of(self.weights, (id, edge), walked));
+        self.find_parts(edge, anchors, &back, &forth);
+        for &(start_m, end_m, [by_start, by_end]) in &self.parts {
+            for pair in self.bends.windows(2) {
+                let ((a, from_m), (b, to_m)) = (pair[0], pair[1]);
+                let (from, to) = (from_m.max(start_m), to_m.min(end_m));
+                // A part that only touches a piece has no place on it, unless the piece is a place itself.
+                if from > to || (from >= to && from_m < to_m) {
+                    continue;
+                }
+                let place = |m: f64| match m {
+                    m if m <= from_m => a,
+                    m if m >= to_m => b,
+                    m => a + (b - a) * ((m - from_m) / (to_m - from_m)),
+                };
+                let early = |m: f64| by_start.0 + back.over(m - start_m);
+                let late = |m: f64| by_end.0 + forth.over(end_m - m);
+                let by = [(early(from), early(to), by_start.1), (late(from), late(to), by_end.1)];
+                Piece::new(place(from), place(to), by).cut_into(out);
+            }
+        }
     }
-    let vertices = network.geometry(id);
-    for ((&start_m, &end_m), [by_start, by_end]) in cuts.iter().zip(&ends).zip(ways) {
-        for ((a, from_m), (b, to_m)) in vertices.clone().zip(vertices.clone().skip(1)) {
-            let (from, to) = (from_m.max(start_m), to_m.min(end_m));
-            if from > to || (from == to && from_m < to_m) {
+
+    /// Bends of less than [`STRAIGHT_M`] are none.
+    fn find_bends(&mut self, id: EdgeId) {
+        let bends = &mut self.bends;
+        bends.clear();
+        let mut skipped: [Point; MOST_SKIPPED] = [Point::default(); MOST_SKIPPED];
+        let mut count = 0;
+        let mut last: Option<(Point, f64)> = None;
+        for bend in self.network.geometry(id) {
+            let Some(before) = last.replace(bend) else {
+                bends.push(bend);
+                continue;
+            };
+            let start = bends[bends.len() - 1].0;
+            if before.1 <= 0.0 {
                 continue;
             }
-            let place = |m: f64| match m {
-                m if m <= from_m => a,
-                m if m >= to_m => b,
-                m => a + (b - a) * ((m - from_m) / (to_m - from_m)),
+            let is_straight = count < MOST_SKIPPED && {
+                skipped[count] = before.0;
+                skipped[..=count].iter().all(|at| {
+                    let foot = start + (bend.0 - start) * fraction_along(start, bend.0, *at);
+                    let off = *at - foot;
+                    off.x * off.x + off.y * off.y <= STRAIGHT_M * STRAIGHT_M
+                })
             };
-            let early = |m: f64| by_start.0 + back.over(m - start_m);
-            let late = |m: f64| by_end.0 + forth.over(end_m - m);
-            let by = [(early(from), early(to), by_start.1), (late(from), late(to), by_end.1)];
-            out.extend(Piece::new(place(from), place(to), by).short());
+            if is_straight {
+                count += 1;
+            } else {
+                bends.push(before);
+                count = 0;
+            }
+        }
+        bends.extend(last);
+    }
+
+    fn find_parts(&mut self, edge: &Edge, anchors: &[Anchor], back: &Pace, forth: &Pace) {
+        let length_m = edge.length_m;
+        let parts = &mut self.parts;
+        parts.clear();
+        let mut start_m = 0.0;
+        let mut part = |end_m: f64| {
+            parts.push((start_m, end_m, [NEVER; 2]));
+            start_m = end_m;
+        };
+        let mut inner: Vec<f64> =
+            anchors.iter().map(|anchor| anchor.at_m).filter(|&m| 0.0 < m && m < length_m).collect();
+        inner.sort_by(f64::total_cmp);
+        inner.dedup();
+        inner.into_iter().for_each(&mut part);
+        part(length_m);
+        let way_at = |at_m: f64, pace: &Pace| {
+            let is_here = |anchor: &&Anchor| (anchor.at_m.clamp(0.0, length_m) - at_m).abs() <= 0.0;
+            let stop_s = if at_m <= 0.0 || at_m >= length_m { pace.stop_s } else { 0.0 };
+            let here = anchors.iter().filter(is_here).map(|anchor| (anchor.seconds + stop_s, anchor.label));
+            here.reduce(earlier).unwrap_or(NEVER)
+        };
+        let mut way = NEVER;
+        for (start_m, end_m, ways) in parts.iter_mut() {
+            way = earlier(way, way_at(*start_m, back));
+            ways[0] = way;
+            way.0 += back.over(*end_m - *start_m);
+        }
+        way = NEVER;
+        for (start_m, end_m, ways) in parts.iter_mut().rev() {
+            way = earlier(way, way_at(*end_m, forth));
+            ways[1] = way;
+            way.0 += forth.over(*end_m - *start_m);
         }
     }
 }
@@ -437,13 +517,8 @@ fn earlier(a: Way, b: Way) -> Way {
     if (b.0, b.1) < (a.0, a.1) { b } else { a }
 }
 
-fn is_at(here_m: f64, at_m: f64, edge: &Edge) -> bool {
-    here_m.clamp(0.0, edge.length_m) == at_m
-}
-
 /// How long an edge takes in one direction.
 struct Pace {
-    walked: Direction,
     seconds_per_metre: f64,
     /// What stops one at the end that it leads to.
     stop_s: f64,
@@ -467,7 +542,7 @@ impl Pace {
                 (half_s / (length_m / 2.0), part(middle, end) - half_s)
             }
         };
-        Self { walked, seconds_per_metre, stop_s }
+        Self { seconds_per_metre, stop_s }
     }
 
     fn over(&self, metres: f64) -> f64 {
@@ -504,7 +579,9 @@ fn merge(bands: &mut [Outline]) -> Vec<Point> {
     let mut numbers: Vec<Vec<u32>> = bands.iter().map(|band| vec![0; band.points.len()]).collect();
     for same in all.chunk_by(|a, b| a.0 == b.0) {
         let (_, band, k) = same[0];
-        same.iter().for_each(|&(_, band, k)| numbers[band][k] = points.len() as u32);
+        for &(_, band, k) in same {
+            numbers[band][k] = points.len() as u32;
+        }
         points.push(bands[band].points[k]);
     }
     for (band, numbers) in bands.iter_mut().zip(numbers) {

@@ -1,11 +1,14 @@
 //! Isochrones of random towns: valid, nested, with their origin inside, and true to the nearest street in sight.
 
-use carecircle_core::isochrone::{Drawing, Source, isochrones};
-use carecircle_core::network::{EdgeId, Network};
+use carecircle_core::facility::{Facility, Kind};
+use carecircle_core::geometry::LonLat;
+use carecircle_core::isochrone::{Circle, Drawing, Source, Split, circles, isochrones};
+use carecircle_core::network::{EdgeId, Network, Snap};
 use carecircle_core::place::Places;
 use carecircle_core::polygon::{contains, even_sample};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Search, Sweep};
+use carecircle_core::street::Streets;
 use carecircle_core::study::{Door, Study};
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
@@ -16,7 +19,7 @@ use proptest::prelude::*;
 mod town;
 
 /// The lattice's side: nothing smaller is told apart.
-const SIDE_M: f64 = 12.5;
+const SIDE_M: f64 = 20.0;
 const FULL: Drawing = Drawing { depth_m: 40.0, tolerance_m: 0.0 };
 
 fn source(network: &Network, at: Coord<f64>) -> Option<Source> {
@@ -48,33 +51,71 @@ enum Verdict {
     Reached(WalkTime),
     /// None within the depth.
     NoStreet,
-    /// Near the line from the origin to its street; at the end of a one-way street, where another may go on; or within a
-    /// millimetre as near to another street.
+    /// Near the line from the origin to its street; at the end of a one-way street, where another may go on; within a
+    /// millimetre as near to another street; or another part of a street is in sight than the nearest.
     Unsure,
 }
 
-/// The verdict at a place, by the nearest street within the depth.
-fn verdict(network: &Network, weights: &Weights, sweep: &Sweep, source: &Source, at: Coord<f64>) -> Verdict {
+/// The verdict at a place, by the nearest street in sight within the depth.
+fn verdict(study: &Study, weights: &Weights, sweep: &Sweep, source: &Source, at: Coord<f64>) -> Verdict {
+    let network = study.network();
     let way_in = Line::new(source.at, source.doors[0].snap.at);
     if Euclidean.distance(&Point(at), &way_in) <= FULL.depth_m {
         return Verdict::Unsure;
     }
-    let Some(snap) = network.snap(at, FULL.depth_m) else { return Verdict::NoStreet };
-    let edge = network.edge(snap.edge);
-    let away_m = |id: &u32| {
-        let ends: Vec<Coord<f64>> = network.geometry(EdgeId(*id)).map(|(at, _)| at).collect();
-        let lines = ends.windows(2).map(|pair| Euclidean.distance(&Point(at), &Line::new(pair[0], pair[1])));
-        lines.fold(f64::INFINITY, f64::min)
-    };
-    let is_within = 0.0 < snap.along_m && snap.along_m < edge.length_m;
-    let as_near = (0..network.edges().len() as u32).filter(|id| away_m(id) < snap.offset_m + 1e-3).count();
-    if is_within && as_near > 1 {
-        return Verdict::Unsure;
+    let beyond = Coord { x: FULL.depth_m, y: FULL.depth_m };
+    let walls: Vec<(Coord<f64>, Coord<f64>)> = study.obstacles().near(at - beyond, at + beyond).collect();
+    let is_seen = |foot: Coord<f64>| !walls.iter().any(|&wall| crosses((at, at + (foot - at) * 0.999), wall));
+    let mut near: Vec<Snap> = Vec::new();
+    for id in (0..network.edges().len() as u32).map(EdgeId) {
+        let bends: Vec<(Coord<f64>, f64)> = network.geometry(id).collect();
+        for pair in bends.windows(2) {
+            let ((a, from_m), (b, to_m)) = (pair[0], pair[1]);
+            let d = b - a;
+            let square = d.x * d.x + d.y * d.y;
+            let t = if square > 0.0 { (((at - a).x * d.x + (at - a).y * d.y) / square).clamp(0.0, 1.0) } else { 0.0 };
+            let foot = a + d * t;
+            let offset_m = (at - foot).x.hypot((at - foot).y);
+            if offset_m > FULL.depth_m {
+                continue;
+            }
+            if is_seen(foot) {
+                near.push(Snap { edge: id, along_m: from_m + (to_m - from_m) * t, offset_m, at: foot });
+            } else if (0..=100).any(|i| is_seen(a + d * (f64::from(i) / 100.0))) {
+                return Verdict::Unsure;
+            }
+        }
     }
-    if !(edge.forward && edge.backward) && !is_within {
+    let Some(snap) = near.iter().copied().reduce(|a, b| if b.offset_m < a.offset_m - 1e-6 { b } else { a }) else {
+        return Verdict::NoStreet;
+    };
+    let edge = network.edge(snap.edge);
+    let is_within = 0.0 < snap.along_m && snap.along_m < edge.length_m;
+    let is_other = |other: &Snap| other.edge != snap.edge || (other.along_m - snap.along_m).abs() > 1e-2;
+    let is_tied = near.iter().any(|other| is_other(other) && other.offset_m < snap.offset_m + 1e-3);
+    let is_one_way = !(edge.forward && edge.backward);
+    if if is_within { is_tied } else { is_one_way } {
         return Verdict::Unsure;
     }
     Verdict::Reached(sweep.at(network, weights, &snap).map_or(WalkTime::NEVER, |arrival| arrival.time))
+}
+
+/// Whether two lines cross between their ends.
+fn crosses((a, b): (Coord<f64>, Coord<f64>), (c, d): (Coord<f64>, Coord<f64>)) -> bool {
+    let turn = |p: Coord<f64>, q: Coord<f64>, r: Coord<f64>| (q - p).x * (r - p).y - (q - p).y * (r - p).x;
+    turn(a, b, c) * turn(a, b, d) < 0.0 && turn(c, d, a) * turn(c, d, b) < 0.0
+}
+
+/// Streets with obstacles, each line given by places on the plan.
+fn study(streets: &Streets, walls: &[Vec<Coord<f64>>]) -> Study {
+    let network = town::network(streets);
+    let mut places = Places::default();
+    for wall in walls {
+        let degrees = wall.iter().map(|&at| network.projection().unproject(at));
+        let wall: Vec<LonLat> = degrees.filter_map(|(lon, lat)| LonLat::from_degrees(lon, lat)).collect();
+        places.obstacles.push(&wall);
+    }
+    Study::new(network, places, None, 250.0)
 }
 
 /// The corners of the lattice's cell that a place lies in.
@@ -88,9 +129,11 @@ proptest! {
 
     #[test]
     fn bands_are_valid_nested_and_agree_with_the_verdict(
-        streets in town::any_streets(), points in town::any_points(1..2), minutes in 1.0..8.0f64, tolerance_m in 0.0..12.0f64,
+        streets in town::any_streets(), points in town::any_points(1..2),
+        walls in prop::collection::vec(town::any_points(2..5), 0..4), minutes in 1.0..8.0f64,
+        tolerance_m in 0.5..12.0f64,
     ) {
-        let study = Study::new(town::network(&streets), Places::default(), None, 250.0);
+        let study = study(&streets, &walls);
         let network = study.network();
         let weights = network.weigh(&Profile::walk());
         let origin = points[0];
@@ -111,9 +154,9 @@ proptest! {
             prop_assert!(to_degrees.is_valid(), "rounded: {:?}", to_degrees.check_validation());
             prop_assert!(contains(&band.shape, origin), "the origin lies outside its own {:?}", band.limit);
             let corners = |shape: &MultiPolygon<f64>| shape.iter().map(|p| p.exterior().0.len()).sum::<usize>();
-            prop_assert!(corners(&simple.shape) <= corners(&band.shape));
+            prop_assert!(tolerance_m < 3.0 || corners(&simple.shape) <= corners(&band.shape));
             for at in even_sample(&band.shape, 60, 5.0) {
-                let verdicts = corners_around(at).map(|corner| verdict(network, &weights, &sweep, &source, corner));
+                let verdicts = corners_around(at).map(|corner| verdict(&study, &weights, &sweep, &source, corner));
                 let may_be_reached = |verdict: &Verdict| match verdict {
                     Verdict::Reached(time) => *time <= band.limit + HAIR,
                     // Without a street it may be part of a pocket.
@@ -123,7 +166,7 @@ proptest! {
             }
             let low = Coord { x: -400.0, y: -400.0 };
             for at in (0..400).map(|i| low + Coord { x: f64::from(i % 20) * 41.0, y: f64::from(i / 20) * 43.0 }) {
-                let verdicts = corners_around(at).map(|corner| verdict(network, &weights, &sweep, &source, corner));
+                let verdicts = corners_around(at).map(|corner| verdict(&study, &weights, &sweep, &source, corner));
                 let is_reached = |v: &Verdict| matches!(v, Verdict::Reached(time) if *time + HAIR <= band.limit);
                 let is_missing = !contains(&band.shape, at) && verdicts.iter().all(is_reached);
                 prop_assert!(!is_missing, "{at:?} is outside, and {verdicts:?} are its cell");
@@ -132,6 +175,123 @@ proptest! {
         for (pair, simple) in bands.windows(2).zip(simple.windows(2)) {
             prop_assert!(lies_in(&pair[0].shape, &pair[1].shape), "the smaller band leaves the larger");
             prop_assert!(lies_in(&simple[0].shape, &simple[1].shape), "the smaller band leaves the larger when simplified");
+        }
+    }
+}
+
+/// One band around a place on the plan, in full.
+fn band(study: &Study, at: Coord<f64>, minutes: f64) -> MultiPolygon<f64> {
+    let weights = study.network().weigh(&Profile::walk());
+    let source = source(study.network(), at).expect("a street nearby");
+    let limits = [WalkTime::from_minutes(minutes)];
+    isochrones(&mut Search::new(), study, &weights, &source, &limits, &FULL).remove(0).shape
+}
+
+/// Where a place of the town's grid lies on the plan.
+fn on_plan(streets: &Streets, x: f64, y: f64) -> Coord<f64> {
+    let degrees = (114.0 + x * 9e-4, 31.0 + y * 8e-4);
+    let at = LonLat::from_degrees(degrees.0, degrees.1).expect("a place on earth");
+    town::network(streets).projection().project(at)
+}
+
+fn ring(at: Coord<f64>, half: f64) -> Vec<Coord<f64>> {
+    let corners = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0)];
+    corners.map(|(x, y)| at + Coord { x, y } * half).to_vec()
+}
+
+#[test]
+fn a_block_is_filled_when_all_around_it_is_reached() {
+    // 430 m wide and 355 m high.
+    let around = [(0, 0), (5, 0), (5, 4), (0, 4), (2, 2), (3, 2)];
+    let streets = town::streets(&around, &[(vec![0, 1, 2, 3, 0], true, true)]);
+    let (left, middle) = (on_plan(&streets, 0.0, 2.0), on_plan(&streets, 2.5, 2.0));
+    let open = study(&streets, &[]);
+    assert!(contains(&band(&open, left, 15.0), middle));
+    assert!(!contains(&band(&open, left, 8.0), middle), "its far side is not reached");
+
+    let pond = study(&streets, &[ring(middle, 60.0)]);
+    assert!(!contains(&band(&pond, left, 15.0), middle), "nobody walks on water");
+    // What stands by itself within the block is walked around.
+    let fence = study(&streets, &[vec![middle, middle + Coord { x: 30.0, y: 30.0 }]]);
+    assert!(contains(&band(&fence, left, 15.0), middle));
+
+    // A street in the middle that leads nowhere, farther from the others than the depth.
+    let yard = town::streets(&around, &[(vec![0, 1, 2, 3, 0], true, true), (vec![4, 5], true, true)]);
+    let drawn = band(&study(&yard, &[]), on_plan(&yard, 0.0, 2.0), 15.0);
+    assert!(!contains(&drawn, on_plan(&yard, 2.5, 2.0)), "a street that is not reached lies in it");
+    assert!(drawn.iter().any(|polygon| !polygon.interiors().is_empty()));
+}
+
+#[test]
+fn nobody_leaps_over_a_wall() {
+    // Two streets, 88.7 m apart; the northern one is not reached.
+    let streets =
+        town::streets(&[(0, 0), (5, 0), (0, 1), (5, 1)], &[(vec![0, 1], true, true), (vec![2, 3], true, true)]);
+    let at = on_plan(&streets, 2.5, 0.0);
+    let wall_at = |y: f64| vec![at + Coord { x: -400.0, y }, at + Coord { x: 400.0, y }];
+    let depth = FULL.depth_m;
+    for (wall, north, south) in [(10.0, 10.0, depth), (-10.0, depth, 10.0), (60.0, depth, depth)] {
+        let drawn = band(&study(&streets, &[wall_at(wall)]), at, 2.0);
+        let farthest = |sign: f64| {
+            let corners = drawn.iter().flat_map(|polygon| &polygon.exterior().0);
+            corners.map(|c| (c.y - at.y) * sign).fold(f64::NEG_INFINITY, f64::max)
+        };
+        for (drawn, wanted) in [(farthest(1.0), north), (farthest(-1.0), south)] {
+            // A crossing keeps a little off the lattice's corners.
+            assert!(
+                drawn <= wanted + 0.61 && drawn > wanted - 1.0,
+                "a wall at {wall} m: {drawn} m instead of {wanted}"
+            );
+        }
+    }
+    // A wall drawn along the street itself is in nobody's way.
+    let drawn = band(&study(&streets, &[wall_at(0.0)]), at, 2.0);
+    assert!([-30.0, 30.0].iter().all(|&y| contains(&drawn, at + Coord { x: 50.0, y })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn however_circles_are_split_they_cover_the_same(
+        streets in town::any_streets(), at in prop::collection::vec((0..50, 0..45), 1..6), minutes in 1.0..6.0f64,
+        tolerance_m in prop_oneof![Just(0.0), 1.0..8.0f64],
+    ) {
+        let facility = |(i, &(x, y)): (usize, &(i32, i32))| {
+            let at = LonLat { lon_e7: 1_140_000_000 + x * 1_000, lat_e7: 310_000_000 + y * 900 };
+            Facility::new(format!("f{i}"), at, Kind::Nursery)
+        };
+        let places = Places { facilities: at.iter().enumerate().map(facility).collect(), ..Places::default() };
+        let study = Study::new(town::network(&streets), places, None, 250.0);
+        let weights = study.network().weigh(&Profile::walk());
+        let limits = [minutes, minutes + 3.0].map(WalkTime::from_minutes);
+        let drawing = Drawing { tolerance_m, ..FULL };
+        let draw = |split| circles(&study, &weights, &|i| i != 1, &limits, split, &drawing);
+        let (whole, each, shares) = (draw(Split::None), draw(Split::Facility), draw(Split::Nearest));
+        prop_assert!(each.iter().chain(&shares).all(|circle| circle.facility.is_some_and(|f| f != 1)));
+        for circle in whole.iter().chain(&each).chain(&shares) {
+            is_sound(&circle.isochrone.shape)?;
+        }
+        prop_assert!(each.is_sorted_by_key(|circle| (circle.facility, circle.isochrone.limit)));
+        prop_assert!(shares.is_sorted_by_key(|circle| (circle.facility, circle.isochrone.limit)));
+        for (whole, limit) in whole.iter().zip(limits) {
+            let of = |circles: &[Circle]| -> Vec<MultiPolygon<f64>> {
+                circles.iter().filter(|c| c.isochrone.limit == limit).map(|c| c.isochrone.shape.clone()).collect()
+            };
+            let (shares, each) = (of(&shares), of(&each));
+            let sum: f64 = shares.iter().map(Area::unsigned_area).sum();
+            let area = whole.isochrone.shape.unsigned_area();
+            let gaps = 6.0 * SIDE_M * SIDE_M + 0.1 * area + 600.0 * tolerance_m;
+            prop_assert!((sum - area).abs() <= gaps, "{sum} m² in shares, {area} m² as one");
+            for at in even_sample(&whole.isochrone.shape, 100, 5.0) {
+                let holders = shares.iter().filter(|shape| contains(shape, at)).count();
+                prop_assert!(holders <= 1, "{at:?} is in the shares of {holders}");
+                let near = |shape: &MultiPolygon<f64>| Euclidean.distance(&Point(at), shape) <= SIDE_M + 2.0 * tolerance_m;
+                prop_assert!(shares.iter().any(near), "{at:?} is in nobody's share");
+                // A pocket is filled when all of them together reach around it.
+                let has_street = study.network().snap(at, FULL.depth_m - 2.0 * SIDE_M).is_some();
+                prop_assert!(!has_street || each.iter().any(near), "{at:?} is in nobody's circle");
+            }
         }
     }
 }
