@@ -20,6 +20,12 @@ agreement CITY *ARGS:
     cargo build --release -p carecircle-tests --example agreement-walks
     python3 agreement/agreement.py {{CITY}} {{ARGS}}
 
+# Compares speed with scipy, pandana, Valhalla and OSRM on equal work: peers/README.md.
+peers CITY *ARGS:
+    cargo build --release -p carecircle
+    cargo build --release -p carecircle-benches --example peers-ours
+    python3 peers/peers.py {{CITY}} {{ARGS}}
+
 bench:
     cargo bench -p carecircle-benches
 

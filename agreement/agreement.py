@@ -38,27 +38,41 @@ AREAS_WITHIN_S = 120.0  # Valhalla's areas of a city take seconds, or for ever
 # ---------------------------------------------------------------------------------------------- places and programs
 
 
-def prepare() -> Path:
+def prepare(env: Path = WORK / "env", listed: Path = HERE / "requirements.txt") -> Path:
     """Makes the environment and unpacks the engines, once; returns the engines' folder. Goes on inside the environment."""
-    env, engines = WORK / "env", WORK / "engines"
-    stamp = (HERE / "requirements.txt").read_bytes() + (HERE / "engines.txt").read_bytes() + sys.version.encode()
-    stamp = hashlib.sha256(stamp).hexdigest()
-    done = WORK / "installed"
-    if not done.is_file() or done.read_text() != stamp:
-        shutil.rmtree(env, ignore_errors=True)
-        shutil.rmtree(engines, ignore_errors=True)
-        say(f"installing into {WORK}")
+    engines = WORK / "engines"
+    python = env / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+    def make_env() -> None:
         run([sys.executable, "-m", "venv", env])
-        pip = [env / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "-r", HERE / "requirements.txt"])
+        run([*pip, "-r", listed])
+
+    def unpack_engines() -> None:
         # Wheels for Python 3.12 and later; of them only programs and data are used, whatever Python this is.
         wheels = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.12", "--target", engines]
         run([*pip, *wheels, "-r", HERE / "engines.txt"])
-        done.write_text(stamp)
-    python = env / "bin" / "python"
+
+    for folder, wanted, install in ((env, listed, make_env), (engines, HERE / "engines.txt", unpack_engines)):
+        stamp = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
+        done = folder.with_name(f"{folder.name}.installed")
+        if not done.is_file() or done.read_text() != stamp:
+            shutil.rmtree(folder, ignore_errors=True)
+            say(f"installing into {folder}")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            install()
+            done.write_text(stamp)
     if Path(sys.prefix).resolve() != env.resolve():
         os.execv(python, [str(python), *sys.argv])
     return engines
+
+
+def graphs_of(city: Path) -> Path:
+    """The folder of the engines' graphs, kept by the extract's content: another file of the same name gets its own."""
+    content = hashlib.sha256(city.read_bytes() + (HERE / "engines.txt").read_bytes()).hexdigest()[:12]
+    graphs = WORK / city.name.removesuffix(".osm.pbf") / content
+    graphs.mkdir(parents=True, exist_ok=True)
+    return graphs
 
 
 def find_city(name: str) -> Path:
@@ -729,12 +743,7 @@ def main() -> None:
 
     city = find_city(options.city)
     name = city.name.removesuffix(".osm.pbf")
-    folder = WORK / name
-    folder.mkdir(parents=True, exist_ok=True)
-    # Built graphs are kept by the extract's content: another file of the same name gets its own.
-    content = hashlib.sha256(city.read_bytes() + (HERE / "engines.txt").read_bytes()).hexdigest()[:12]
-    graphs = folder / content
-    graphs.mkdir(exist_ok=True)
+    folder, graphs = WORK / name, graphs_of(city)
 
     request = {"seed": options.seed, "pairs": options.pairs, "points": options.points}
     if options.pair:

@@ -1,6 +1,6 @@
 //! From file to searchable network, beside what osmpbf alone needs to decode every element of the same file.
 
-use carecircle_benches::{extracts, read};
+use carecircle_benches::{City, extracts, read, streets_of};
 use carecircle_core::network::{Network, NetworkOptions};
 use criterion::{Criterion, criterion_group, criterion_main};
 use osmpbf::{Element, ElementReader};
@@ -49,5 +49,18 @@ fn import(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, import);
+/// Towns have no file: what follows the reading.
+fn build(c: &mut Criterion) {
+    for name in City::names().iter().filter(|name| name.starts_with("10^")) {
+        let mut group = c.benchmark_group(format!("import/{name}"));
+        group.sample_size(10);
+        let (streets, _) = streets_of(name);
+        group.bench_function("network alone", |b| {
+            b.iter(|| black_box(Network::build(&streets, NetworkOptions::default())));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, import, build);
 criterion_main!(benches);

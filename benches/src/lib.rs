@@ -1,7 +1,16 @@
-//! What the benchmarks run on: the demo town, and real extracts where `CARECIRCLE_DATA` names a folder that has them.
+//! What the benchmarks run on: the demo town, towns of any size, and real extracts where `CARECIRCLE_DATA` names a folder
+//! that has them.
+
+pub mod towns;
 
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::place::Places;
+use carecircle_core::profile::Profile;
+use carecircle_core::search::Origin;
+use carecircle_core::street::Streets;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::time::Speed;
+use carecircle_core::weights::Weights;
 use carecircle_osm::{Extract, ReadOptions};
 use std::path::{Path, PathBuf};
 
@@ -35,4 +44,57 @@ pub fn study(path: &Path) -> Study {
         extract.places.facilities = places.map(|(i, &at)| Facility::new(format!("f{i}"), at, Kind::Nursery)).collect();
     }
     Study::new(network, extract.places, None, SNAP_WITHIN_M)
+}
+
+/// A city with the times of the profile `plain` at 4.8 km/h, and facilities somewhere on its streets.
+pub struct City {
+    /// What its figures go under.
+    pub name: String,
+    /// The city.
+    pub study: Study,
+    /// The profile's times.
+    pub weights: Weights,
+    /// A hundred on an extract, and equally dense in towns made up.
+    pub facilities: Vec<Origin>,
+}
+
+impl City {
+    /// The names of those to measure on: towns of 10^4 to 10^6 nodes, of 10^7 too where `CARECIRCLE_LARGEST` is set (it
+    /// takes minutes and 8 GiB), and the real extracts.
+    pub fn names() -> Vec<String> {
+        let largest = std::env::var_os("CARECIRCLE_LARGEST").map(|_| "10^7");
+        let made_up = ["10^4", "10^5", "10^6"].into_iter().chain(largest).map(str::to_owned);
+        made_up.chain(extracts().into_iter().skip(1).map(|(name, _)| name)).collect()
+    }
+
+    /// Puts one together.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    pub fn named(name: &str) -> Self {
+        let (streets, places) = streets_of(name);
+        let (network, _) = Network::build(&streets, NetworkOptions::default());
+        let weights = network.weigh(&Profile::plain(Speed::POLICY));
+        let count = if made_up(name).is_some() { towns::usual_count(&network) } else { 100 };
+        let facilities = towns::facilities(&network, count, 1);
+        Self { name: name.to_owned(), study: Study::new(network, places, None, SNAP_WITHIN_M), weights, facilities }
+    }
+}
+
+/// The streets of a city, and what else is known of it.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn streets_of(name: &str) -> (Streets, Places) {
+    if let Some(nodes) = made_up(name) {
+        return (towns::town(nodes), Places::default());
+    }
+    let (_, path) = extracts().into_iter().find(|(known, _)| known == name).expect("a city of that name");
+    let Extract { streets, places, .. } = read(&path);
+    (streets, places)
+}
+
+/// The nodes of a town made up, by its name: `10^4`.
+fn made_up(name: &str) -> Option<usize> {
+    name.strip_prefix("10^")?.parse().ok().map(|power| 10_usize.pow(power))
 }

@@ -1,0 +1,84 @@
+//! The engine on towns of 10^4 to 10^6 nodes and on real extracts: nothing but searches inside the loop. Throughput is in
+//! nodes settled, so that its inverse is the time for each.
+
+use carecircle_benches::{City, towns};
+use carecircle_core::isochrone::{Drawing, Source, isochrones};
+use carecircle_core::network::NodeId;
+use carecircle_core::search::{Origin, Reach, Search, Sweep};
+use carecircle_core::time::WalkTime;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+
+/// 1,200 m at 4.8 km/h.
+const LIMIT: WalkTime = WalkTime::from_millis(900_000);
+/// Origins of reach sets.
+const ORIGINS: usize = 2_000;
+
+fn engine(c: &mut Criterion) {
+    for name in City::names() {
+        let city = City::named(&name);
+        let mut group = c.benchmark_group(format!("engine/{name}"));
+        group.sample_size(10);
+        sweep(&mut group, &city);
+        reach_sets(&mut group, &city);
+        isochrone(&mut group, &city);
+        group.finish();
+    }
+}
+
+/// From all facilities at once.
+fn sweep(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
+    let (network, weights) = (city.study.network(), &city.weights);
+    let mut search = Search::new();
+    search.run(network, weights, &city.facilities, LIMIT);
+    group.throughput(Throughput::Elements(search.settled().len() as u64));
+    group.bench_function("sweep", |b| b.iter(|| search.run(network, weights, black_box(&city.facilities), LIMIT)));
+    group.bench_function("sweep, kept", |b| {
+        b.iter(|| black_box(Sweep::new(network, weights, black_box(&city.facilities), LIMIT)));
+    });
+}
+
+/// From each of many nodes by itself: the nodes within the limit with their times, and the fractions of streets.
+fn reach_sets(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
+    let (network, weights) = (city.study.network(), &city.weights);
+    let mut search = Search::new();
+    let at = |node: &NodeId| towns::at_node(network, weights, *node).expect("a public street");
+    let origin = |node: &NodeId| Origin { snap: at(node), label: 0 };
+    let scattered = towns::scattered(network, weights, ORIGINS, 2);
+    let dense = towns::every_third(network, weights, ORIGINS, 2);
+    for (which, nodes) in [("scattered", scattered), ("every third node", dense)] {
+        let origins: Vec<Origin> = nodes.iter().map(origin).collect();
+        let mut settled = |origin: &Origin| {
+            search.run(network, weights, std::slice::from_ref(origin), LIMIT);
+            search.settled().len() as u64
+        };
+        group.throughput(Throughput::Elements(origins.iter().map(&mut settled).sum()));
+        group.bench_function(format!("reach sets of 2,000, {which}"), |b| {
+            b.iter(|| origins.iter().map(&mut settled).sum::<u64>());
+        });
+        group.bench_function(format!("streets reached from 2,000, {which}"), |b| {
+            let mut reached = |o: &Origin| Reach::new(&mut search, network, weights, &[o.snap], LIMIT).stretches.len();
+            b.iter(|| origins.iter().map(&mut reached).sum::<usize>());
+        });
+    }
+}
+
+/// The polygon around one place, of 20 in turn.
+fn isochrone(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
+    let (study, weights) = (&city.study, &city.weights);
+    let source = |origin: Origin| study.place_source(origin.snap.at, weights);
+    let sources: Vec<Source> = towns::facilities(study.network(), 20, 3).into_iter().filter_map(source).collect();
+    let mut search = Search::new();
+    let mut next = sources.iter().cycle();
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("isochrone", |b| {
+        b.iter(|| {
+            let source = next.next().expect("a place on a street");
+            black_box(isochrones(&mut search, study, weights, source, &[LIMIT], &Drawing::default()))
+        });
+    });
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);

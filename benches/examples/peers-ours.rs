@@ -1,0 +1,201 @@
+//! carecircle's side of the comparison with its peers (`peers/`): does one piece of work after another on a city, and says
+//! how long each took.
+//!
+//! `peers-ours CITY.osm.pbf`: a request a line on standard input, an answer a line on standard output, all JSON. Walks are
+//! those of the profile `plain` at 4.8 km/h; nodes are known by their number in the network.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `{"do":"draw","facilities":F,"origins":N,"seed":S}` | nodes on public streets: `facilities`, `scattered`, `every_third` |
+//! | `{"do":"sweep","nodes":[…],"limit_ms":L,"write":FILE}` | the time to the nearest of the nodes, for each node |
+//! | `{"do":"reach","nodes":[…],"limit_ms":L,"threads":T,"write":FILE}` | the nodes around each by itself |
+//! | `{"do":"isochrones","origins":N,"points":P,"within_m":W,"off_m":O,"limit_ms":L,"seed":S}` | `places`: polygons, and points around with their times |
+//!
+//! `seconds` is what the work took, without reading the request and without what proves it. With `write` a file of 32-bit
+//! numbers: of a sweep each node's milliseconds, of reach sets origin, node and milliseconds for each pair, origins by
+//! position; the largest number stands for never. `pairs` and `sum_ms` add up what is in it.
+
+use carecircle_benches::{City, read, towns};
+use carecircle_core::geometry::Point;
+use carecircle_core::isochrone::{Drawing, isochrones};
+use carecircle_core::network::{Network, NetworkOptions, NodeId};
+use carecircle_core::profile::Profile;
+use carecircle_core::search::{Origin, Search, Sweep};
+use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::time::{Speed, WalkTime};
+use carecircle_core::weights::Way;
+use serde_json::{Value, json};
+use std::error::Error;
+use std::hint::black_box;
+use std::io::{BufRead as _, Write as _, stdin, stdout};
+use std::path::Path;
+use std::time::Instant;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let file = std::env::args().nth(1).ok_or("usage: peers-ours CITY.osm.pbf < requests")?;
+    let extract = read(Path::new(&file));
+    let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
+    let weights = network.weigh(&Profile::plain(Speed::POLICY));
+    let study = Study::new(network, extract.places, None, SNAP_WITHIN_M);
+    let city = City { name: file, study, weights, facilities: Vec::new() };
+    let mut out = stdout().lock();
+    for line in stdin().lock().lines() {
+        let request = Request(serde_json::from_str(&line?)?);
+        let answer = match request.0["do"].as_str() {
+            Some("draw") => draw(&city, &request)?,
+            Some("sweep") => sweep(&city, &request)?,
+            Some("reach") => reach(&city, &request)?,
+            Some("isochrones") => draw_isochrones(&city, &request)?,
+            _ => return Err("no such work".into()),
+        };
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+struct Request(Value);
+
+impl Request {
+    fn number(&self, key: &str) -> Result<f64> {
+        self.0[key].as_f64().ok_or_else(|| format!("{key} is wanted").into())
+    }
+
+    fn limit(&self) -> Result<WalkTime> {
+        Ok(WalkTime::from_millis(self.number("limit_ms")? as u32))
+    }
+
+    /// The nodes asked about, as places; each one's label is its position.
+    fn origins(&self, city: &City) -> Result<Vec<Origin>> {
+        let nodes = self.0["nodes"].as_array().ok_or("nodes are wanted")?;
+        let origin = |(node, label): (&Value, u32)| {
+            let node = NodeId(node.as_u64()? as u32);
+            Some(Origin { snap: towns::at_node(city.study.network(), &city.weights, node)?, label })
+        };
+        let origins: Option<Vec<Origin>> = nodes.iter().zip(0..).map(origin).collect();
+        Ok(origins.ok_or("a node that is on no public street")?)
+    }
+
+    fn write(&self, numbers: impl Iterator<Item = u32>) -> Result<()> {
+        if let Some(path) = self.0["write"].as_str() {
+            std::fs::write(path, numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())?;
+        }
+        Ok(())
+    }
+}
+
+fn draw(city: &City, request: &Request) -> Result<Value> {
+    let (network, weights) = (city.study.network(), &city.weights);
+    let (facilities, origins) = (request.number("facilities")? as usize, request.number("origins")? as usize);
+    let seed = request.number("seed")? as u64;
+    let plain = |nodes: Vec<NodeId>| nodes.into_iter().map(|node| node.0).collect::<Vec<u32>>();
+    Ok(json!({
+        "nodes": network.node_count(),
+        "facilities": plain(towns::scattered(network, weights, facilities, seed)),
+        "scattered": plain(towns::scattered(network, weights, origins, seed + 1)),
+        "every_third": plain(towns::every_third(network, weights, usize::MAX / 3, seed)),
+    }))
+}
+
+fn sweep(city: &City, request: &Request) -> Result<Value> {
+    let (network, weights) = (city.study.network(), &city.weights);
+    let (origins, limit) = (request.origins(city)?, request.limit()?);
+    let start = Instant::now();
+    let sweep = black_box(Sweep::new(network, weights, black_box(&origins), limit));
+    let seconds = start.elapsed().as_secs_f64();
+    // Of all the legs that a walk may be on the quickest: a walk along a private way may begin on any.
+    let time = |node| sweep.at_node(NodeId(node), Way::Destination).map_or(WalkTime::NEVER, |arrival| arrival.time);
+    let times = || (0..network.node_count() as u32).map(time);
+    request.write(times().map(WalkTime::millis))?;
+    let reached: Vec<u64> = times().filter(|&t| t != WalkTime::NEVER).map(|t| u64::from(t.millis())).collect();
+    Ok(json!({ "seconds": seconds, "pairs": reached.len(), "sum_ms": reached.iter().sum::<u64>() }))
+}
+
+fn reach(city: &City, request: &Request) -> Result<Value> {
+    let (network, weights) = (city.study.network(), &city.weights);
+    let (origins, limit) = (request.origins(city)?, request.limit()?);
+    let threads = request.0["threads"].as_u64().unwrap_or(1).max(1) as usize;
+    let mut scratch: Vec<Search> = (0..threads).map(|_| Search::new()).collect();
+    // Scratch grows once, with the first search.
+    for search in &mut scratch {
+        search.run(network, weights, &origins[..1], limit);
+    }
+    let start = Instant::now();
+    let settled: usize = std::thread::scope(|scope| {
+        let share = origins.len().div_ceil(threads);
+        let work = |(search, share): (&mut Search, &[Origin])| {
+            let settle = |origin: &Origin| {
+                search.run(network, weights, std::slice::from_ref(origin), limit);
+                search.settled().len()
+            };
+            share.iter().map(settle).sum::<usize>()
+        };
+        let mut shares: Vec<_> = scratch.iter_mut().zip(origins.chunks(share)).collect();
+        let own = shares.pop();
+        let others: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || work(share))).collect();
+        own.map_or(0, work) + others.into_iter().map(|t| t.join().expect("a search that ends")).sum::<usize>()
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let search = &mut scratch[0];
+    let (mut found, mut pairs, mut sum_ms) = (Vec::new(), 0, 0);
+    let keeps = request.0["write"].is_string();
+    for origin in &origins {
+        search.run(network, weights, std::slice::from_ref(origin), limit);
+        let mut nodes: Vec<NodeId> = search.settled().collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
+            let time = search.arrival(node, Way::Destination).map_or(WalkTime::NEVER, |arrival| arrival.time);
+            pairs += 1;
+            sum_ms += u64::from(time.millis());
+            if keeps {
+                found.extend([origin.label, node.0, time.millis()]);
+            }
+        }
+    }
+    request.write(found.into_iter())?;
+    Ok(json!({ "seconds": seconds, "settled": settled, "pairs": pairs, "sum_ms": sum_ms }))
+}
+
+/// Polygons around places on streets; and points drawn evenly around each, those near a street, with the seconds from there
+/// to the place, `null` for no route.
+fn draw_isochrones(city: &City, request: &Request) -> Result<Value> {
+    let (study, weights) = (&city.study, &city.weights);
+    let network = study.network();
+    let (limit, seed) = (request.limit()?, request.number("seed")? as u64);
+    let (points, within_m, off_m) =
+        (request.number("points")? as usize, request.number("within_m")?, request.number("off_m")?);
+    let degrees = |at: Point| <[f64; 2]>::from(network.projection().unproject(at));
+    let mut dice = towns::Dice(seed + 1);
+    let mut search = Search::new();
+    let mut places = Vec::new();
+    for origin in towns::facilities(network, request.number("origins")? as usize, seed) {
+        let at = origin.snap.at;
+        let Some(source) = study.place_source(at, weights) else { continue };
+        let start = Instant::now();
+        let drawn = black_box(isochrones(&mut search, study, weights, &source, &[limit], &Drawing::default()));
+        let seconds = start.elapsed().as_secs_f64();
+        let rings = |shape: carecircle_core::geometry::LonLatShape| -> Vec<Vec<Vec<[f64; 2]>>> {
+            let ring = |line: &geo::LineString| line.coords().map(|c| [c.x, c.y]).collect();
+            shape.iter().map(|p| std::iter::once(p.exterior()).chain(p.interiors()).map(ring).collect()).collect()
+        };
+        let polygon = drawn.first().map(|one| rings(network.projection().unproject_shape(&one.shape)));
+
+        let doors: Vec<Origin> = source.doors.iter().map(|door| Origin { snap: door.snap, label: 0 }).collect();
+        let sweep = Sweep::new(network, weights, &doors, WalkTime::NEVER);
+        let mut around = Vec::new();
+        for _ in 0..points {
+            let (sin, cos) = (std::f64::consts::TAU * dice.fraction()).sin_cos();
+            let off = within_m * dice.fraction().sqrt();
+            let point = at + Point { x: cos * off, y: sin * off };
+            if let Some(snap) = network.snap_for(weights, point, off_m) {
+                let time = sweep.at(network, weights, &snap).map(|arrival| arrival.time.seconds());
+                around.push(json!([degrees(point), time]));
+            }
+        }
+        places.push(json!({ "at": degrees(at), "seconds": seconds, "polygon": polygon, "points": around }));
+    }
+    Ok(json!({ "places": places }))
+}
