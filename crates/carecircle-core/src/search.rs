@@ -36,26 +36,31 @@ pub struct Arrival {
 impl Arrival {
     const NEVER: Self = Self { time: WalkTime::NEVER, label: u32::MAX };
 
-    fn after(self, time: WalkTime) -> Self {
+    pub(crate) fn after(self, time: WalkTime) -> Self {
         let time = self.time + time;
         if time == WalkTime::NEVER { Self::NEVER } else { Self { time, label: self.label } }
     }
 
     /// Both in one number, ordered as they are.
-    fn key(self) -> u64 {
+    pub(crate) fn key(self) -> u64 {
         u64::from(self.time.millis()) << 32 | u64::from(self.label)
     }
 
-    fn of_key(key: u64) -> Self {
+    pub(crate) fn of_key(key: u64) -> Self {
         Self { time: WalkTime::from_millis((key >> 32) as u32), label: key as u32 }
     }
 }
 
 /// No walk at all, as a key.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
-fn later(key: u64, millis: u32) -> u64 {
+pub(crate) fn later(key: u64, millis: u32) -> u64 {
     key.saturating_add(u64::from(millis) << 32)
+}
+
+/// The key of the last arrival within a limit; never is beyond every limit.
+pub(crate) fn last_within(limit: WalkTime) -> u64 {
+    Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key()
 }
 
 /// Searches of no more than this many milliseconds, half an hour, settle one part of a large network after the other.
@@ -84,20 +89,25 @@ impl Search {
     /// Finds for every node the nearest origin that is reached from it within `limit`.
     pub fn run(&mut self, network: &Network, weights: &Weights, origins: &[Origin], limit: WalkTime) {
         let layout = weights.layout(network);
+        let seeds = origins.iter().flat_map(|origin| seeds(network, weights, layout, origin));
+        self.run_seeded(layout, seeds.flatten(), limit);
+    }
+
+    /// As [`Search::run`], from states with keys.
+    pub(crate) fn run_seeded(
+        &mut self,
+        layout: &Arc<Layout>,
+        seeds: impl Iterator<Item = (u32, u64)>,
+        limit: WalkTime,
+    ) {
         self.starts.clear();
-        for origin in origins {
-            let leg = match weights.way(origin.snap.edge) {
-                Way::Public => PUBLIC,
-                Way::Destination => LAST,
-                Way::Closed => continue,
-            };
-            let edge = network.edge(origin.snap.edge);
-            let here = Arrival { time: weights.speed().walk(origin.snap.offset_m), label: origin.label };
-            let (from_start, from_end) = end_times(network, weights, &origin.snap, Leg::Last);
-            let ends = [(edge.from, here.after(from_start)), (edge.to, here.after(from_end))];
-            self.starts.extend(ends.into_iter().filter_map(|(node, end)| Some((layout.state(node, leg)?, end.key()))));
-        }
+        self.starts.extend(seeds);
         self.settle(layout, limit);
+    }
+
+    /// What the last run found, by state.
+    pub(crate) fn into_keys(self) -> Vec<u64> {
+        self.best
     }
 
     /// As [`Search::run`], from nodes that are so far from where the walk ends.
@@ -125,8 +135,7 @@ impl Search {
         if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
             self.layout = Some(Arc::clone(layout));
         }
-        // Never is beyond every limit.
-        let most = Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key();
+        let most = last_within(limit);
         let mut starts = std::mem::take(&mut self.starts);
         let by_parts = limit.millis() <= MOST_BY_PARTS && layout.len() >> PART_BITS > 1;
         if by_parts {
@@ -192,6 +201,20 @@ impl Search {
     }
 }
 
+/// The states and keys that a search from an origin sets out with.
+pub(crate) fn seeds(network: &Network, weights: &Weights, layout: &Layout, origin: &Origin) -> [Option<(u32, u64)>; 2] {
+    let leg = match weights.way(origin.snap.edge) {
+        Way::Public => PUBLIC,
+        Way::Destination => LAST,
+        Way::Closed => return [None; 2],
+    };
+    let edge = network.edge(origin.snap.edge);
+    let here = Arrival { time: weights.speed().walk(origin.snap.offset_m), label: origin.label };
+    let (from_start, from_end) = end_times(network, weights, &origin.snap, Leg::Last);
+    let seed = |node, time| Some((layout.state(node, leg)?, here.after(time).key()));
+    [seed(edge.from, from_start), seed(edge.to, from_end)]
+}
+
 /// The key of the nearest origin for a walk that starts from a node along an edge of this kind.
 fn least(layout: &Layout, best: &[u64], node: NodeId, way: Way) -> u64 {
     let states = legs(way).iter().filter_map(|&leg| layout.state(node, leg));
@@ -200,7 +223,7 @@ fn least(layout: &Layout, best: &[u64], node: NodeId, way: Way) -> u64 {
 
 /// Which end of a walk a snap is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Leg {
+pub(crate) enum Leg {
     /// The walk starts here: from the snap out to an end of its edge.
     First,
     /// The walk ends here: from an end of the edge in to the snap.
@@ -209,7 +232,7 @@ enum Leg {
 
 /// Times between a snap and its edge's `from` and `to`, in the direction that `leg` walks; never where the edge may not
 /// be walked that way. Standing at an end takes no time in either direction.
-fn end_times(network: &Network, weights: &Weights, snap: &Snap, leg: Leg) -> (WalkTime, WalkTime) {
+pub(crate) fn end_times(network: &Network, weights: &Weights, snap: &Snap, leg: Leg) -> (WalkTime, WalkTime) {
     let edge = (snap.edge, network.edge(snap.edge));
     let here_m = snap.along_m.min(edge.1.length_m);
     let to = |end_m: f64| match leg {
@@ -220,7 +243,7 @@ fn end_times(network: &Network, weights: &Weights, snap: &Snap, leg: Leg) -> (Wa
 }
 
 /// The time straight along a shared edge from `start` to `end`, or never where that is against its direction.
-fn along_edge(network: &Network, weights: &Weights, start: &Snap, end: &Snap) -> WalkTime {
+pub(crate) fn along_edge(network: &Network, weights: &Weights, start: &Snap, end: &Snap) -> WalkTime {
     let edge = (start.edge, network.edge(start.edge));
     weights.part(edge, start.along_m, end.along_m)
 }
