@@ -5,7 +5,7 @@
 //! legs, profiles and directions are settled when a layout is made, so that the search is a plain search. States stand in
 //! the order of the network's nodes, which is one with locality.
 
-use crate::network::{Edge, EdgeId, NodeId};
+use crate::network::{Edge, EdgeId, Network, NodeId};
 use crate::weights::{Direction, Way, Weights};
 
 /// Where on a walk a node is passed: on public streets, the only leg that most nodes know.
@@ -192,6 +192,8 @@ impl States {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Layout {
     states: States,
+    /// By state.
+    nodes: Vec<NodeId>,
     arcs: Arcs,
 }
 
@@ -205,11 +207,13 @@ pub(crate) enum Towards {
 }
 
 impl Layout {
-    pub(crate) fn new(edges: &[Edge], nodes: usize, weights: &Weights, towards: Towards) -> Self {
-        let states = States::new(edges, nodes, weights);
-        let arcs = states.arcs(edges, weights);
+    pub(crate) fn new(network: &Network, weights: &Weights, towards: Towards) -> Self {
+        let states = States::new(network.edges(), network.node_count(), weights);
+        let arcs = states.arcs(network.edges(), weights);
         let arcs = if towards == Towards::Ends { arcs.reversed() } else { arcs };
-        Self { arcs: arcs.with_dead_ends(), states }
+        let spans = states.first.windows(2).zip(0..);
+        let nodes = spans.flat_map(|(span, node)| (span[0]..span[1]).map(move |_| NodeId(node))).collect();
+        Self { arcs: arcs.with_dead_ends(), states, nodes }
     }
 
     /// How many states there are.
@@ -224,7 +228,7 @@ impl Layout {
 
     /// The node of a state.
     pub(crate) fn node(&self, state: u32) -> NodeId {
-        NodeId(self.states.first.partition_point(|&first| first <= state) as u32 - 1)
+        self.nodes[state as usize]
     }
 
     /// The arcs that a search follows from a state.
@@ -234,6 +238,7 @@ impl Layout {
 
     /// Bytes that the arrays hold.
     pub(crate) fn bytes(&self) -> usize {
-        (self.states.first.len() + self.arcs.first.len()) * size_of::<u32>() + size_of_val(&*self.arcs.arcs)
+        let words = self.states.first.len() + self.nodes.len() + self.arcs.first.len();
+        words * size_of::<u32>() + size_of_val(&*self.arcs.arcs)
     }
 }

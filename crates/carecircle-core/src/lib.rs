@@ -14,6 +14,7 @@ pub mod isochrone;
 mod land;
 mod layout;
 pub mod matrix;
+pub mod nearest;
 pub mod network;
 pub mod obstacle;
 pub mod opening;

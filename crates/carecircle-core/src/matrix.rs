@@ -1,10 +1,16 @@
-//! Walking times between many places at once.
+//! Walks between many places at once: sparse matrices of walking times, and what lies around thousands of origins.
+//!
+//! One bounded search for each start, in walking direction, in parallel: each thread has scratch of its own, of a size
+//! known beforehand ([`Search::bytes`]). Origins are searched in the order of the network's nodes, so that what one search
+//! has brought into the cache serves the next, and answered in the order they were given.
 
 use crate::isochrone::Source;
-use crate::network::Network;
-use crate::search::{Origin, Sweep};
+use crate::network::{Network, Snap};
+use crate::search::{Origin, Search, along_edge, beginnings, ends};
+use crate::study::Door;
 use crate::time::WalkTime;
-use crate::weights::Weights;
+use crate::weights::{Direction, Weights};
+use rayon::prelude::*;
 
 /// A walk from one place to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +23,10 @@ pub struct Walk {
     pub metres: f64,
 }
 
+/// Rows are found so many at a time, and as many walks: what waits to be told stays below some 100 MB.
+const ROWS: usize = 1_024;
+const MOST_WALKS: usize = 4_000_000;
+
 /// Tells for each place of `from`, in their order, the walks to places of `to` that take no longer than `limit`, by
 /// `to`. Stops at the first error of `row`.
 pub fn matrix<E>(
@@ -27,15 +37,165 @@ pub fn matrix<E>(
     limit: WalkTime,
     mut row: impl FnMut(usize, &[Walk]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let origins = |to: &Source| to.doors.iter().map(|d| Origin { snap: d.snap, label: 0 }).collect::<Vec<_>>();
-    let sweeps: Vec<Sweep> = to.iter().map(|to| Sweep::new(network, weights, &origins(to), limit)).collect();
-    for (number, from) in from.iter().enumerate() {
-        let walk = |(to, sweep): (usize, &Sweep)| {
-            let time = from.doors.iter().filter_map(|d| sweep.at(network, weights, &d.snap)).min()?.time;
-            let metres = time.seconds() * weights.speed().kmh() / 3.6;
-            (time <= limit).then_some(Walk { to, time, metres })
-        };
-        row(number, &sweeps.iter().enumerate().filter_map(walk).collect::<Vec<_>>())?;
+    let targets = Targets::new(network, weights, to.iter().map(|to| &*to.doors));
+    let floor =
+        weights.floor().map(|floor| (floor, Targets::new(network, floor, to.iter().map(|to| &*to.plain_doors))));
+    let walks = |search: &mut Search, from: &Source| {
+        let mut walks = targets.walks(search, network, weights, &from.doors, limit);
+        if let Some((floor, targets)) = &floor {
+            // Nobody with a stroller is quicker than without.
+            let plain = targets.walks(search, network, floor, &from.plain_doors, limit);
+            let mut plain = plain.iter().peekable();
+            walks.retain_mut(|walk| {
+                while plain.next_if(|plain| plain.to < walk.to).is_some() {}
+                let same = plain.next_if(|plain| plain.to == walk.to);
+                same.is_some_and(|plain| {
+                    walk.time = walk.time.max(plain.time);
+                    true
+                })
+            });
+        }
+        walks
+    };
+    let rows = (MOST_WALKS / to.len().max(1)).clamp(1, ROWS);
+    for (chunk, from) in from.chunks(rows).enumerate() {
+        let order = along_the_nodes(network, from, |from| from.doors.first().map(|door| door.snap));
+        let mut found: Vec<(usize, Vec<Walk>)> =
+            order.into_par_iter().map_init(Search::new, |search, i| (i, walks(search, &from[i]))).collect();
+        found.sort_unstable_by_key(|(i, _)| *i);
+        for (i, walks) in found {
+            row(chunk * rows + i, &walks)?;
+        }
     }
     Ok(())
+}
+
+/// Searches out from each origin, against the walking direction, and hands over what it found: the origin's index and
+/// the search. In parallel, in any order.
+pub fn around_each(
+    network: &Network,
+    weights: &Weights,
+    origins: &[Snap],
+    limit: WalkTime,
+    found: impl Fn(usize, &Search) + Sync,
+) {
+    let order = along_the_nodes(network, origins, |origin| Some(*origin));
+    order.into_par_iter().for_each_init(Search::new, |search, i| {
+        search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
+        found(i, search);
+    });
+}
+
+/// Indices of places in the order of the nodes that they are at.
+fn along_the_nodes<T>(network: &Network, places: &[T], snap: impl Fn(&T) -> Option<Snap>) -> Vec<usize> {
+    let node = |i: &usize| snap(&places[*i]).map(|snap| network.edge(snap.edge).from);
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_cached_key(node);
+    order
+}
+
+/// Where walks may end, by the states that they come in by and by the edges that they are on.
+struct Targets {
+    /// By state: the state, the place, what is left in time and metres.
+    ends: Vec<(u32, usize, WalkTime, f64)>,
+    /// By edge.
+    on_edges: Vec<(Snap, usize)>,
+}
+
+impl Targets {
+    fn new<'a>(network: &Network, weights: &Weights, places: impl Iterator<Item = &'a [Door]>) -> Self {
+        let layout = weights.layout_ahead(network);
+        let (mut at_states, mut on_edges) = (Vec::new(), Vec::new());
+        for (place, doors) in places.enumerate() {
+            for &Door { snap, .. } in doors {
+                on_edges.push((snap, place));
+                let ends = ends(network, weights, layout, &Origin { snap, label: 0 });
+                at_states.extend(ends.map(|end| (end.state, place, end.time(), end.metres)));
+            }
+        }
+        at_states.sort_by_key(|&(state, place, time, _)| (state, place, time));
+        on_edges.sort_by_key(|&(snap, place)| (snap.edge, place));
+        Self { ends: at_states, on_edges }
+    }
+
+    /// The walks from a place with these doors, by where they end.
+    fn walks(
+        &self,
+        search: &mut Search,
+        network: &Network,
+        weights: &Weights,
+        doors: &[Door],
+        limit: WalkTime,
+    ) -> Vec<Walk> {
+        let snaps: Vec<Snap> = doors.iter().map(|door| door.snap).collect();
+        search.run_ahead(network, weights, &snaps, limit);
+        let metres = Metres { network, weights, snaps: &snaps, search };
+        let mut out = Vec::new();
+        for (state, walked) in search.states() {
+            let first = self.ends.partition_point(|end| end.0 < state);
+            for &(_, to, left, left_m) in self.ends[first..].iter().take_while(|end| end.0 == state) {
+                let time = walked + left;
+                if time <= limit && time != WalkTime::NEVER {
+                    out.push(Walk { to, time, metres: metres.to(state) + left_m });
+                }
+            }
+        }
+        for start in &snaps {
+            let first = self.on_edges.partition_point(|(end, _)| end.edge < start.edge);
+            for (end, to) in self.on_edges[first..].iter().take_while(|(end, _)| end.edge == start.edge) {
+                let off_m = start.offset_m + end.offset_m;
+                let off = weights.speed().walk(start.offset_m) + weights.speed().walk(end.offset_m);
+                let time = along_edge(network, weights, start, end) + off;
+                if time <= limit && time != WalkTime::NEVER {
+                    out.push(Walk { to: *to, time, metres: (end.along_m - start.along_m).abs() + off_m });
+                }
+            }
+        }
+        out.sort_by(|a, b| (a.to, a.time).cmp(&(b.to, b.time)).then(a.metres.total_cmp(&b.metres)));
+        out.dedup_by_key(|walk| walk.to);
+        out
+    }
+}
+
+/// The lengths of the walks that a traced search found.
+struct Metres<'a> {
+    network: &'a Network,
+    weights: &'a Weights,
+    snaps: &'a [Snap],
+    search: &'a Search,
+}
+
+impl Metres<'_> {
+    /// Metres walked to a state that was reached, those off the network where the walk began included.
+    fn to(&self, mut state: u32) -> f64 {
+        let mut metres = 0.0;
+        while let Some(before) = self.search.before(state) {
+            metres += self.between(before, state);
+            state = before;
+        }
+        metres + self.from_start(state)
+    }
+
+    /// The length of the edge that leads from a state to the next.
+    fn between(&self, before: u32, state: u32) -> f64 {
+        let layout = self.weights.layout_ahead(self.network);
+        let (from, to) = (layout.node(before), layout.node(state));
+        let millis = self.search.time(state).millis() - self.search.time(before).millis();
+        let edges = self.network.edges_at(from).iter().filter_map(|&id| {
+            let edge = self.network.edge(id);
+            let walked = |direction| self.weights.edge(id, direction).millis() == millis;
+            let is_it = (edge.from == from && edge.to == to && walked(Direction::Forward))
+                || (edge.to == from && edge.from == to && walked(Direction::Backward));
+            is_it.then_some(edge.length_m)
+        });
+        edges.fold(f64::INFINITY, f64::min)
+    }
+
+    /// Metres from where the walk began to the first state.
+    fn from_start(&self, state: u32) -> f64 {
+        let layout = self.weights.layout_ahead(self.network);
+        let ends = self.snaps.iter().flat_map(|start| beginnings(self.network, self.weights, layout, start));
+        let first = ends.filter(|end| end.state == state && end.time() == self.search.time(state));
+        first.map(|end| end.metres).fold(f64::INFINITY, f64::min)
+    }
 }

@@ -78,7 +78,11 @@ pub struct Search {
     reached: Vec<u32>,
     starts: Vec<(u32, u64)>,
     queue: Buckets,
+    /// By state, where the last run was traced: the state that its time came from.
+    before: Vec<u32>,
 }
+
+const NO_STATE: u32 = u32::MAX;
 
 impl Search {
     /// Fresh scratch; it grows to the network that it is used on.
@@ -89,8 +93,8 @@ impl Search {
     /// Finds for every node the nearest origin that is reached from it within `limit`.
     pub fn run(&mut self, network: &Network, weights: &Weights, origins: &[Origin], limit: WalkTime) {
         let layout = weights.layout(network);
-        let seeds = origins.iter().flat_map(|origin| seeds(network, weights, layout, origin));
-        self.run_seeded(layout, seeds.flatten(), limit);
+        let ends = origins.iter().flat_map(|origin| ends(network, weights, layout, origin));
+        self.run_seeded(layout, ends.map(|end| (end.state, end.key)), limit);
     }
 
     /// As [`Search::run`], from states with keys.
@@ -102,7 +106,16 @@ impl Search {
     ) {
         self.starts.clear();
         self.starts.extend(seeds);
-        self.settle(layout, limit);
+        self.settle::<false>(layout, limit);
+    }
+
+    /// Finds for every node how soon it is reached by a walk from `start`, and by which state before.
+    pub(crate) fn run_ahead(&mut self, network: &Network, weights: &Weights, starts: &[Snap], limit: WalkTime) {
+        let layout = weights.layout_ahead(network);
+        self.starts.clear();
+        let ends = starts.iter().flat_map(|start| beginnings(network, weights, layout, start));
+        self.starts.extend(ends.map(|end| (end.state, end.key)));
+        self.settle::<true>(layout, limit);
     }
 
     /// What the last run found, by state.
@@ -122,15 +135,18 @@ impl Search {
         let start = |&(node, time): &_| Some((layout.state(node, PUBLIC)?, Arrival { time, label: 0 }.key()));
         self.starts.clear();
         self.starts.extend(ends.iter().filter_map(start));
-        self.settle(layout, limit);
+        self.settle::<false>(layout, limit);
     }
 
-    fn settle(&mut self, layout: &Arc<Layout>, limit: WalkTime) {
+    fn settle<const TRACED: bool>(&mut self, layout: &Arc<Layout>, limit: WalkTime) {
         for state in self.reached.drain(..) {
             self.best[state as usize] = NEVER;
         }
         if self.best.len() < layout.len() {
             self.best.resize(layout.len(), NEVER);
+        }
+        if TRACED {
+            self.before.resize(self.best.len(), NO_STATE);
         }
         if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
             self.layout = Some(Arc::clone(layout));
@@ -147,6 +163,9 @@ impl Search {
             for &(state, key) in starts {
                 if self.improve(state, key, most) {
                     self.queue.push((key >> 32) as u32, state);
+                    if TRACED {
+                        self.before[state as usize] = NO_STATE;
+                    }
                 }
             }
             while let Some((time, state)) = self.queue.pop() {
@@ -155,8 +174,13 @@ impl Search {
                 if (key >> 32) as u32 == time {
                     for arc in layout.arcs(state) {
                         let (to, key) = (arc.to(), later(key, arc.time));
-                        if self.improve(to, key, most) && !arc.is_dead_end() {
-                            self.queue.push((key >> 32) as u32, to);
+                        if self.improve(to, key, most) {
+                            if TRACED {
+                                self.before[to as usize] = state;
+                            }
+                            if !arc.is_dead_end() {
+                                self.queue.push((key >> 32) as u32, to);
+                            }
                         }
                     }
                 }
@@ -176,6 +200,21 @@ impl Search {
             *slot = key;
         }
         is_better
+    }
+
+    /// The states that the last run reached, each with its time, in no particular order.
+    pub(crate) fn states(&self) -> impl ExactSizeIterator<Item = (u32, WalkTime)> + '_ {
+        self.reached.iter().map(|&state| (state, Arrival::of_key(self.best[state as usize]).time))
+    }
+
+    /// How soon the last run reached a state.
+    pub(crate) fn time(&self, state: u32) -> WalkTime {
+        Arrival::of_key(self.best[state as usize]).time
+    }
+
+    /// The state that a state was reached from by the last run, which was traced; none for where it began.
+    pub(crate) fn before(&self, state: u32) -> Option<u32> {
+        Some(self.before[state as usize]).filter(|&before| before != NO_STATE)
     }
 
     /// The time from a snap to the nearest end of the last run.
@@ -201,24 +240,69 @@ impl Search {
     }
 }
 
-/// The states and keys that a search from an origin sets out with.
-pub(crate) fn seeds(network: &Network, weights: &Weights, layout: &Layout, origin: &Origin) -> [Option<(u32, u64)>; 2] {
-    let leg = match weights.way(origin.snap.edge) {
-        Way::Public => PUBLIC,
-        Way::Destination => LAST,
-        Way::Closed => return [None; 2],
-    };
-    let edge = network.edge(origin.snap.edge);
-    let here = Arrival { time: weights.speed().walk(origin.snap.offset_m), label: origin.label };
-    let (from_start, from_end) = end_times(network, weights, &origin.snap, Leg::Last);
-    let seed = |node, time| Some((layout.state(node, leg)?, here.after(time).key()));
-    [seed(edge.from, from_start), seed(edge.to, from_end)]
-}
-
 /// The key of the nearest origin for a walk that starts from a node along an edge of this kind.
 fn least(layout: &Layout, best: &[u64], node: NodeId, way: Way) -> u64 {
     let states = legs(way).iter().filter_map(|&leg| layout.state(node, leg));
     states.map(|state| best[state as usize]).min().unwrap_or(NEVER)
+}
+
+/// A state at an end of a snap's edge, and what lies between it and the snap's place.
+pub(crate) struct End {
+    pub(crate) state: u32,
+    pub(crate) key: u64,
+    pub(crate) metres: f64,
+}
+
+impl End {
+    pub(crate) fn time(&self) -> WalkTime {
+        Arrival::of_key(self.key).time
+    }
+}
+
+/// The states that a walk to an origin comes in by.
+pub(crate) fn ends<'a>(
+    network: &Network,
+    weights: &Weights,
+    layout: &'a Layout,
+    origin: &Origin,
+) -> impl Iterator<Item = End> + use<'a> {
+    let legs: &[usize] = match weights.way(origin.snap.edge) {
+        Way::Public => &[PUBLIC],
+        Way::Destination => &[LAST],
+        Way::Closed => &[],
+    };
+    ends_on(network, weights, layout, origin, Leg::Last, legs)
+}
+
+/// The states that a walk from a snap sets out by.
+pub(crate) fn beginnings<'a>(
+    network: &Network,
+    weights: &Weights,
+    layout: &'a Layout,
+    start: &Snap,
+) -> impl Iterator<Item = End> + use<'a> {
+    let origin = Origin { snap: *start, label: 0 };
+    ends_on(network, weights, layout, &origin, Leg::First, legs(weights.way(start.edge)))
+}
+
+fn ends_on<'a>(
+    network: &Network,
+    weights: &Weights,
+    layout: &'a Layout,
+    origin: &Origin,
+    leg: Leg,
+    legs: &'static [usize],
+) -> impl Iterator<Item = End> + use<'a> {
+    let snap = origin.snap;
+    let edge = network.edge(snap.edge);
+    let off = Arrival { time: weights.speed().walk(snap.offset_m), label: origin.label };
+    let (at_from, at_to) = end_times(network, weights, &snap, leg);
+    let along_m = snap.along_m.min(edge.length_m);
+    let ends = [(edge.from, at_from, along_m), (edge.to, at_to, edge.length_m - along_m)];
+    ends.into_iter().flat_map(move |(node, time, part_m)| {
+        let end = move |state| End { state, key: off.after(time).key(), metres: part_m + snap.offset_m };
+        legs.iter().filter_map(move |&leg| layout.state(node, leg)).map(end)
+    })
 }
 
 /// Which end of a walk a snap is.

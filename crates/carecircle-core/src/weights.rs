@@ -224,6 +224,7 @@ pub struct Weights {
     opened: Opened,
     opens_islands: bool,
     layout: OnceLock<Arc<Layout>>,
+    layout_ahead: OnceLock<Arc<Layout>>,
 }
 
 impl Weights {
@@ -262,7 +263,16 @@ impl Weights {
             times.push([walk(there, edge.forward), walk(back, edge.backward)]);
         }
         let opens_islands = opened != Opened::None && classes.snaps_beyond(network.classes());
-        Self { profile: profile.clone(), times, classes, floor, opened, opens_islands, layout: OnceLock::new() }
+        Self {
+            profile: profile.clone(),
+            times,
+            classes,
+            floor,
+            opened,
+            opens_islands,
+            layout: OnceLock::new(),
+            layout_ahead: OnceLock::new(),
+        }
     }
 
     /// The speed off the network and on firm, flat street.
@@ -277,12 +287,12 @@ impl Weights {
 
     /// What searches on `network`, which these weights are of, stream through; made when it is first asked for.
     pub(crate) fn layout(&self, network: &Network) -> &Arc<Layout> {
-        let make = || Arc::new(Layout::new(network.edges(), network.node_count(), self, Towards::Starts));
-        self.layout.get_or_init(make)
+        self.layout.get_or_init(|| Arc::new(Layout::new(network, self, Towards::Starts)))
     }
 
-    pub(crate) fn classes(&self) -> &Classes {
-        &self.classes
+    /// As [`Weights::layout`], for searches in walking direction.
+    pub(crate) fn layout_ahead(&self, network: &Network) -> &Arc<Layout> {
+        self.layout_ahead.get_or_init(|| Arc::new(Layout::new(network, self, Towards::Ends)))
     }
 
     /// Whether a walk may start or end on an edge: on a street that is open and no island.

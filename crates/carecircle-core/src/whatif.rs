@@ -18,12 +18,12 @@ use crate::coverage::{BlockStatus, Known, Tally, judged};
 use crate::doors::Door;
 use crate::facility::Facility;
 use crate::geometry::Point;
-use crate::layout::{Layout, Towards, legs};
+use crate::layout::Layout;
 use crate::network::Snap;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::queue::Buckets;
-use crate::search::{Arrival, Leg, NEVER, Origin, Search, along_edge, end_times, last_within, later, seeds};
+use crate::search::{Arrival, NEVER, Origin, Search, along_edge, beginnings, ends, last_within, later};
 use crate::study::Study;
 use crate::time::WalkTime;
 use crate::weights::Weights;
@@ -64,7 +64,7 @@ impl Basis {
 struct Terrain {
     layout: Arc<Layout>,
     /// The same arcs the other way round.
-    back: Layout,
+    ahead: Arc<Layout>,
     /// By demand point: the states by which its walks leave, and the milliseconds until there.
     exits: Lists<(u32, u32)>,
     /// By state: the points whose walks leave by it.
@@ -76,29 +76,22 @@ struct Terrain {
 impl Terrain {
     fn new(study: &Study, weights: &Weights) -> Self {
         let network = study.network();
-        let (layout, back) = rayon::join(
-            || Arc::clone(weights.layout(network)),
-            || Layout::new(network.edges(), network.node_count(), weights, Towards::Ends),
-        );
+        let (layout, ahead) = rayon::join(|| weights.layout(network), || weights.layout_ahead(network));
+        let (layout, ahead) = (Arc::clone(layout), Arc::clone(ahead));
         let doors: Vec<Cow<'_, [Door]>> =
             study.demand().points.par_iter().map(|point| study.doors_of_point(point, weights)).collect();
         let (mut exits, mut starts) = (Lists::default(), Vec::with_capacity(doors.len()));
         for (doors, point) in doors.iter().zip(0..) {
             for Door { snap, .. } in doors.iter() {
                 starts.push((*snap, point));
-                let edge = network.edge(snap.edge);
-                let (to_from, to_to) = end_times(network, weights, snap, Leg::First);
-                let off = weights.speed().walk(snap.offset_m);
-                for (node, time) in [(edge.from, to_from + off), (edge.to, to_to + off)] {
-                    let states = legs(weights.way(snap.edge)).iter().filter_map(|&leg| layout.state(node, leg));
-                    exits.items.extend(states.filter(|_| time != WalkTime::NEVER).map(|state| (state, time.millis())));
-                }
+                let ends = beginnings(network, weights, &layout, snap).map(|end| (end.state, end.time().millis()));
+                exits.items.extend(ends.filter(|(_, millis)| *millis != u32::MAX));
             }
             exits.end();
         }
         starts.sort_by_key(|(snap, _)| snap.edge);
         let points = exits.inverted(layout.len());
-        Self { layout, back, exits, points, starts }
+        Self { layout, ahead, exits, points, starts }
     }
 
     /// What a facility with these doors offers.
@@ -106,8 +99,8 @@ impl Terrain {
         let network = study.network();
         let mut out = Offers::default();
         for Door { snap, .. } in doors {
-            out.at_states
-                .extend(seeds(network, weights, &self.layout, &Origin { snap: *snap, label }).iter().flatten());
+            let ends = ends(network, weights, &self.layout, &Origin { snap: *snap, label });
+            out.at_states.extend(ends.map(|end| (end.state, end.key)));
             let here = Arrival { time: weights.speed().walk(snap.offset_m), label };
             let first = self.starts.partition_point(|(start, _)| start.edge < snap.edge);
             for (start, point) in self.starts[first..].iter().take_while(|(start, _)| start.edge == snap.edge) {
@@ -225,7 +218,7 @@ impl Field {
     /// Goes on from the states around those cleared, and from what opened, until no time gets better.
     fn settle(&mut self, terrain: &Terrain, most: u64) {
         for &state in &self.changed {
-            let around = terrain.back.arcs(state).iter().map(|arc| later(self.best[arc.to() as usize], arc.time));
+            let around = terrain.ahead.arcs(state).iter().map(|arc| later(self.best[arc.to() as usize], arc.time));
             let key = around.fold(self.at_states.least(state), u64::min);
             if key != NEVER {
                 self.starts.push((state, key));

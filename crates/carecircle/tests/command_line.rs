@@ -437,7 +437,7 @@ fn a_matrix_tells_what_check_tells_of_the_same_points() {
     let homes = folder.write("homes.csv", HOMES);
     let (out, verdicts) = (folder.file("walks.csv"), folder.file("verdicts.csv"));
     let mut compared = 0;
-    for profile in ["walk", "toddler"] {
+    for profile in ["walk", "toddler", "stroller"] {
         let with = ["--profile", profile];
         let told =
             succeed(&[&["matrix", "--from", &homes, "--to", &demo("facilities.csv"), "-o", &out], &with[..]].concat());
