@@ -88,10 +88,8 @@ pub fn every_third(network: &Network, weights: &Weights, count: usize, seed: u64
 
 /// Where a place that is a node meets the network: at the end of a public street there, `None` where there is none.
 pub fn at_node(network: &Network, weights: &Weights, node: NodeId) -> Option<Snap> {
-    use petgraph::Direction::{Incoming, Outgoing};
-    let arcs = |way| network.graph().edges_directed(node.0.into(), way).map(|arc| *arc.weight());
     let is_public = |edge: &EdgeId| weights.way(*edge) == Way::Public && weights.is_snappable(*edge);
-    let edge = arcs(Outgoing).chain(arcs(Incoming)).filter(is_public).min()?;
+    let edge = network.edges_at(node).iter().copied().find(is_public)?;
     let along_m = if network.edge(edge).from == node { 0.0 } else { network.edge(edge).length_m };
     Some(Snap { edge, along_m, offset_m: 0.0, at: network.node_at(node) })
 }
