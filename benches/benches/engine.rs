@@ -3,12 +3,16 @@
 
 use carecircle_benches::{City, towns};
 use carecircle_core::isochrone::{Drawing, Source, isochrones};
-use carecircle_core::network::NodeId;
+use carecircle_core::matrix::{around_each, matrix};
+use carecircle_core::nearest::Nearest;
+use carecircle_core::network::{NodeId, Snap};
 use carecircle_core::search::{Origin, Reach, Search, Sweep};
 use carecircle_core::time::WalkTime;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use std::convert::Infallible;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 1,200 m at 4.8 km/h.
 const LIMIT: WalkTime = WalkTime::from_millis(900_000);
@@ -22,6 +26,7 @@ fn engine(c: &mut Criterion) {
         group.sample_size(10);
         sweep(&mut group, &city);
         reach_sets(&mut group, &city);
+        many_to_many(&mut group, &city);
         isochrone(&mut group, &city);
         group.finish();
     }
@@ -44,24 +49,48 @@ fn reach_sets(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
     let (network, weights) = (city.study.network(), &city.weights);
     let mut search = Search::new();
     let at = |node: &NodeId| towns::at_node(network, weights, *node).expect("a public street");
-    let origin = |node: &NodeId| Origin { snap: at(node), label: 0 };
     let scattered = towns::scattered(network, weights, ORIGINS, 2);
     let dense = towns::every_third(network, weights, ORIGINS, 2);
     for (which, nodes) in [("scattered", scattered), ("every third node", dense)] {
-        let origins: Vec<Origin> = nodes.iter().map(origin).collect();
-        let mut settled = |origin: &Origin| {
-            search.run(network, weights, std::slice::from_ref(origin), LIMIT);
-            search.settled().len() as u64
+        let origins: Vec<Snap> = nodes.iter().map(at).collect();
+        let all = || {
+            let settled = AtomicU64::new(0);
+            around_each(network, weights, &origins, LIMIT, |_, around| {
+                settled.fetch_add(around.nodes().count() as u64, Ordering::Relaxed);
+            });
+            settled.into_inner()
         };
-        group.throughput(Throughput::Elements(origins.iter().map(&mut settled).sum()));
-        group.bench_function(format!("reach sets of 2,000, {which}"), |b| {
-            b.iter(|| origins.iter().map(&mut settled).sum::<u64>());
-        });
+        group.throughput(Throughput::Elements(all()));
+        // By all threads; RAYON_NUM_THREADS=1 for one.
+        group.bench_function(format!("reach sets of 2,000, {which}"), |b| b.iter(all));
         group.bench_function(format!("streets reached from 2,000, {which}"), |b| {
-            let mut reached = |o: &Origin| Reach::new(&mut search, network, weights, &[o.snap], LIMIT).stretches.len();
+            let mut reached = |at: &Snap| Reach::new(&mut search, network, weights, &[*at], LIMIT).stretches.len();
             b.iter(|| origins.iter().map(&mut reached).sum::<usize>());
         });
     }
+}
+
+/// The five nearest facilities of every node, and the walks from 2,000 nodes to all facilities, with their lengths.
+fn many_to_many(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
+    let (study, network, weights) = (&city.study, city.study.network(), &city.weights);
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("five nearest", |b| {
+        b.iter(|| black_box(Nearest::new(network, weights, &city.facilities, 5, LIMIT)));
+    });
+    let source = |at| study.place_source(at, weights);
+    let from = towns::scattered(network, weights, ORIGINS, 4);
+    let from: Vec<Source> = from.into_iter().filter_map(|node| source(network.node_at(node))).collect();
+    let to: Vec<Source> = city.facilities.iter().filter_map(|origin| source(origin.snap.at)).collect();
+    group.bench_function("matrix of 2,000 and all facilities", |b| {
+        b.iter(|| {
+            let mut walks = 0;
+            let told = matrix(network, weights, &from, &to, LIMIT, |_, row| {
+                walks += row.len();
+                Ok::<(), Infallible>(())
+            });
+            (told, walks)
+        });
+    });
 }
 
 /// The polygon around one place, of 20 in turn.

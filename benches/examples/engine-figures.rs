@@ -15,7 +15,8 @@ use carecircle_core::network::{EdgeId, Network, NetworkOptions};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Search};
 use carecircle_core::time::{Speed, WalkTime};
-use carecircle_core::weights::{Direction, Weights};
+use carecircle_core::weights::Weights;
+use petgraph::visit::EdgeCount;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{Write as _, stdout};
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = bytes_in_own_process(&name)? as f64;
         let city = City::named(&name);
         let network = city.study.network();
-        let (nodes, arcs) = (network.node_count(), network.graph().edge_count());
+        let (nodes, arcs) = (network.node_count(), EdgeCount::edge_count(network));
         let (settled, sweep_ns, scan_ns) = measure(network, &city.weights, &city.facilities);
         writeln!(
             out,
@@ -71,22 +72,10 @@ fn measure(network: &Network, weights: &Weights, facilities: &[Origin]) -> (usiz
         settled = search.settled().len();
         sweeps.push(start.elapsed().as_nanos() as f64 / settled as f64);
         let start = Instant::now();
-        let arcs = black_box(scan(network, weights)).0;
+        let arcs = black_box(weights.scan(network)).0;
         scans.push(start.elapsed().as_nanos() as f64 / arcs as f64);
     }
     (settled, median(sweeps), median(scans))
-}
-
-/// Streams once through the arrays that a search reads: how many arcs there are, and a sum that nothing can do without.
-///
-/// To be written anew when these arrays are: it must read what a search reads of each arc, in the order of memory.
-fn scan(network: &Network, weights: &Weights) -> (usize, u64) {
-    let arcs = network.graph().raw_edges();
-    let sum = arcs.iter().fold(0, |sum, arc| {
-        let time = weights.edge(arc.weight, Direction::Forward);
-        sum + u64::from(time.millis()) + arc.source().index() as u64
-    });
-    (arcs.len(), sum)
 }
 
 fn median(mut all: Vec<f64>) -> f64 {

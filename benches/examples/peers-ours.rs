@@ -18,6 +18,7 @@
 use carecircle_benches::{City, read, towns};
 use carecircle_core::geometry::Point;
 use carecircle_core::isochrone::{Drawing, isochrones};
+use carecircle_core::matrix::around_each;
 use carecircle_core::network::{Network, NetworkOptions, NodeId};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Search, Sweep};
@@ -29,6 +30,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -117,28 +119,18 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
     let (network, weights) = (city.study.network(), &city.weights);
     let (origins, limit) = (request.origins(city)?, request.limit()?);
     let threads = request.0["threads"].as_u64().unwrap_or(1).max(1) as usize;
-    let mut scratch: Vec<Search> = (0..threads).map(|_| Search::new()).collect();
-    // Scratch grows once, with the first search.
-    for search in &mut scratch {
-        search.run(network, weights, &origins[..1], limit);
-    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let snaps: Vec<_> = origins.iter().map(|origin| origin.snap).collect();
+    let settled = AtomicUsize::new(0);
     let start = Instant::now();
-    let settled: usize = std::thread::scope(|scope| {
-        let share = origins.len().div_ceil(threads);
-        let work = |(search, share): (&mut Search, &[Origin])| {
-            let settle = |origin: &Origin| {
-                search.run(network, weights, std::slice::from_ref(origin), limit);
-                search.settled().len()
-            };
-            share.iter().map(settle).sum::<usize>()
-        };
-        let mut shares: Vec<_> = scratch.iter_mut().zip(origins.chunks(share)).collect();
-        let own = shares.pop();
-        let others: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || work(share))).collect();
-        own.map_or(0, work) + others.into_iter().map(|t| t.join().expect("a search that ends")).sum::<usize>()
+    pool.install(|| {
+        around_each(network, weights, &snaps, limit, |_, around| {
+            let reached = around.nodes().filter(|(_, time)| black_box(*time) <= limit).count();
+            settled.fetch_add(reached, Ordering::Relaxed);
+        });
     });
     let seconds = start.elapsed().as_secs_f64();
-    let search = &mut scratch[0];
+    let mut search = Search::new();
     let (mut found, mut pairs, mut sum_ms) = (Vec::new(), 0, 0);
     let keeps = request.0["write"].is_string();
     for origin in &origins {
@@ -156,7 +148,7 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
         }
     }
     request.write(found.into_iter())?;
-    Ok(json!({ "seconds": seconds, "settled": settled, "pairs": pairs, "sum_ms": sum_ms }))
+    Ok(json!({ "seconds": seconds, "settled": settled.into_inner(), "pairs": pairs, "sum_ms": sum_ms }))
 }
 
 /// Polygons around places on streets; and points drawn evenly around each, those near a street, with the seconds from there

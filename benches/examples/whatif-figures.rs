@@ -55,7 +55,7 @@ fn measure(name: &str, study: &Study) -> Result<(), Box<dyn Error>> {
         let sweep = Sweep::new(network, basis.weights(), &origins, LIMIT);
         let walk = |door: &carecircle_core::study::Door| sweep.at(network, basis.weights(), &door.snap);
         let nearest = |p| study.doors_of_point(p, basis.weights()).iter().filter_map(walk).min();
-        demand.points.iter().map(nearest).filter(Option::is_some).count()
+        demand.points.iter().filter_map(nearest).count()
     };
     let sweep =
         timed(ROUNDS, |_| Sweep::new(network, basis.weights(), &origins, LIMIT)).row(&mut out, "a sweep", None)?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carecircle_core::geometry::LonLat;
+use carecircle_osm::ReadOptions;
 use carecircle_tests::demo::{self, DemoTown};
 use carecircle_tests::pbf::{MemberKind, Tags, Way};
 use serde_json::Value;
@@ -220,4 +222,28 @@ fn the_sights_are_there() {
     let as_nodes = town.osm.nodes.iter().filter(|node| mapped(&node.tags)).count();
     let as_ways = town.osm.ways.iter().filter(|way| mapped(&way.tags)).count();
     assert!((15..=20).contains(&(as_nodes + as_ways)), "{as_nodes} nodes, {as_ways} ways");
+}
+
+#[test]
+fn river_islet_lake_and_railway_stand_in_the_way() {
+    let town = demo::draw();
+    let bytes = std::fs::read(demo::fixtures().join("town.osm.pbf")).expect("the town is committed");
+    let read = carecircle_osm::read_from(std::io::Cursor::new(bytes), &ReadOptions::default()).expect("our own file");
+    let lines: Vec<&[LonLat]> = read.places.obstacles.iter().collect();
+    let nodes: BTreeMap<i64, LonLat> =
+        town.osm.nodes.iter().map(|n| (n.id, LonLat { lon_e7: n.lon_e7, lat_e7: n.lat_e7 })).collect();
+    let waters = town.osm.relations.iter().filter(|relation| value(&relation.tags, "natural") == Some("water"));
+    let shores: BTreeSet<i64> = waters.flat_map(|relation| relation.members.iter().map(|member| member.id)).collect();
+    let shores = town.osm.ways.iter().filter(|way| shores.contains(&way.id));
+    let lake = ways_with(&town, "natural", "water").chain(ways_with(&town, "waterway", "river"));
+    let expected: Vec<&Way> = shores.chain(lake).chain(ways_with(&town, "railway", "rail")).collect();
+    assert_eq!(expected.len(), 6, "two banks in one ring, the islet, the lake, the river's course, two tracks");
+    for way in expected {
+        let line: Vec<LonLat> = way.refs.iter().map(|id| nodes[id]).collect();
+        assert!(lines.contains(&line.as_slice()), "way {} is no obstacle", way.id);
+    }
+    for way in ways_with(&town, "bridge", "yes") {
+        let line: Vec<LonLat> = way.refs.iter().map(|id| nodes[id]).collect();
+        assert!(!lines.contains(&line.as_slice()), "bridge {} is an obstacle", way.id);
+    }
 }

@@ -1,30 +1,37 @@
-//! Isochrones: the polygon of a reach for one band.
+//! Isochrones: the ground that is reached within a limit, as polygons.
 //!
-//! A drawing, never the source of a verdict. Times are known along the reached streets; the field around them is sampled
-//! on a square grid (time at the nearest street plus the walk off it, out to [`OFF_STREET_M`]), and each band is the
-//! contour of that one field at its limit. Bands nest, and a band is the same whichever others are drawn with it: the
-//! grid hangs on the origin, and no value beyond a band's own limit by more than half a grid side shapes it. Every
-//! contour crosses each grid side at most once and stays clear of its ends, so that rings neither touch nor cross
-//! themselves or each other, also after rounding.
+//! A drawing, never the source of a verdict; but drawn by the verdict's rule. A place belongs to the nearest of all
+//! streets that points snap to, and is reached when the way from there is: the time at the nearest point of that street
+//! and the walk off it. In two ways a drawing is stricter. A place more than [`Drawing::depth_m`] from any street is
+//! reached only as part of a *pocket*, the inside of a block say, when all around it is; a pocket that an obstacle
+//! borders on (water, a railway, a wall) is never reached. And a place belongs only to a street in sight: the straight
+//! line to it crosses no obstacle. Streets themselves cross obstacles freely. The cell of the lattice that an origin
+//! stands in is always reached.
+//!
+//! The `field` module finds the times on a lattice, `contour` the outlines, `simplify` takes corners out of them.
+//! Outlines are exact along the lattice's sides: a street cut off by its neighbours within less than a side may be
+//! missed. With a tolerance of 0 bands nest to the last digit, and a band is the same whichever others are drawn with
+//! it.
 
+use crate::contour::{self, Outline, Ring};
 use crate::doors::Door;
+use crate::field::{Around, Ground, Lattice, PITCH_M, Piece, Sight};
 use crate::geometry::{Point, Shape};
-use crate::network::{Network, Snap, fraction_along};
-use crate::search::{Reach, Search, Stretch};
+use crate::network::{Edge, EdgeId, Network, Snap, Stops};
+use crate::search::{Origin, Reach, Search, Sweep};
+use crate::simplify::simplify;
 use crate::study::Study;
 use crate::time::WalkTime;
-use crate::weights::Weights;
-use geo::{Area, Coord, LineString, MultiPolygon, Polygon};
-use std::collections::BTreeMap;
+use crate::weights::{Direction, Weights};
+use geo::{Coord, LineString, MultiPolygon, Polygon};
+use rayon::prelude::*;
 
 /// How far from a reached street a place still counts as reached, metres.
-pub const OFF_STREET_M: f64 = 40.0;
-/// The side of the grid: the corners around any origin lie within [`OFF_STREET_M`].
-const SIDE_M: f64 = 25.0;
-/// Contours keep this share of a grid side away from its ends.
-const CLEARANCE: f64 = 0.02;
-/// More grid corners than this are never laid: two hours at 15 km/h stay below, a ferry may not.
-const MOST_CORNERS: f64 = 8_000_000.0;
+pub const OFF_STREET_M: f64 = 50.0;
+/// How far a simplified outline may lie from the full one, metres.
+pub const TOLERANCE_M: f64 = 3.0;
+/// A side of the lattice takes no longer than this to walk, seconds: a slow walker's minute is some sides wide.
+const LONGEST_SIDE_S: f64 = 15.0;
 
 /// How isochrones are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +44,15 @@ pub struct Drawing {
 
 impl Default for Drawing {
     fn default() -> Self {
-        Self { depth_m: OFF_STREET_M, tolerance_m: 0.0 }
+        Self { depth_m: OFF_STREET_M, tolerance_m: TOLERANCE_M }
     }
+}
+
+impl Drawing {
+    /// The depths that make sense, metres: how far from the middle of a street its houses and yards lie.
+    pub const DEPTH_M: std::ops::RangeInclusive<f64> = 30.0..=50.0;
+    /// The tolerances that make sense, metres.
+    pub const TOLERANCE_M: std::ops::RangeInclusive<f64> = 0.0..=100.0;
 }
 
 /// How the circles of many facilities are drawn.
@@ -52,6 +66,25 @@ pub enum Split {
     Nearest,
 }
 
+impl Split {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::None, Self::Facility, Self::Nearest];
+
+    /// The name in queries and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Facility => "facility",
+            Self::Nearest => "nearest",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|split| split.name() == name)
+    }
+}
+
 /// A band of the circle around facilities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Circle {
@@ -59,27 +92,6 @@ pub struct Circle {
     pub facility: Option<usize>,
     /// Its limit and polygons.
     pub isochrone: Isochrone,
-}
-
-/// Draws the circles of the facilities that count, by facility and limit, in the order given.
-pub fn circles(
-    study: &Study,
-    weights: &Weights,
-    counts: &(dyn Fn(usize) -> bool + Sync),
-    limits: &[WalkTime],
-    split: Split,
-    drawing: &Drawing,
-) -> Vec<Circle> {
-    let mut out = Vec::new();
-    let mut search = Search::new();
-    if split == Split::Facility {
-        for facility in (0..study.facilities().len()).filter(|&f| counts(f)) {
-            let Some(source) = study.facility_source(facility, weights) else { continue };
-            let drawn = isochrones(&mut search, study, weights, &source, limits, drawing);
-            out.extend(drawn.into_iter().map(|isochrone| Circle { facility: Some(facility), isochrone }));
-        }
-    }
-    out
 }
 
 /// The polygon of a reach for one band.
@@ -98,27 +110,73 @@ pub fn isochrones(
     weights: &Weights,
     origin: &Source,
     limits: &[WalkTime],
-    _drawing: &Drawing,
+    drawing: &Drawing,
 ) -> Vec<Isochrone> {
     let network = study.network();
-    let metres_per_second = weights.speed().kmh() / 3.6;
-    // A slow walker's minute must still be some grid sides wide.
-    let side = SIDE_M.min(metres_per_second * 30.0).max(1.0);
-    let side_seconds = side / metres_per_second;
-    let longest = limits.iter().copied().max().unwrap_or(WalkTime::ZERO) + WalkTime::from_seconds(side_seconds);
-    let mut reach = |weights: &Weights, doors: &[Door]| {
+    let longest = longest(limits);
+    let mut anchors = |weights: &Weights, doors: &[Door]| {
         let snaps: Vec<Snap> = doors.iter().map(|door| door.snap).collect();
-        Reach::new(search, network, weights, &snaps, longest)
+        anchors_of(&Reach::new(search, network, weights, &snaps, longest))
     };
-    let reached = reach(weights, &origin.doors);
-    let mut field = Field::around(network, &reached, origin, side, weights);
-    field.sample(network, weights, &reached, origin.at, &origin.doors);
-    if let Some(floor) = weights.floor() {
-        let mut plain = field.unreached();
-        plain.sample(network, floor, &reach(floor, &origin.plain_doors), origin.at, &origin.plain_doors);
-        field.no_earlier_than(&plain);
+    let streets =
+        Streets { weights, anchors: anchors(weights, &origin.doors), sources: vec![(origin.at, &origin.doors, 0)] };
+    let floor = weights.floor().map(|weights| Streets {
+        weights,
+        anchors: anchors(weights, &origin.plain_doors),
+        sources: vec![(origin.at, &origin.plain_doors, 0)],
+    });
+    let ground = ground(study, &streets, floor.as_ref(), longest, false, drawing);
+    let bands: Vec<Outline> = limits.iter().map(|limit| contour::outline(&ground, limit.seconds() as f32)).collect();
+    let shapes = shapes(bands, drawing.tolerance_m).into_iter();
+    let whole = shapes.map(|mut shapes| shapes.pop().map_or_else(|| MultiPolygon(Vec::new()), |(_, shape)| shape));
+    limits.iter().zip(whole).map(|(&limit, shape)| Isochrone { limit, shape }).collect()
+}
+
+/// Draws the circles of the facilities that count, by facility and limit, in the order given.
+pub fn circles(
+    study: &Study,
+    weights: &Weights,
+    counts: &(dyn Fn(usize) -> bool + Sync),
+    limits: &[WalkTime],
+    split: Split,
+    drawing: &Drawing,
+) -> Vec<Circle> {
+    let counting = (0..study.facilities().len()).into_par_iter().filter(|&facility| counts(facility));
+    let sources: Vec<(usize, Source)> =
+        counting.filter_map(|facility| Some((facility, study.facility_source(facility, weights)?))).collect();
+    if split == Split::Facility {
+        let draw = |search: &mut Search, (facility, source): &(usize, Source)| {
+            let drawn = isochrones(search, study, weights, source, limits, drawing).into_iter();
+            drawn.map(|isochrone| Circle { facility: Some(*facility), isochrone }).collect::<Vec<_>>()
+        };
+        return sources.par_iter().map_init(Search::new, draw).flatten_iter().collect();
     }
-    limits.iter().map(|&limit| Isochrone { limit, shape: field.contour(limit) }).collect()
+    if sources.is_empty() {
+        return Vec::new();
+    }
+    let (network, longest) = (study.network(), longest(limits));
+    let sweep = |weights, doors: fn(&Source) -> &[Door]| {
+        let sources: Vec<_> =
+            sources.iter().map(|(facility, source)| (source.at, doors(source), *facility as u32)).collect();
+        Streets { weights, anchors: anchors_around(network, weights, &sources, longest), sources }
+    };
+    let (streets, floor) = rayon::join(
+        || sweep(weights, |source| &source.doors),
+        || weights.floor().map(|floor| sweep(floor, |source| &source.plain_doors)),
+    );
+    let ground = ground(study, &streets, floor.as_ref(), longest, split == Split::Nearest, drawing);
+    let bands = limits.par_iter().map(|limit| contour::outline(&ground, limit.seconds() as f32)).collect();
+    let shapes = shapes(bands, drawing.tolerance_m);
+    let mut out: Vec<Circle> = Vec::new();
+    for (limit, shapes) in limits.iter().zip(shapes) {
+        out.extend(shapes.into_iter().map(|(label, shape)| Circle {
+            facility: (split == Split::Nearest).then_some(label as usize),
+            isochrone: Isochrone { limit: *limit, shape },
+        }));
+    }
+    // Within a facility limits keep their order.
+    out.sort_by_key(|circle| circle.facility);
+    out
 }
 
 /// A place that isochrones are drawn around, see [`crate::study::Study::place_source`].
@@ -140,228 +198,344 @@ impl Source {
     }
 }
 
-/// Walking times, in seconds, at the corners of a square grid.
-struct Field {
-    origin: Point,
-    /// Columns west and rows south of the origin's cell.
-    before: (f64, f64),
-    step: f64,
-    /// Seconds that one side of the grid takes to walk.
-    step_seconds: f64,
-    columns: usize,
-    rows: usize,
-    seconds: Vec<f32>,
+/// How far to look for some limits: a little beyond the longest, for what is cut off there is not rounded as the times are.
+fn longest(limits: &[WalkTime]) -> WalkTime {
+    limits.iter().copied().max().unwrap_or(WalkTime::ZERO) + WalkTime::from_seconds(1.0)
 }
 
-impl Field {
-    /// A field over all that is reached, with no time in it yet.
-    fn around(network: &Network, reach: &Reach, source: &Source, step: f64, weights: &Weights) -> Self {
-        let origin = source.at;
-        let mut low = origin;
-        let mut high = origin;
-        let mut widen = |p: Point| {
-            low = Coord { x: low.x.min(p.x), y: low.y.min(p.y) };
-            high = Coord { x: high.x.max(p.x), y: high.y.max(p.y) };
-        };
-        source.doors.iter().for_each(|door| widen(door.snap.at));
-        for stretch in on_foot(network, reach) {
-            pieces(network, stretch).for_each(|(a, b, _, _)| {
-                widen(a);
-                widen(b);
-            });
-        }
-        // A ring of unreached corners all around closes every contour; the origin lies in the middle of a cell.
-        let margin = OFF_STREET_M + 2.0 * step;
-        let (width, height) = (high.x - low.x + 2.0 * margin, high.y - low.y + 2.0 * margin);
-        let step = step.max((width * height / MOST_CORNERS).sqrt());
-        let before = |from: f64, to: f64| ((from - to + margin) / step).ceil();
-        let (columns, rows) = ((width / step).ceil() as usize + 3, (height / step).ceil() as usize + 3);
-        Self {
-            origin,
-            before: (before(origin.x, low.x), before(origin.y, low.y)),
-            step,
-            step_seconds: step * 3.6 / weights.speed().kmh(),
-            columns,
-            rows,
-            seconds: vec![f32::INFINITY; columns * rows],
+/// The streets of one walker, as far as they are reached.
+struct Streets<'a> {
+    weights: &'a Weights,
+    /// By edge.
+    anchors: Vec<Anchor>,
+    /// What is walked to: its place, its doors and its label.
+    sources: Vec<(Point, &'a [Door], u32)>,
+}
+
+/// A place on an edge from which the way is known.
+#[derive(Clone, Copy)]
+struct Anchor {
+    edge: EdgeId,
+    at_m: f64,
+    /// Which way along the edge one walks to it.
+    walked: Direction,
+    seconds: f64,
+    label: u32,
+}
+
+fn anchors_of(reach: &Reach) -> Vec<Anchor> {
+    let mut anchors = Vec::with_capacity(reach.stretches.len() * 2);
+    for stretch in &reach.stretches {
+        let ends = [
+            (stretch.start_m, stretch.start_time, Direction::Backward),
+            (stretch.end_m, stretch.end_time, Direction::Forward),
+        ];
+        for (at_m, time, walked) in ends.into_iter().filter(|(_, time, _)| *time != WalkTime::NEVER) {
+            anchors.push(Anchor { edge: stretch.edge, at_m, walked, seconds: time.seconds(), label: 0 });
         }
     }
+    anchors
+}
 
-    /// The same corners without any time.
-    fn unreached(&self) -> Self {
-        Self { seconds: vec![f32::INFINITY; self.seconds.len()], ..*self }
-    }
-
-    /// Puts off every time to that of another field over the same corners.
-    fn no_earlier_than(&mut self, other: &Self) {
-        for (here, there) in self.seconds.iter_mut().zip(&other.seconds) {
-            *here = here.max(*there);
+/// The anchors around many sources at once, each by the nearest of them.
+fn anchors_around(
+    network: &Network,
+    weights: &Weights,
+    sources: &[(Point, &[Door], u32)],
+    longest: WalkTime,
+) -> Vec<Anchor> {
+    let doors = sources.iter().flat_map(|(_, doors, label)| doors.iter().map(|door| (door.snap, *label)));
+    let mut origins: Vec<Origin> = doors.map(|(snap, label)| Origin { snap, label }).collect();
+    let sweep = Sweep::new(network, weights, &origins, longest);
+    origins.sort_by(|a, b| (a.snap.edge, a.label).cmp(&(b.snap.edge, b.label)));
+    let mut origins = origins.into_iter().peekable();
+    let mut anchors = Vec::new();
+    for (edge, i) in network.edges().iter().zip(0..) {
+        let id = EdgeId(i);
+        let ends = [(edge.from, 0.0, Direction::Backward), (edge.to, edge.length_m, Direction::Forward)];
+        for (node, at_m, walked) in ends {
+            let arrival = sweep.at_node(node, weights.way(id)).filter(|arrival| arrival.time <= longest);
+            anchors.extend(arrival.map(|arrival| {
+                let seconds = arrival.time.seconds();
+                Anchor { edge: id, at_m, walked, seconds, label: arrival.label }
+            }));
+        }
+        while let Some(Origin { snap, label }) = origins.next_if(|origin| origin.snap.edge == id) {
+            let seconds = weights.speed().walk(snap.offset_m).seconds();
+            let at = |walked| Anchor { edge: id, at_m: snap.along_m, walked, seconds, label };
+            anchors.extend([at(Direction::Backward), at(Direction::Forward)]);
         }
     }
+    anchors
+}
 
-    fn sample(&mut self, network: &Network, weights: &Weights, reach: &Reach, origin: Point, doors: &[Door]) {
-        let off = |metres: f64| metres * 3.6 / weights.speed().kmh();
-        for door in doors {
-            // Whoever has come in by the door has arrived.
-            self.spread(origin, door.at, &off, |_| 0.0);
-            let off_m = door.snap.offset_m - door.beyond_m;
-            self.spread(door.at, door.snap.at, &off, |t| off(t * off_m));
+/// The ground around all streets near those that are reached.
+fn ground(
+    study: &Study,
+    streets: &Streets,
+    floor: Option<&Streets>,
+    longest: WalkTime,
+    is_shared: bool,
+    drawing: &Drawing,
+) -> Ground {
+    let network = study.network();
+    let depth = drawing.depth_m;
+    let seconds_per_metre = 3.6 / streets.weights.speed().kmh();
+    let mut pitch = PITCH_M;
+    while pitch * seconds_per_metre > LONGEST_SIDE_S {
+        pitch /= 2.0;
+    }
+    let streets = streets.draw(network);
+    let floor = floor.map(|floor| floor.draw(network));
+    let drawn = || std::iter::once(&streets).chain(&floor);
+    let mut boxes: Vec<[Point; 2]> = Vec::new();
+    for piece in drawn().flat_map(|drawn| drawn.pieces.iter().chain(&drawn.ways_in)) {
+        if f64::from(piece.earliest()) <= longest.seconds() {
+            boxes.push(piece.bounds(depth));
         }
-        for stretch in on_foot(network, reach) {
-            let edge = (stretch.edge, network.edge(stretch.edge));
-            for (a, b, from_m, to_m) in pieces(network, stretch) {
-                self.spread(a, b, &off, |t| {
-                    let at = from_m + (to_m - from_m) * t;
-                    let back = stretch.start_time + weights.part(edge, at.max(stretch.start_m), stretch.start_m);
-                    let forth = stretch.end_time + weights.part(edge, at.min(stretch.end_m), stretch.end_m);
-                    back.min(forth).seconds()
-                });
+    }
+    let centres: Vec<Point> = streets.centres.iter().map(|(at, _)| *at).collect();
+    let lattice = Lattice::over(&boxes, &centres, pitch);
+    let sight = Sight::over(&lattice, study.obstacles(), depth);
+    // Whatever a place on a lattice side next to a reached corner may belong to.
+    let beyond = Coord { x: depth + 2.0 * lattice.pitch, y: depth + 2.0 * lattice.pitch };
+    let low = boxes.iter().flatten().fold(centres[0], |a, b| Coord { x: a.x.min(b.x), y: a.y.min(b.y) }) - beyond;
+    let high = boxes.iter().flatten().fold(centres[0], |a, b| Coord { x: a.x.max(b.x), y: a.y.max(b.y) }) + beyond;
+    let around = |drawn: Drawn| Around { depth, seconds_per_metre, ..drawn.among_all(network, low, high) };
+    let (streets, floor) = (around(streets), floor.map(around));
+    Ground::new(lattice, sight, streets, floor, is_shared)
+}
+
+/// The reached streets in pieces.
+struct Drawn<'a> {
+    weights: &'a Weights,
+    pieces: Vec<Piece>,
+    /// The streets by edge, each with the end of its pieces.
+    edges: Vec<(EdgeId, usize)>,
+    /// From the streets to what is walked to.
+    ways_in: Vec<Piece>,
+    /// The places walked to, each with the first of its ways in.
+    centres: Vec<(Point, usize)>,
+}
+
+impl<'a> Streets<'a> {
+    fn draw(&self, network: &Network) -> Drawn<'a> {
+        let (mut pieces, mut edges) = (Vec::new(), Vec::new());
+        for anchors in self.anchors.chunk_by(|a, b| a.edge == b.edge) {
+            let edge = anchors[0].edge;
+            if self.weights.is_snappable(edge) {
+                pieces_of(network, self.weights, edge, anchors, &mut pieces);
+                edges.push((edge, pieces.len()));
             }
         }
+        let (mut ways_in, mut centres) = (Vec::new(), Vec::new());
+        for (at, doors, label) in &self.sources {
+            centres.push((*at, ways_in.len()));
+            ways_in.push(Piece::line(*at, *at, (0.0, 0.0), *label));
+            for door in *doors {
+                // Whoever has come in by the door has arrived.
+                ways_in.extend(Piece::line(*at, door.at, (0.0, 0.0), *label).short());
+                let seconds = self.weights.speed().walk(door.snap.offset_m - door.beyond_m).seconds();
+                ways_in.extend(Piece::line(door.at, door.snap.at, (0.0, seconds), *label).short());
+            }
+        }
+        Drawn { weights: self.weights, pieces, edges, ways_in, centres }
     }
+}
 
-    /// Improves the corners around the line from `a` to `b`, on which the time at a fraction of its length is `seconds`.
-    fn spread(&mut self, a: Point, b: Point, off: &impl Fn(f64) -> f64, seconds: impl Fn(f64) -> f64) {
-        let low = self.corner(0, 0);
-        let column = |x: f64| ((x - low.x) / self.step).max(0.0);
-        let row = |y: f64| ((y - low.y) / self.step).max(0.0);
-        let columns = column(a.x.min(b.x) - OFF_STREET_M).ceil() as usize
-            ..=(column(a.x.max(b.x) + OFF_STREET_M) as usize).min(self.columns - 1);
-        let rows = row(a.y.min(b.y) - OFF_STREET_M).ceil() as usize
-            ..=(row(a.y.max(b.y) + OFF_STREET_M) as usize).min(self.rows - 1);
-        for y in rows {
-            for x in columns.clone() {
-                let corner = self.corner(x, y);
-                let t = fraction_along(a, b, corner);
-                let foot = a + (b - a) * t;
-                let away = (corner.x - foot.x).hypot(corner.y - foot.y);
-                if away <= OFF_STREET_M {
-                    let slot = &mut self.seconds[y * self.columns + x];
-                    *slot = slot.min((seconds(t) + off(away)) as f32);
+impl Drawn<'_> {
+    /// Together with all streets in a box that points snap to, in the order of edges: of two in the same place always the
+    /// same one counts.
+    fn among_all(self, network: &Network, low: Point, high: Point) -> Around {
+        let mut ids: Vec<EdgeId> = network.edges_near(low, high).filter(|id| self.weights.is_snappable(*id)).collect();
+        ids.sort_unstable();
+        let mut pieces: Vec<Piece> = Vec::with_capacity(2 * self.pieces.len() + self.ways_in.len());
+        let (mut reached, mut start) = (self.edges.iter().peekable(), 0);
+        for id in ids {
+            let first = pieces.len();
+            match reached.next_if(|(edge, _)| *edge == id) {
+                Some(&(_, end)) => {
+                    pieces.extend_from_slice(&self.pieces[start..end]);
+                    start = end;
                 }
+                None => pieces_of(network, self.weights, id, &[], &mut pieces),
             }
-        }
-    }
-
-    fn corner(&self, x: usize, y: usize) -> Point {
-        // Counted from the origin: the same corner is the same number whatever else the field covers.
-        Coord {
-            x: self.origin.x + (x as f64 - self.before.0 - 0.5) * self.step,
-            y: self.origin.y + (y as f64 - self.before.1 - 0.5) * self.step,
-        }
-    }
-
-    fn at(&self, x: usize, y: usize) -> f32 {
-        self.seconds[y * self.columns + x]
-    }
-
-    /// The contour at a limit by marching squares: corners at or below it are inside.
-    fn contour(&self, limit: WalkTime) -> Shape {
-        let limit = limit.seconds() as f32;
-        let inside = |x: usize, y: usize| self.at(x, y) <= limit;
-        // Each crossed grid side leads to the next, with the inside on the left. Sides are numbered by their lower left
-        // corner, the horizontal one first.
-        let side = |x: usize, y: usize, vertical: bool| (y * self.columns + x) * 2 + usize::from(vertical);
-        let mut next: BTreeMap<usize, usize> = BTreeMap::new();
-        for y in 0..self.rows - 1 {
-            for x in 0..self.columns - 1 {
-                let case = u8::from(inside(x, y))
-                    | u8::from(inside(x + 1, y)) << 1
-                    | u8::from(inside(x + 1, y + 1)) << 2
-                    | u8::from(inside(x, y + 1)) << 3;
-                let (bottom, top) = (side(x, y, false), side(x, y + 1, false));
-                let (left, right) = (side(x, y, true), side(x + 1, y, true));
-                let mut link = |from: usize, to: usize| next.insert(from, to);
-                match case {
-                    1 => _ = link(bottom, left),
-                    2 => _ = link(right, bottom),
-                    3 => _ = link(right, left),
-                    4 => _ = link(top, right),
-                    // Two inside corners face each other: they stay apart.
-                    5 => _ = (link(bottom, left), link(top, right)),
-                    6 => _ = link(top, bottom),
-                    7 => _ = link(top, left),
-                    8 => _ = link(left, top),
-                    9 => _ = link(bottom, top),
-                    10 => _ = (link(right, bottom), link(left, top)),
-                    11 => _ = link(right, top),
-                    12 => _ = link(left, right),
-                    13 => _ = link(bottom, right),
-                    14 => _ = link(left, bottom),
-                    _ => {}
+            if pieces.len() > first + 8 {
+                let mut kept = first;
+                for i in first..pieces.len() {
+                    let [a, b] = pieces[i].bounds(0.0);
+                    if b.x >= low.x && b.y >= low.y && a.x <= high.x && a.y <= high.y {
+                        pieces[kept] = pieces[i];
+                        kept += 1;
+                    }
                 }
+                pieces.truncate(kept);
             }
         }
-        let mut rings = Vec::new();
-        while let Some((first, mut to)) = next.pop_first() {
-            let mut ring = vec![self.crossing(first, limit)];
-            while to != first {
-                ring.push(self.crossing(to, limit));
-                let Some(following) = next.remove(&to) else { break };
-                to = following;
-            }
-            ring.push(ring[0]);
-            rings.push(LineString(ring));
-        }
-        nest(rings)
+        let first = pieces.len();
+        pieces.extend(self.ways_in);
+        let centres = self.centres.into_iter().map(|(at, i)| (at, (first + i) as u32)).collect();
+        Around { pieces, centres, depth: 0.0, seconds_per_metre: 0.0 }
     }
+}
 
-    /// Where the limit crosses a grid side.
-    fn crossing(&self, side: usize, limit: f32) -> Point {
-        let (corner, vertical) = (side / 2, side % 2 == 1);
-        let (x, y) = (corner % self.columns, corner / self.columns);
-        let (x2, y2) = if vertical { (x, y + 1) } else { (x + 1, y) };
-        let (a, b) = (f64::from(self.at(x, y)), f64::from(self.at(x2, y2)));
-        let limit = f64::from(limit);
-        let (near, far) = (a.min(b), a.max(b));
-        // Between two corners that are both about reached, where the time says. Where the far one is later by more than
-        // half a side's walk, or not reached at all, as far as the time left goes, half a side at most: the same
-        // whatever that corner's time is, and where the two rules meet the second gives no more than the first.
-        let from_near = if far <= limit + self.step_seconds / 2.0 {
-            (limit - near) / (far - near)
-        } else {
-            ((limit - near) / self.step_seconds).min(0.5)
+/// Cuts an edge into straight pieces, each with the times by way of both its ends.
+fn pieces_of(network: &Network, weights: &Weights, id: EdgeId, anchors: &[Anchor], out: &mut Vec<Piece>) {
+    let edge = network.edge(id);
+    let [back, forth] = [Direction::Backward, Direction::Forward].map(|walked| Pace::of(weights, (id, edge), walked));
+    // Where the streets' ways begin and end, and where one may set out from between them.
+    let mut cuts = vec![0.0];
+    cuts.extend(anchors.iter().map(|anchor| anchor.at_m).filter(|&m| 0.0 < m && m < edge.length_m));
+    cuts.sort_by(f64::total_cmp);
+    cuts.dedup();
+    let at_anchors = |at_m: f64, pace: &Pace| {
+        let here = anchors.iter().filter(|anchor| anchor.walked == pace.walked && is_at(anchor.at_m, at_m, edge));
+        let stop_s = if at_m <= 0.0 || at_m >= edge.length_m { pace.stop_s } else { 0.0 };
+        here.map(|anchor| (anchor.seconds + stop_s, anchor.label)).reduce(earlier).unwrap_or(NEVER)
+    };
+    let ends: Vec<f64> = cuts[1..].iter().copied().chain([edge.length_m]).collect();
+    let mut ways = vec![[NEVER; 2]; cuts.len()];
+    let mut carried = NEVER;
+    for (i, &start_m) in cuts.iter().enumerate() {
+        carried = earlier(carried, at_anchors(start_m, &back));
+        ways[i][0] = carried;
+        carried.0 += back.over(ends[i] - start_m);
+    }
+    carried = NEVER;
+    for (i, &end_m) in ends.iter().enumerate().rev() {
+        carried = earlier(carried, at_anchors(end_m, &forth));
+        ways[i][1] = carried;
+        carried.0 += forth.over(end_m - cuts[i]);
+    }
+    let vertices = network.geometry(id);
+    for ((&start_m, &end_m), [by_start, by_end]) in cuts.iter().zip(&ends).zip(ways) {
+        for ((a, from_m), (b, to_m)) in vertices.clone().zip(vertices.clone().skip(1)) {
+            let (from, to) = (from_m.max(start_m), to_m.min(end_m));
+            if from > to || (from == to && from_m < to_m) {
+                continue;
+            }
+            let place = |m: f64| match m {
+                m if m <= from_m => a,
+                m if m >= to_m => b,
+                m => a + (b - a) * ((m - from_m) / (to_m - from_m)),
+            };
+            let early = |m: f64| by_start.0 + back.over(m - start_m);
+            let late = |m: f64| by_end.0 + forth.over(end_m - m);
+            let by = [(early(from), early(to), by_start.1), (late(from), late(to), by_end.1)];
+            out.extend(Piece::new(place(from), place(to), by).short());
+        }
+    }
+}
+
+/// A way to a source: seconds, and to whom.
+type Way = (f64, u32);
+
+const NEVER: Way = (f64::INFINITY, u32::MAX);
+
+/// The earlier way; of equally long ones that to the smaller label.
+fn earlier(a: Way, b: Way) -> Way {
+    if (b.0, b.1) < (a.0, a.1) { b } else { a }
+}
+
+fn is_at(here_m: f64, at_m: f64, edge: &Edge) -> bool {
+    here_m.clamp(0.0, edge.length_m) == at_m
+}
+
+/// How long an edge takes in one direction.
+struct Pace {
+    walked: Direction,
+    seconds_per_metre: f64,
+    /// What stops one at the end that it leads to.
+    stop_s: f64,
+}
+
+impl Pace {
+    fn of(weights: &Weights, edge: (EdgeId, &Edge), walked: Direction) -> Self {
+        let length_m = edge.1.length_m;
+        let whole = weights.edge(edge.0, walked);
+        let (seconds_per_metre, stop_s) = match whole {
+            WalkTime::NEVER => (f64::INFINITY, 0.0),
+            _ if length_m <= 0.0 => (0.0, whole.seconds()),
+            _ if edge.1.stops == [Stops::default(); 2] => (whole.seconds() / length_m, 0.0),
+            _ => {
+                let [near, middle, far, end] = match walked {
+                    Direction::Forward => [0.25, 0.5, 0.75, 1.0],
+                    Direction::Backward => [0.75, 0.5, 0.25, 0.0],
+                };
+                let part = |a: f64, b: f64| weights.part(edge, a * length_m, b * length_m).seconds();
+                let half_s = part(near, far);
+                (half_s / (length_m / 2.0), part(middle, end) - half_s)
+            }
         };
-        let t = if a <= b { from_near } else { 1.0 - from_near };
-        let t = t.clamp(CLEARANCE, 1.0 - CLEARANCE);
-        let (from, to) = (self.corner(x, y), self.corner(x2, y2));
-        from + (to - from) * t
+        Self { walked, seconds_per_metre, stop_s }
+    }
+
+    fn over(&self, metres: f64) -> f64 {
+        if metres > 0.0 { metres * self.seconds_per_metre } else { 0.0 }
     }
 }
 
-/// What is reached, but for ferries and gates: nobody stands there.
-fn on_foot<'a>(network: &'a Network, reach: &'a Reach) -> impl Iterator<Item = &'a Stretch> {
-    reach.stretches.iter().filter(|s| network.edge(s.edge).is_street())
+/// The polygons of outlines, for each the labels in order; corners that the tolerance allows are gone.
+fn shapes(mut bands: Vec<Outline>, tolerance_m: f64) -> Vec<Vec<(u32, Shape)>> {
+    if tolerance_m > 0.0 && bands.len() > 1 {
+        let points = merge(&mut bands);
+        let mut rings: Vec<&mut Vec<u32>> =
+            bands.iter_mut().flat_map(|band| &mut band.rings).map(|r| &mut r.points).collect();
+        simplify(&points, &mut rings, tolerance_m);
+        return bands.iter().map(|band| polygons(&points, &band.rings)).collect();
+    }
+    let draw = |mut band: Outline| {
+        let mut rings: Vec<&mut Vec<u32>> = band.rings.iter_mut().map(|ring| &mut ring.points).collect();
+        simplify(&band.points, &mut rings, tolerance_m);
+        polygons(&band.points, &band.rings)
+    };
+    bands.into_iter().map(draw).collect()
 }
 
-/// The straight pieces of a stretch: both ends, each with its metres along the edge.
-fn pieces<'a>(network: &'a Network, stretch: &'a Stretch) -> impl Iterator<Item = (Point, Point, f64, f64)> + 'a {
-    let vertices = network.geometry(stretch.edge);
-    let following = vertices.clone().skip(1);
-    vertices.zip(following).filter_map(move |((a, from_m), (b, to_m))| {
-        let (start, end) = (from_m.max(stretch.start_m), to_m.min(stretch.end_m));
-        if start > end {
-            return None;
-        }
-        let length = to_m - from_m;
-        let place = |m: f64| if length > 0.0 { a + (b - a) * ((m - from_m) / length) } else { a };
-        Some((place(start), place(end), start, end))
-    })
-}
-
-/// Puts clockwise rings, the holes, into the smallest counter-clockwise ring around each.
-fn nest(rings: Vec<LineString<f64>>) -> Shape {
-    let (exteriors, holes): (Vec<_>, Vec<_>) =
-        rings.into_iter().map(|r| Polygon::new(r, Vec::new())).partition(|p| p.signed_area() > 0.0);
-    let mut polygons: Vec<Polygon<f64>> = exteriors;
-    polygons.sort_by(|a, b| a.unsigned_area().total_cmp(&b.unsigned_area()));
-    let outlines: Vec<Shape> = polygons.iter().map(|p| MultiPolygon(vec![p.clone()])).collect();
-    for hole in holes {
-        let first = hole.exterior().0[0];
-        if let Some(i) = outlines.iter().position(|outline| crate::polygon::contains(outline, first)) {
-            polygons[i].interiors_push(hole.into_inner().0);
+/// Numbers the points of several outlines together, so that those in the same place are the same.
+fn merge(bands: &mut [Outline]) -> Vec<Point> {
+    let key = |at: &Point| (at.x.to_bits(), at.y.to_bits());
+    let mut all: Vec<((u64, u64), usize, usize)> = Vec::new();
+    for (band, i) in bands.iter().zip(0..) {
+        all.extend(band.points.iter().enumerate().map(|(k, at)| (key(at), i, k)));
+    }
+    all.sort_unstable();
+    let mut points: Vec<Point> = Vec::new();
+    let mut numbers: Vec<Vec<u32>> = bands.iter().map(|band| vec![0; band.points.len()]).collect();
+    for same in all.chunk_by(|a, b| a.0 == b.0) {
+        let (_, band, k) = same[0];
+        same.iter().for_each(|&(_, band, k)| numbers[band][k] = points.len() as u32);
+        points.push(bands[band].points[k]);
+    }
+    for (band, numbers) in bands.iter_mut().zip(numbers) {
+        for point in band.rings.iter_mut().flat_map(|ring| &mut ring.points) {
+            *point = numbers[*point as usize];
         }
     }
-    polygons.reverse();
-    MultiPolygon(polygons)
+    points
+}
+
+/// Puts rings together, by label: the largest polygon first.
+fn polygons(points: &[Point], rings: &[Ring]) -> Vec<(u32, Shape)> {
+    let line = |ring: &Ring| {
+        let mut line: Vec<Point> = ring.points.iter().map(|&point| points[point as usize]).collect();
+        line.extend(line.first().copied());
+        LineString(line)
+    };
+    let mut holes: Vec<Vec<LineString<f64>>> = vec![Vec::new(); rings.len()];
+    for ring in rings {
+        if let Some(around) = ring.around {
+            holes[around as usize].push(line(ring));
+        }
+    }
+    let outer = rings.iter().zip(holes).filter(|(ring, _)| ring.around.is_none());
+    let mut drawn: Vec<(u32, Polygon<f64>)> =
+        outer.map(|(ring, holes)| (ring.label, Polygon::new(line(ring), holes))).collect();
+    let m2 = |polygon: &Polygon<f64>| {
+        let sides = polygon.exterior().0.windows(2);
+        sides.map(|side| side[0].x * side[1].y - side[1].x * side[0].y).sum::<f64>()
+    };
+    drawn.sort_by_cached_key(|(label, polygon)| (*label, (-m2(polygon) * 1e3) as i64));
+    let by_label = drawn.chunk_by(|a, b| a.0 == b.0);
+    by_label.map(|same| (same[0].0, MultiPolygon(same.iter().map(|(_, polygon)| polygon.clone()).collect()))).collect()
 }

@@ -7,6 +7,7 @@
 
 use crate::network::{Edge, EdgeId, Network, NodeId};
 use crate::weights::{Direction, Way, Weights};
+use std::ops::Range;
 
 /// Where on a walk a node is passed: on public streets, the only leg that most nodes know.
 pub(crate) const PUBLIC: usize = 0;
@@ -236,9 +237,16 @@ impl Layout {
         self.arcs.of(state)
     }
 
-    /// Bytes that the arrays hold.
-    pub(crate) fn bytes(&self) -> usize {
-        let words = self.states.first.len() + self.nodes.len() + self.arcs.first.len();
-        words * size_of::<u32>() + size_of_val(&*self.arcs.arcs)
+    /// Reads the arrays of some states in order, a number of each line of the cache.
+    pub(crate) fn fetch(&self, states: Range<u32>) -> u64 {
+        let first = &self.arcs.first[states.start as usize..=states.end as usize];
+        let arcs = &self.arcs.arcs[first[0] as usize..first[first.len() - 1] as usize];
+        let sum = first.iter().step_by(16).fold(0, |sum, &first| sum + u64::from(first));
+        arcs.iter().step_by(8).fold(sum, |sum, arc| sum + u64::from(arc.time))
+    }
+
+    /// How many arcs there are.
+    pub(crate) fn arc_count(&self) -> usize {
+        self.arcs.arcs.len()
     }
 }

@@ -5,13 +5,16 @@
 //! [`isochrone::Isochrone`].
 
 pub mod area;
+mod contour;
 pub mod coverage;
 pub mod demand;
 mod doors;
 pub mod facility;
+mod field;
 pub mod geometry;
 pub mod isochrone;
 mod land;
+mod lanes;
 mod layout;
 pub mod matrix;
 pub mod nearest;
@@ -25,6 +28,7 @@ pub mod polygon;
 pub mod profile;
 mod queue;
 pub mod search;
+mod simplify;
 pub mod street;
 pub mod study;
 pub mod time;

@@ -1,11 +1,13 @@
 //! Walks between many places at once: sparse matrices of walking times, and what lies around thousands of origins.
 //!
 //! One bounded search for each start, in walking direction, in parallel: each thread has scratch of its own, of a size
-//! known beforehand ([`Search::bytes`]). Origins are searched in the order of the network's nodes, so that what one search
-//! has brought into the cache serves the next, and answered in the order they were given.
+//! known beforehand ([`bytes_per_thread`]). Origins are searched in the order of the network's nodes, so that what one search
+//! has brought into the cache serves the next, and eight at a time where they are near each other.
 
 use crate::isochrone::Source;
-use crate::network::{Network, Snap};
+use crate::lanes::{LANES, Lanes};
+use crate::layout::Layout;
+use crate::network::{Network, NodeId, Snap};
 use crate::search::{Origin, Search, along_edge, beginnings, ends};
 use crate::study::Door;
 use crate::time::WalkTime;
@@ -70,19 +72,71 @@ pub fn matrix<E>(
     Ok(())
 }
 
-/// Searches out from each origin, against the walking direction, and hands over what it found: the origin's index and
-/// the search. In parallel, in any order.
+/// Bytes of scratch that each thread takes, at most: what it knows of each state, and every arc waiting to be followed.
+pub fn bytes_per_thread(network: &Network, weights: &Weights) -> usize {
+    let layout = weights.layout(network);
+    layout.len() * (16 + LANES * 4 + 8) + layout.arc_count() * 8
+}
+
+/// What lies within a limit of one of several origins.
+#[derive(Debug)]
+pub struct Around<'a> {
+    layout: &'a Layout,
+    scratch: &'a Scratch,
+    /// Which lane, where it was searched side by side with others.
+    lane: Option<usize>,
+}
+
+/// What a thread searches with.
+#[derive(Debug, Default)]
+struct Scratch {
+    search: Search,
+    lanes: Lanes,
+}
+
+impl Around<'_> {
+    /// The nodes from which the origin is reached, each with its time, in no particular order; a node that is passed on
+    /// several legs comes several times.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, WalkTime)> + '_ {
+        let alone = self.lane.is_none().then(|| self.scratch.search.states()).into_iter().flatten();
+        let together = self.lane.map(|lane| self.scratch.lanes.states(lane)).into_iter().flatten();
+        alone.chain(together).map(|(state, time)| (self.layout.node(state), time))
+    }
+}
+
+/// Origins that follow each other are searched side by side where they are among so many nodes: a few blocks.
+const TOGETHER: u32 = 100;
+
+/// Searches out from each origin, against the walking direction, and hands over what it found with the origin's index. In
+/// parallel, in any order.
 pub fn around_each(
     network: &Network,
     weights: &Weights,
     origins: &[Snap],
     limit: WalkTime,
-    found: impl Fn(usize, &Search) + Sync,
+    found: impl Fn(usize, &Around<'_>) + Sync,
 ) {
+    let layout = weights.layout(network);
+    let node = |i: usize| network.edge(origins[i].edge).from.0;
     let order = along_the_nodes(network, origins, |origin| Some(*origin));
-    order.into_par_iter().for_each_init(Search::new, |search, i| {
-        search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
-        found(i, search);
+    order.par_chunks(LANES).for_each_init(Scratch::default, |scratch, group| {
+        let is_near = node(group[group.len() - 1]) - node(group[0]) <= TOGETHER;
+        if is_near && group.len() > LANES / 2 && limit < Lanes::TOO_LONG {
+            let starts = |(lane, &i): (usize, &usize)| {
+                let ends = ends(network, weights, layout, &Origin { snap: origins[i], label: 0 });
+                ends.map(move |end| (lane, end.state, end.time()))
+            };
+            let starts: Vec<_> = group.iter().enumerate().flat_map(starts).collect();
+            scratch.lanes.run(layout, &starts, limit);
+            for (lane, &i) in group.iter().enumerate() {
+                found(i, &Around { layout, scratch, lane: Some(lane) });
+            }
+        } else {
+            for &i in group {
+                scratch.search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
+                found(i, &Around { layout, scratch, lane: None });
+            }
+        }
     });
 }
 

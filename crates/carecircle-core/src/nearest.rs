@@ -36,7 +36,7 @@ impl Nearest {
         let layout = Arc::clone(weights.layout(network));
         let most = Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key();
         let mut best = vec![NEVER; layout.len() * few];
-        let mut queue = Buckets::default();
+        let mut queue: Buckets = Buckets::default();
         queue.reset();
         for end in origins.iter().flat_map(|origin| ends(network, weights, &layout, origin)) {
             if end.key <= most && insert(&mut best[end.state as usize * few..][..few], end.key) {

@@ -206,7 +206,13 @@ struct Vertex {
     along_m: f64,
 }
 
-type EdgeBox = GeomWithData<Rectangle<[f64; 2]>, EdgeId>;
+/// A box around an edge in half the bytes, rounded outwards: half a metre at most on the largest of plans.
+type EdgeBox = GeomWithData<Rectangle<[f32; 2]>, EdgeId>;
+
+/// The smallest box of single precision around one of double precision.
+fn outwards(low: [f64; 2], high: [f64; 2]) -> [[f32; 2]; 2] {
+    [low.map(|x| (x as f32).next_down()), high.map(|x| (x as f32).next_up())]
+}
 
 /// The walkable streets of an extract, in local metres.
 #[derive(Debug)]
@@ -336,12 +342,13 @@ impl Network {
 
     /// The nearest point in a box on the plan; its offset is still that on the plan.
     fn snap_in_box(&self, at: Point, half_m: f64, accepted: impl Fn(&Snap) -> bool) -> Option<Snap> {
-        let envelope = AABB::from_corners([at.x - half_m, at.y - half_m], [at.x + half_m, at.y + half_m]);
+        let [low, high] = outwards([at.x - half_m, at.y - half_m], [at.x + half_m, at.y + half_m]);
+        let envelope = AABB::from_corners(low, high);
         let mut best: Option<((i64, i64, EdgeId), Snap)> = None;
         let mut nearest = half_m;
         for candidate in self.tree.locate_in_envelope_intersecting(envelope) {
             let rectangle = candidate.geom();
-            let (low, high) = (rectangle.lower(), rectangle.upper());
+            let (low, high) = (rectangle.lower().map(f64::from), rectangle.upper().map(f64::from));
             let dx = (low[0] - at.x).max(at.x - high[0]).max(0.0);
             let dy = (low[1] - at.y).max(at.y - high[1]).max(0.0);
             if dx.hypot(dy) > nearest + TIE_M {
@@ -359,7 +366,8 @@ impl Network {
 
     /// The edges that come within a box on the plan.
     pub(crate) fn edges_near(&self, low: Point, high: Point) -> impl Iterator<Item = EdgeId> + '_ {
-        self.tree.locate_in_envelope_intersecting(AABB::from_corners([low.x, low.y], [high.x, high.y])).map(|e| e.data)
+        let [low, high] = outwards([low.x, low.y], [high.x, high.y]);
+        self.tree.locate_in_envelope_intersecting(AABB::from_corners(low, high)).map(|e| e.data)
     }
 
     pub(crate) fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {

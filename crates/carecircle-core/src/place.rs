@@ -106,6 +106,43 @@ pub struct Door {
     pub is_closed: bool,
 }
 
+/// Lines through two places or more, kept in one piece: a city has tens of thousands, most of them short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Polylines {
+    places: Vec<LonLat>,
+    /// Where each line ends in `places`.
+    ends: Vec<u32>,
+}
+
+impl Polylines {
+    /// Adds a line. A place that repeats the one before it is left out; what has no length then is no line.
+    pub fn push(&mut self, line: &[LonLat]) {
+        let start = self.places.len();
+        self.places.extend(line.chunk_by(|a, b| a == b).map(|same| same[0]));
+        match u32::try_from(self.places.len()) {
+            Ok(end) if self.places.len() > start + 1 => self.ends.push(end),
+            _ => self.places.truncate(start),
+        }
+    }
+
+    /// The lines in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &[LonLat]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(&start, &end)| &self.places[start as usize..end as usize])
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Gives memory back that no line needs.
+    pub fn shrink_to_fit(&mut self) {
+        self.places.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
 /// What an extract holds besides streets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
@@ -126,9 +163,9 @@ pub struct Places {
     pub grounds: BTreeMap<String, LonLatShape>,
     /// Gates and entrances on outlines.
     pub doors: Vec<Door>,
-    /// Lines that nobody crosses but where a street does: banks of waters, railways, walls and fences, each as its places; a
-    /// ring repeats its first.
-    pub obstacles: Vec<Vec<LonLat>>,
+    /// Lines that nobody crosses but where a street does: banks of waters, railways, walls and fences; a ring repeats its
+    /// first place.
+    pub obstacles: Polylines,
     /// South-west and north-east corner of what the extract covers, where that is known: outlines may reach beyond it.
     pub extent: Option<(LonLat, LonLat)>,
 }

@@ -3,14 +3,13 @@
 //! Within a bucket no order is kept, so that a state may be settled again when a better time comes from the same bucket.
 //! That happens to one state in a hundred and costs less than any order; docs/decisions/0004 has the measurements.
 
-/// Buckets are 4,096 ms wide: five metres and a half at 4.8 km/h.
-const SHIFT: u32 = 12;
-/// So many stand open at a time: seventy minutes. What is due later waits aside.
+/// So many stand open at a time; what is due later waits aside.
 const OPEN: usize = 1 << 10;
 
-/// What waits to be settled: states by time.
+/// What waits to be settled: states by time. Buckets are two to the power of `SHIFT` milliseconds wide: of 4,096 ms, five
+/// metres and a half at 4.8 km/h, unless said otherwise.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets {
+pub(crate) struct Buckets<const SHIFT: u32 = 12> {
     /// Entries by bucket: the time above, the state below.
     open: Vec<Vec<u64>>,
     /// How many the open buckets hold.
@@ -23,7 +22,7 @@ pub(crate) struct Buckets {
     next: u32,
 }
 
-impl Buckets {
+impl<const SHIFT: u32> Buckets<SHIFT> {
     /// Empties the queue and sets it to time 0.
     pub(crate) fn reset(&mut self) {
         if self.waiting > 0 || self.open.is_empty() {
@@ -81,7 +80,8 @@ mod tests {
     proptest! {
         #[test]
         fn states_come_by_bucket_however_far_apart(times in prop::collection::vec(any::<u32>(), 0..200), near in 1_u32..32) {
-            let mut queue = Buckets::default();
+            const SHIFT: u32 = 12;
+            let mut queue = Buckets::<SHIFT>::default();
             queue.reset();
             let times: Vec<u32> = times.iter().map(|t| t >> (t % near)).collect();
             times.iter().zip(0..).for_each(|(&time, state)| queue.push(time, state));

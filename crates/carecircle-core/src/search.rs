@@ -12,6 +12,7 @@ use crate::network::{EdgeId, Network, NodeId, Snap};
 use crate::queue::Buckets;
 use crate::time::WalkTime;
 use crate::weights::{Direction, Way, Weights};
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// A place that walks end at, with the label that tells it from others. Of two equally near origins the one with the
@@ -63,10 +64,13 @@ pub(crate) fn last_within(limit: WalkTime) -> u64 {
     Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key()
 }
 
-/// Searches of no more than this many milliseconds, half an hour, settle one part of a large network after the other.
-const MOST_BY_PARTS: u32 = 30 * 60_000;
-/// States of a part: their times and arcs stay in a cache of a megabyte or two.
-const PART_BITS: u32 = 17;
+/// A sweep from many origins settles one part of a large network after the other, unless its limit is over half an hour:
+/// then walks would lead through many parts.
+const LONGEST_BY_PARTS: WalkTime = WalkTime::from_millis(30 * 60_000);
+/// 16,384 states, with what is known of them and their arcs, take half a megabyte and stay in a core's own cache.
+const PART_BITS: u32 = 14;
+/// Fewer starts for each part are not worth the reading of it.
+const STARTS_PER_PART: usize = 16;
 
 /// Scratch for searches: kept between them so that each costs only what it touches.
 #[derive(Debug, Default)]
@@ -153,13 +157,24 @@ impl Search {
         }
         let most = last_within(limit);
         let mut starts = std::mem::take(&mut self.starts);
-        let by_parts = limit.millis() <= MOST_BY_PARTS && layout.len() >> PART_BITS > 1;
+        let is_dense = starts.len() / STARTS_PER_PART > layout.len() >> PART_BITS;
+        let by_parts = is_dense && limit <= LONGEST_BY_PARTS;
         if by_parts {
             starts.sort_unstable();
         }
         let part = |state: u32| if by_parts { state >> PART_BITS } else { 0 };
         for starts in starts.chunk_by(|a, b| part(a.0) == part(b.0)) {
             self.queue.reset();
+            if by_parts {
+                // A search jumps; what it will need comes faster in order.
+                let first = part(starts[0].0) << PART_BITS;
+                let states = first..(first + (1 << PART_BITS)).min(layout.len() as u32);
+                let best = &self.best[states.start as usize..states.end as usize];
+                black_box((
+                    layout.fetch(states),
+                    best.iter().step_by(8).fold(0, |sum: u64, key| sum.wrapping_add(*key)),
+                ));
+            }
             for &(state, key) in starts {
                 if self.improve(state, key, most) {
                     self.queue.push((key >> 32) as u32, state);

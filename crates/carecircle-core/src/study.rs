@@ -8,13 +8,14 @@ use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
 use crate::network::Network;
 use crate::obstacle::Obstacles;
-use crate::place::Places;
+use crate::place::{Places, Polylines};
 use crate::profile::Profile;
 use crate::weights::{Opened, Passage, Weights};
 use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 pub use crate::doors::{Door, Entrance};
 
@@ -47,7 +48,9 @@ pub struct Study {
     /// Where walks from demand points begin, for an adult on foot.
     starts: Vec<Door>,
     doors: Doors,
-    obstacles: Obstacles,
+    obstacle_lines: Polylines,
+    /// Laid on the plan when first asked for: a verdict never asks.
+    obstacles: OnceLock<Obstacles>,
     snap_m: f64,
 }
 
@@ -83,8 +86,6 @@ impl Study {
             starts.extend(doors);
             point.doors = first..starts.len() as u32;
         }
-        let obstacles: Vec<Vec<Point>> =
-            places.obstacles.iter().map(|line| line.iter().map(|&at| projection.project(at)).collect()).collect();
         let grounds = std::mem::take(&mut places.grounds);
         let mut facilities: Vec<SitedFacility> = places
             .facilities
@@ -111,7 +112,8 @@ impl Study {
             demand,
             starts,
             doors,
-            obstacles: Obstacles::new(&obstacles),
+            obstacle_lines: places.obstacles,
+            obstacles: OnceLock::new(),
             snap_m,
         }
     }
@@ -133,7 +135,7 @@ impl Study {
 
     /// What nobody crosses but where a street does.
     pub fn obstacles(&self) -> &Obstacles {
-        &self.obstacles
+        self.obstacles.get_or_init(|| Obstacles::new(self.network.projection(), &self.obstacle_lines))
     }
 
     /// Blocks and demand points.

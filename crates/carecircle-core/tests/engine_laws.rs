@@ -17,11 +17,45 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Mutex;
 
-#[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
 fn nodes(network: &Network) -> impl Iterator<Item = NodeId> {
     (0..network.node_count() as u32).map(NodeId)
+}
+
+/// A grid of streets with every seventh missing, too large to be swept at once.
+fn large_town() -> Network {
+    const SIDE: i32 = 200;
+    let places: Vec<(i32, i32)> = (0..SIDE * SIDE).map(|i| (i % SIDE, i / SIDE)).collect();
+    let at = |x: i32, y: i32| (y * SIDE + x) as u32;
+    let mut ways: Vec<town::DrawnWay> = Vec::new();
+    for (x, y) in &places {
+        let ahead = [(x + 1, *y), (*x, y + 1)].into_iter().filter(|(x, y)| *x < SIDE && *y < SIDE);
+        ways.extend(ahead.map(|(x2, y2)| (vec![at(*x, *y), at(x2, y2)], true, (x + y) % 11 > 0)));
+    }
+    let ways: Vec<_> = ways.into_iter().enumerate().filter(|(i, _)| i % 7 > 0).map(|(_, way)| way).collect();
+    town::network(&town::streets(&places, &ways))
+}
+
+#[test]
+fn a_sweep_by_parts_is_the_sweep_as_a_whole() {
+    let network = large_town();
+    let weights = network.weigh(&Profile::walk());
+    let some = nodes(&network).step_by(97);
+    let snaps = some.filter_map(|node| at_node(&network, &weights, node));
+    let origins: Vec<Origin> = snaps.zip(0..).map(|(snap, label)| Origin { snap, label }).collect();
+    assert!(network.node_count() > 30_000 && origins.len() > 300);
+    // An unlimited sweep is never made by parts.
+    let whole = Sweep::new(&network, &weights, &origins, WalkTime::NEVER);
+    let mut search = Search::new();
+    for minutes in [3.0, 15.0, 30.0] {
+        let limit = WalkTime::from_minutes(minutes);
+        search.run(&network, &weights, &origins, limit);
+        for node in nodes(&network) {
+            let truth = whole.at_node(node, Way::Public).filter(|arrival| arrival.time <= limit);
+            assert_eq!(search.arrival(node, Way::Public), truth);
+        }
+    }
 }
 
 /// A snap at the place of a node, on a public edge of some length: on others one stands at both ends.
@@ -143,21 +177,22 @@ proptest! {
 
     #[test]
     fn around_each_origin_is_what_a_search_of_its_own_finds(
-        streets in town::any_streets(), origins in town::any_points(1..9), minutes in 0.0..20.0f64,
+        streets in town::any_streets(), origins in town::any_points(1..30), minutes in 0.0..20.0f64,
     ) {
         let network = town::network(&streets);
         let weights = network.weigh(&Profile::walk());
         let origins = town::snaps(&network, &origins);
         let limit = WalkTime::from_minutes(minutes);
-        let times = |search: &Search| nodes(&network).map(|n| search.arrival(n, Way::Public)).collect::<Vec<_>>();
         let found = Mutex::new(BTreeMap::new());
-        around_each(&network, &weights, &origins, limit, |i, search| {
-            found.lock().expect("no panic").insert(i, times(search));
+        around_each(&network, &weights, &origins, limit, |i, around| {
+            let times: BTreeMap<NodeId, WalkTime> = around.nodes().collect();
+            found.lock().expect("no panic").insert(i, times);
         });
         let alone = origins.iter().map(|&snap| {
             let mut search = Search::new();
             search.run(&network, &weights, &[Origin { snap, label: 0 }], limit);
-            times(&search)
+            let time = |node| Some((node, search.arrival(node, Way::Public)?.time));
+            nodes(&network).filter_map(time).collect::<BTreeMap<_, _>>()
         });
         prop_assert!(found.into_inner().expect("no panic").into_values().eq(alone));
     }

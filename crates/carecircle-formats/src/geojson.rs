@@ -7,9 +7,10 @@ use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, Point, Projection, Shape, round7};
-use carecircle_core::isochrone::Isochrone;
+use carecircle_core::isochrone::{self, Isochrone, Split};
 use carecircle_core::network::Network;
 use carecircle_core::opening::Opening;
+use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SitedFacility, Study};
 use carecircle_core::time::WalkTime;
@@ -389,19 +390,75 @@ pub fn isochrone_feature(out: &mut Vec<u8>, projection: &Projection, isochrone: 
     close_feature(out);
 }
 
-/// What every answer says of itself: credit, the extract's date, and the parameters it was computed with.
-pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> Map<String, Value> {
-    let policy = &coverage.policy;
+/// The id of the feature of a facility's circle within so many minutes, or of all facilities' together.
+pub fn circle_id(facility: Option<&str>, minutes: f64) -> String {
+    let band = isochrone_id(minutes);
+    facility.map_or_else(|| band.clone(), |facility| format!("{facility}-{band}"))
+}
+
+/// The properties of a circle, in order.
+pub const CIRCLE_PROPERTIES: [&str; 6] = ["id", "minutes", "facility", "facility_name", "profile", "speed_kmh"];
+
+/// Writes the feature of the circle around facility `facility`, or around all together, within a limit.
+pub fn circle_feature(
+    out: &mut Vec<u8>,
+    study: &Study,
+    profile: &Profile,
+    drawing: &Drawing,
+    id: &str,
+    (facility, limit): (Option<usize>, WalkTime),
+) {
+    let facility = facility.map(|f| &study.facilities()[f].facility);
+    open_feature(out, id, drawing);
+    property(out, "id", &id);
+    property(out, "minutes", &limit.minutes());
+    property(out, "facility", &facility.map(|f| &f.id));
+    property(out, "facility_name", &facility.and_then(|f| f.name.as_ref()));
+    property(out, "profile", &profile.name);
+    property(out, "speed_kmh", &profile.speed.kmh());
+    close_feature(out);
+}
+
+/// What circles say of themselves: credit, the extract's date, the parameters that they were drawn with, and how many
+/// facilities count. `minutes` are those of the policy, or a list.
+pub fn about_circles(
+    study: &Study,
+    policy: &Policy,
+    minutes: &Value,
+    split: Split,
+    drawing: &isochrone::Drawing,
+    extract_date: Option<&str>,
+) -> Map<String, Value> {
+    let mut parameters = parameters(study, policy);
+    parameters["minutes"].clone_from(minutes);
+    parameters["split"] = json!(split.name());
+    parameters["depth_m"] = json!(drawing.depth_m);
+    parameters["tolerance_m"] = json!(drawing.tolerance_m);
+    let counted = study.facilities().iter().filter(|f| policy.eligibility.admits(&f.facility)).count();
+    let mut about = credits(extract_date);
+    about.insert("parameters".to_owned(), parameters);
+    about.insert("facilities".to_owned(), json!(counted));
+    about
+}
+
+/// The credit, and the extract's date.
+fn credits(extract_date: Option<&str>) -> Map<String, Value> {
+    let mut credits = Map::new();
+    credits.insert("attribution".to_owned(), json!(ATTRIBUTION));
+    credits.insert("extract_date".to_owned(), json!(extract_date));
+    credits
+}
+
+/// The limit, who walks, and which facilities count.
+fn parameters(study: &Study, policy: &Policy) -> Value {
     let eligibility = &policy.eligibility;
-    let mut parameters = json!({
+    json!({
         "policy": policy.name,
         "minutes": policy.minutes,
         "profile": policy.profile.name,
         "speed_kmh": policy.profile.speed.kmh(),
         "signal_delay_s": policy.profile.signal_s,
         "profile_numbers": profile_numbers(&policy.profile),
-        "what_if_gates": policy.what_if_gates,
-        "block_share": policy.block_share,
         "snap_m": study.snap_m(),
         "island_m": study.network().options().island_m,
         "kinds": if eligibility.kinds.is_empty() { json!("all") } else {
@@ -410,7 +467,15 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
         "inclusive": eligibility.inclusive,
         "facility_status": eligibility.status.map(Status::name),
         "min_places": eligibility.min_places,
-    });
+    })
+}
+
+/// What every answer says of itself: credit, the extract's date, and the parameters it was computed with.
+pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> Map<String, Value> {
+    let policy = &coverage.policy;
+    let mut parameters = parameters(study, policy);
+    parameters["what_if_gates"] = json!(policy.what_if_gates);
+    parameters["block_share"] = json!(policy.block_share);
     if study.demand().blocks.iter().any(|b| b.children_from.name() == "estimated") {
         use carecircle_core::demand::{FLOOR_M2_PER_RESIDENT, UNDER3_PER_RESIDENT, UNKNOWN_LEVELS};
         parameters["estimate"] = json!({
@@ -420,9 +485,7 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
             "levels_where_unknown": UNKNOWN_LEVELS,
         });
     }
-    let mut about = Map::new();
-    about.insert("attribution".to_owned(), json!(ATTRIBUTION));
-    about.insert("extract_date".to_owned(), json!(extract_date));
+    let mut about = credits(extract_date);
     about.insert("parameters".to_owned(), parameters);
     if !coverage.openings.passages.is_empty() {
         about.insert("openings".to_owned(), openings(study, coverage));

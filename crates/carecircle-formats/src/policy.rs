@@ -2,6 +2,7 @@
 
 use crate::profile as profiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
+use carecircle_core::isochrone::Drawing;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
@@ -90,6 +91,19 @@ pub fn speed(kmh: f64) -> Result<Speed, String> {
     let range = Speed::RANGE_KMH;
     let wanted = || format!("speed_kmh = {kmh}: a number from {} to {} is wanted", range.start(), range.end());
     Speed::from_kmh(kmh).ok_or_else(wanted)
+}
+
+/// How isochrones are drawn, or what would be accepted.
+pub fn drawing(depth_m: f64, tolerance_m: f64) -> Result<Drawing, String> {
+    for (name, value, range) in
+        [("depth_m", depth_m, Drawing::DEPTH_M), ("tolerance_m", tolerance_m, Drawing::TOLERANCE_M)]
+    {
+        if !range.contains(&value) {
+            let (low, high) = (range.start(), range.end());
+            return Err(format!("{name} = {value}: a number of metres from {low} to {high} is wanted"));
+        }
+    }
+    Ok(Drawing { depth_m, tolerance_m })
 }
 
 /// A profile by name, or which there are.

@@ -8,7 +8,7 @@ use crate::stages::{Drawn, Harvest, MISSING, RelationFound, Role, SpotFound};
 use crate::tags::Uses;
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::{LonLat, LonLatShape};
-use carecircle_core::place::{Area, Building, Door, Places, ResidentialArea};
+use carecircle_core::place::{Area, Building, Door, Places, Polylines, ResidentialArea};
 use carecircle_core::street::Access;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -62,6 +62,7 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
         places.areas.extend(found.areas);
     }
     places.doors = doors(harvest);
+    places.obstacles = obstacles(harvest);
     let drawn = facilities.iter().filter(|candidate| !candidate.shape.is_empty());
     places.grounds = drawn.map(|candidate| (candidate.source.id(), to_shape(&candidate.shape))).collect();
     places.facilities = merge(facilities, &mut report.merged);
@@ -76,6 +77,20 @@ fn doors(harvest: &Harvest) -> Vec<Door> {
         Some(Door { at: *at, is_gate: found.spot.door?, is_closed })
     };
     harvest.spots.iter().filter_map(door).collect()
+}
+
+/// Lines that nobody crosses. Missing nodes cut a line; what is left of it still stands in the way.
+fn obstacles(harvest: &Harvest) -> Polylines {
+    let mut lines = Polylines::default();
+    for refs in &harvest.obstacles {
+        let refs = &harvest.refs[refs.start as usize..refs.end as usize];
+        let places = refs.iter().map(|&p| harvest.places.get(p as usize).copied().unwrap_or(MISSING));
+        for piece in places.collect::<Vec<_>>().split(|&place| place == MISSING) {
+            lines.push(piece);
+        }
+    }
+    lines.shrink_to_fit();
+    lines
 }
 
 /// Ways that one thread takes at a time.

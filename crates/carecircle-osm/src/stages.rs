@@ -43,6 +43,8 @@ pub(crate) struct RelationFound {
     pub(crate) uses: Uses,
     /// How it is crossed on foot, if it is.
     pub(crate) walk: Option<Walk>,
+    /// Whether nobody crosses its outline.
+    pub(crate) is_obstacle: bool,
     /// Its ways in the order of the map.
     pub(crate) members: Vec<(i64, Role)>,
 }
@@ -73,6 +75,13 @@ pub(crate) struct MemberFound {
     pub(crate) refs: Range<u32>,
 }
 
+/// A way that nobody crosses.
+#[derive(Debug)]
+struct ObstacleFound {
+    number: u32,
+    refs: Range<u32>,
+}
+
 /// A node on a street or outline that is more than a place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpotFound {
@@ -90,6 +99,8 @@ pub(crate) struct Harvest {
     pub(crate) drawn: Drawn,
     /// By id.
     pub(crate) members: Vec<MemberFound>,
+    /// The nodes of ways that nobody crosses, each way once.
+    pub(crate) obstacles: Vec<Range<u32>>,
     /// The nodes of ways, as positions in `places`.
     pub(crate) refs: Vec<u32>,
     /// Where the nodes lie, by ascending node id; [`MISSING`] where the file does not tell.
@@ -381,6 +392,7 @@ fn join_ways(
             .polygons
             .extend(block.polygons.into_iter().map(|f| PolygonFound { refs: moved(f.refs.clone()), ..f }));
         harvest.members.extend(block.members.into_iter().map(|f| MemberFound { refs: moved(f.refs.clone()), ..f }));
+        harvest.obstacles.extend(block.obstacles.into_iter().map(|f| moved(f.refs)));
         report.ways += u64::from(block.seen.count);
         report.polygons.unclosed += block.unclosed;
         report.streets.add(block.left_out);
@@ -389,6 +401,15 @@ fn join_ways(
     harvest.streets.sort_by_key(|found| found.id);
     harvest.drawn.polygons.sort_by_key(|found| found.id);
     harvest.members.sort_by_key(|found| found.id);
+    let outlines = harvest.drawn.relations.iter().filter(|relation| relation.is_obstacle);
+    for (way, _) in outlines.flat_map(|relation| &relation.members) {
+        if let Ok(member) = harvest.members.binary_search_by_key(way, |member| member.id) {
+            harvest.obstacles.push(harvest.members[member].refs.clone());
+        }
+    }
+    // Two waters share a bank, and a wall may stand on it.
+    harvest.obstacles.sort_unstable_by_key(|refs| (refs.start, refs.end));
+    harvest.obstacles.dedup();
     Ok(needed)
 }
 
@@ -421,7 +442,8 @@ fn look_at_relations(block: &PrimitiveBlock, seen: Seen) -> RelationYield {
         }
         let uses = tags::relation_uses(&tags);
         let walk = tags::walkable_relation(&tags);
-        if uses.is_none() && walk.is_none() {
+        let is_obstacle = walk.is_none() && tags::is_obstacle_relation(&tags);
+        if uses.is_none() && walk.is_none() && !is_obstacle {
             continue;
         }
         let members = relation
@@ -437,7 +459,7 @@ fn look_at_relations(block: &PrimitiveBlock, seen: Seen) -> RelationYield {
                 Some((member.member_id, role))
             })
             .collect();
-        out.relations.push(RelationFound { id: relation.id(), number, uses, walk, members });
+        out.relations.push(RelationFound { id: relation.id(), number, uses, walk, is_obstacle, members });
     }
     out
 }
@@ -451,6 +473,7 @@ struct WayYield {
     streets: Vec<StreetFound>,
     polygons: Vec<PolygonFound>,
     members: Vec<MemberFound>,
+    obstacles: Vec<ObstacleFound>,
     unclosed: u64,
     left_out: StreetCounts,
 }
@@ -465,6 +488,7 @@ impl Yield for WayYield {
         self.streets.retain(|found| stays(found.number));
         self.polygons.retain(|found| stays(found.number));
         self.members.retain(|found| stays(found.number));
+        self.obstacles.retain(|found| stays(found.number));
     }
 }
 
@@ -502,7 +526,8 @@ fn look_at_ways(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> WayYiel
             // A facility is one however badly its grounds are drawn.
             uses = Uses { facility: uses.facility, ..Uses::default() };
         }
-        if !is_member && walk.is_none() && uses.is_none() {
+        let is_obstacle = walk.is_none() && tags::is_obstacle(&tags);
+        if !is_member && walk.is_none() && uses.is_none() && !is_obstacle {
             continue;
         }
         let start = out.refs.len() as u32;
@@ -513,6 +538,9 @@ fn look_at_ways(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> WayYiel
         }
         if !uses.is_none() {
             out.polygons.push(PolygonFound { id, number, uses, refs: refs.clone() });
+        }
+        if is_obstacle {
+            out.obstacles.push(ObstacleFound { number, refs: refs.clone() });
         }
         if is_member {
             out.members.push(MemberFound { id, number, refs });

@@ -558,3 +558,71 @@ fn no_flipped_byte_makes_the_reader_panic() {
         }
     }
 }
+
+/// The longitudes of the obstacles of an extract, each in thousandths of a degree east of [`row`]'s start.
+fn obstacles(extract: &Extract) -> Vec<Vec<i32>> {
+    let steps = |line: &[LonLat]| line.iter().map(|at| (at.lon_e7 - 95_000_000) / 10_000).collect();
+    extract.places.obstacles.iter().map(steps).collect()
+}
+
+#[test]
+fn what_nobody_crosses_is_kept_as_lines() {
+    let extract = extract([
+        row(12),
+        Block::default()
+            .way(1, &[1, 2, 3], &[("waterway", "river")])
+            .way(2, &[3, 4], &[("waterway", "river"), ("tunnel", "yes")])
+            .way(3, &[4, 5], &[("railway", "rail")])
+            .way(4, &[5, 6], &[("railway", "rail"), ("bridge", "yes")])
+            .way(5, &[6, 7], &[("railway", "tram")])
+            .way(6, &[7, 8], &[("barrier", "wall")])
+            .way(7, &[8, 9], &[("barrier", "wall"), ("highway", "footway")])
+            .way(8, &[9, 10, 11, 9], &[("leisure", "park"), ("barrier", "fence")])
+            .way(9, &[11, 12], &[("highway", "motorway")]),
+    ]);
+    assert_eq!(obstacles(&extract), [vec![1, 2, 3], vec![4, 5], vec![7, 8], vec![9, 10, 11, 9], vec![11, 12]]);
+    let streets: Vec<i64> = extract.streets.ways.iter().map(|way| way.id).collect();
+    assert_eq!(streets, [7], "a wall that people walk on is a street");
+}
+
+#[test]
+fn banks_and_islands_of_a_water_are_the_ways_of_its_relation() {
+    const WATER: TagList = &[("type", "multipolygon"), ("natural", "water")];
+    const CULVERT: TagList = &[("type", "multipolygon"), ("natural", "water"), ("tunnel", "yes")];
+    let nodes = square(square(row(4), 100, 95_500_000, 470_000_000, 40_000), 200, 95_500_000, 470_000_000, 10_000);
+    let ways = || {
+        Block::default()
+            .way(1, &[100, 101, 102], &[])
+            .way(2, &[102, 103, 100], &[("barrier", "wall")])
+            .way(3, &closed(200), &[("landuse", "forest")])
+            .way(4, &[1, 2], &[])
+            .way(5, &[3, 4], &[])
+    };
+    let members = [(1, "outer"), (2, "outer"), (3, "inner"), (4, "main_stream"), (6, "outer")];
+    let drawn = extract([
+        nodes,
+        ways(),
+        Block::default().relation(7, &members, WATER).relation(8, &members, WATER).relation(
+            9,
+            &[(5, "outer")],
+            CULVERT,
+        ),
+    ]);
+    assert_eq!(obstacles(&drawn), [vec![46, 54, 54], vec![54, 46, 46], vec![49, 51, 51, 49, 49]]);
+}
+
+#[test]
+fn bad_obstacles_cost_nothing_but_themselves() {
+    let often: Vec<i64> = [vec![1; 2_000], vec![2; 2_000], vec![1; 2_000]].concat();
+    let extract = extract([
+        square(row(9), 100, 95_500_000, 470_000_000, 40_000),
+        Block::default()
+            .way(1, &often, &[("barrier", "fence")])
+            .way(2, &[3; 2_000], &[("barrier", "fence")])
+            .way(3, &[99, 4, 98, 5, 6, 97, 97, 7, 8, 9, 96], &[("railway", "rail")])
+            .way(4, &[100, 102, 101, 103, 100], &[("natural", "water")])
+            .way(5, &[], &[("natural", "coastline")])
+            .way(6, &[98, 99], &[("natural", "coastline")]),
+    ]);
+    assert_eq!(obstacles(&extract), [vec![1, 2, 1], vec![5, 6], vec![7, 8, 9], vec![46, 54, 54, 46, 46]]);
+}

@@ -5,20 +5,26 @@
 //! one computes it.
 
 use crate::Served;
+use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
 use crate::problem::ApiError;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict};
 use carecircle_core::facility::Eligibility;
+use carecircle_core::isochrone;
+use carecircle_core::network::EdgeId;
 use carecircle_core::opening::Openings;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
+use carecircle_core::study::Study;
 use carecircle_core::weights::Weights;
 use carecircle_formats::geojson::{self, Drawing, Drawings};
+use geo::{BoundingRect, Coord, MultiPoint, MultiPolygon, Rect};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A study ready to be served: drawn, indexed, with its own caches. Requests see one snapshot from beginning to end.
@@ -26,8 +32,13 @@ pub(crate) struct Snapshot {
     pub(crate) served: Arc<Served>,
     pub(crate) drawings: Drawings,
     ids: [BTreeMap<String, usize>; 3],
-    columns: [Vec<Column>; 3],
+    columns: [Vec<Column>; 4],
+    /// The box around all that a circle can reach.
+    circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
+    pub(crate) circles: moka::future::Cache<CirclesKey, Arc<Circles>>,
+    /// About as much memory as circles may take.
+    pub(crate) circle_bytes: usize,
     /// Finished bodies by everything that decides them.
     pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
     weights: Mutex<Option<(Profile, Arc<Weights>)>>,
@@ -43,7 +54,8 @@ pub(crate) enum Layer {
 }
 
 impl Snapshot {
-    /// Draws and indexes a study. A quarter of `cache_bytes` is for finished answers, the rest for analyses.
+    /// Draws and indexes a study. A quarter of `cache_bytes` is for finished answers, another for circles, the rest for
+    /// analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
@@ -63,13 +75,19 @@ impl Snapshot {
             Column::of(&Column::BLOCKS, study.demand().blocks.iter().map(|b| &b.other)),
             Column::of(&Column::FACILITIES, study.facilities().iter().map(|f| &f.facility.other)),
             Column::of(&Column::AREAS, study.areas().all().iter().map(|a| &a.other)),
+            Column::of(&Column::CIRCLES, std::iter::empty()),
         ];
         // Least recently used goes first: what was asked for once is answered from the cache the second time, however
         // popular the others are.
         let analyses = moka::future::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 4 * 3 / 1024)
+            .max_capacity(cache_bytes / 2 / 1024)
             .weigher(|_, analysis: &Arc<Analysis>| u32::try_from(analysis.bytes / 1024 + 1).unwrap_or(u32::MAX))
+            .build();
+        let circles = moka::future::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 4 / 1024)
+            .weigher(|_, circles: &Arc<Circles>| u32::try_from(circles.bytes / 1024 + 1).unwrap_or(u32::MAX))
             .build();
         let answers = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
@@ -80,7 +98,10 @@ impl Snapshot {
             drawings,
             ids,
             columns,
+            circles_extent: circles_extent(study),
             analyses,
+            circles,
+            circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
             answers,
             weights: Mutex::new(None),
             searches: Mutex::new(Vec::new()),
@@ -104,11 +125,12 @@ impl Snapshot {
 
     /// The properties of a collection's features.
     pub(crate) fn columns(&self, collection: Collection) -> &[Column] {
-        &self.columns[collection.layer() as usize]
+        &self.columns[collection.layer().map_or(self.columns.len() - 1, |layer| layer as usize)]
     }
 
-    /// The box around a layer; `None` when it is empty.
-    pub(crate) fn extent(&self, layer: Layer) -> Option<[f64; 4]> {
+    /// The box around a collection; `None` when it is empty.
+    pub(crate) fn extent(&self, collection: Collection) -> Option<[f64; 4]> {
+        let Some(layer) = collection.layer() else { return self.circles_extent };
         let boxes = self.drawings_of(layer).iter().filter_map(|d| d.bbox);
         boxes.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
     }
@@ -119,22 +141,8 @@ impl Snapshot {
         workers: &Workers,
         policy: Policy,
     ) -> Result<(Arc<Analysis>, bool), ApiError> {
-        let key = AnalysisKey::new(&policy);
-        if let Some(analysis) = self.analyses.get(&key).await {
-            return Ok((analysis, true));
-        }
-        let (snapshot, workers) = (Arc::clone(self), workers.clone());
-        // A task of its own: when the client that asked first goes away, the others still get what is being computed.
-        let asked = tokio::spawn(async move {
-            let of = Arc::clone(&snapshot);
-            let compute = async move { workers.run(move || Arc::new(Analysis::new(&of, &policy))).await };
-            snapshot.analyses.try_get_with(key, compute).await
-        });
-        match asked.await {
-            Ok(Ok(analysis)) => Ok((analysis, false)),
-            Ok(Err(error)) => Err((*error).clone()),
-            Err(error) => Err(ApiError::internal(error.to_string())),
-        }
+        let (snapshot, key) = (Arc::clone(self), AnalysisKey::new(&policy));
+        kept(&self.analyses, workers, key, move || Ok(Analysis::new(&snapshot, &policy))).await
     }
 
     /// The walking times of all edges for a profile. The last are kept: most requests come with the same.
@@ -161,9 +169,44 @@ impl Snapshot {
     }
 }
 
+/// What a cache keeps under a key, computed where it doesn't; and whether it was there.
+pub(crate) async fn kept<K: Hash + Eq + Send + Sync + 'static, T: Send + Sync + 'static>(
+    cache: &moka::future::Cache<K, Arc<T>>,
+    workers: &Workers,
+    key: K,
+    compute: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<(Arc<T>, bool), ApiError> {
+    if let Some(found) = cache.get(&key).await {
+        return Ok((found, true));
+    }
+    let (cache, workers) = (cache.clone(), workers.clone());
+    // A task of its own: when the client that asked first goes away, the others still get what is being computed.
+    let asked = tokio::spawn(async move {
+        let computed = async move { workers.run(compute).await?.map(Arc::new) };
+        cache.try_get_with(key, computed).await
+    });
+    match asked.await {
+        Ok(Ok(computed)) => Ok((computed, false)),
+        Ok(Err(error)) => Err((*error).clone()),
+        Err(error) => Err(ApiError::internal(error.to_string())),
+    }
+}
+
+/// The box around all streets and facilities, and around what is drawn beside them.
+fn circles_extent(study: &Study) -> Option<[f64; 4]> {
+    let network = study.network();
+    let edges = 0..network.edges().len() as u32;
+    let streets = edges.flat_map(|edge| network.geometry(EdgeId(edge)).map(|(at, _)| at));
+    let places: MultiPoint<f64> = streets.chain(study.facilities().iter().map(|f| f.at)).collect();
+    let around = places.bounding_rect()?;
+    let margin = Coord { x: 1.0, y: 1.0 } * (2.0 * isochrone::Drawing::DEPTH_M.end());
+    let around = Rect::new(around.min() - margin, around.max() + margin);
+    Drawing::shape(network.projection(), &MultiPolygon(vec![around.to_polygon()])).bbox
+}
+
 /// What an analysis depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct AnalysisKey {
+pub(crate) struct AnalysisKey {
     minutes: u64,
     /// All numbers of the profile, as text.
     profile: String,
@@ -172,7 +215,7 @@ struct AnalysisKey {
 }
 
 impl AnalysisKey {
-    fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(policy: &Policy) -> Self {
         Self {
             minutes: policy.minutes.to_bits(),
             profile: format!("{:?}", policy.profile),
@@ -240,7 +283,8 @@ const GEOMETRY: &[u8] = b"\"geometry\":";
 const BLANK: &[u8] = b"\"geometry\":,";
 
 impl Features {
-    fn write(count: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
+    /// Writes so many features, each with a blank for its geometry.
+    pub(crate) fn write(count: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
         const CHUNK: usize = 1_024;
         let blank = Drawing { json: "".into(), bbox: None };
         let chunks: Vec<Self> = (0..count.div_ceil(CHUNK))
@@ -273,7 +317,8 @@ impl Features {
         self.spans.len()
     }
 
-    fn bytes(&self) -> usize {
+    /// What they take in memory.
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.len() + size_of_val(&self.spans[..])
     }
 

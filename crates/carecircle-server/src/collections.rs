@@ -1,13 +1,17 @@
-//! The four collections: what they are, their pages and their single features (OGC API Features, Part 1).
+//! The collections: what they are, their pages and their single features (OGC API Features, Part 1).
 
 use crate::analysis::{Analysis, Features, Layer, Snapshot};
 use crate::app::App;
+use crate::circles::{CIRCLE_NAMES, Circles, Question};
 use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply};
+use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::demand::Outline;
+use carecircle_core::geometry::Shape;
+use carecircle_core::policy::Policy;
 use carecircle_formats::geojson::{self, Drawing};
 use geo::{Coord, Intersects, Rect};
 use serde_json::{Map, Value, json};
@@ -25,10 +29,11 @@ pub(crate) enum Collection {
     Gaps,
     Facilities,
     Areas,
+    Circles,
 }
 
 impl Collection {
-    pub(crate) const ALL: [Self; 4] = [Self::Blocks, Self::Gaps, Self::Facilities, Self::Areas];
+    pub(crate) const ALL: [Self; 5] = [Self::Blocks, Self::Gaps, Self::Facilities, Self::Areas, Self::Circles];
 
     pub(crate) fn id(self) -> &'static str {
         match self {
@@ -36,6 +41,7 @@ impl Collection {
             Self::Gaps => "gaps",
             Self::Facilities => "facilities",
             Self::Areas => "areas",
+            Self::Circles => "circles",
         }
     }
 
@@ -45,6 +51,7 @@ impl Collection {
             Self::Gaps => "Gaps: blocks outside the childcare circle 托育服务圈外地块",
             Self::Facilities => "Childcare facilities 托育机构",
             Self::Areas => "Administrative areas 行政区",
+            Self::Circles => "Childcare circles 托育服务圈",
         }
     }
 
@@ -59,15 +66,27 @@ impl Collection {
             }
             Self::Facilities => "Every childcare facility, with whether the policy asked for counts it.",
             Self::Areas => "Administrative areas with the sums of their blocks and facilities.",
+            Self::Circles => {
+                "From where the facilities that count are reached on foot within the limit: as one (split=none), one circle \
+                 for each facility (split=facility), or as one divided by which facility is nearest (split=nearest)."
+            }
         }
     }
 
-    pub(crate) fn layer(self) -> Layer {
+    /// Where its features stand, whatever the question; circles are drawn for each anew.
+    pub(crate) fn layer(self) -> Option<Layer> {
         match self {
-            Self::Blocks | Self::Gaps => Layer::Blocks,
-            Self::Facilities => Layer::Facilities,
-            Self::Areas => Layer::Areas,
+            Self::Blocks | Self::Gaps => Some(Layer::Blocks),
+            Self::Facilities => Some(Layer::Facilities),
+            Self::Areas => Some(Layer::Areas),
+            Self::Circles => None,
         }
+    }
+
+    /// The parameters by which its features are computed.
+    pub(crate) fn parameters(self) -> impl Iterator<Item = &'static str> {
+        let own = if self == Self::Circles { &CIRCLE_NAMES[..] } else { &[] };
+        POLICY_NAMES.into_iter().chain(own.iter().copied())
     }
 
     fn named(id: &str) -> Result<Self, ApiError> {
@@ -161,6 +180,16 @@ impl Column {
         ("facilities", Integer),
     ];
 
+    /// What the properties of a circle hold, in the order of [`geojson::CIRCLE_PROPERTIES`].
+    pub(crate) const CIRCLES: [(&str, ColumnType); 6] = [
+        ("id", Text),
+        ("minutes", Number),
+        ("facility", Text),
+        ("facility_name", Text),
+        ("profile", Text),
+        ("speed_kmh", Number),
+    ];
+
     /// The properties of a collection: our own, then the columns that pass through from tables, as text.
     pub(crate) fn of<'a>(
         own: &[(&str, ColumnType)],
@@ -245,7 +274,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
             license(),
         ],
     });
-    if let Some(bbox) = snapshot.extent(collection.layer()) {
+    if let Some(bbox) = snapshot.extent(collection) {
         out["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });
     }
     out
@@ -282,14 +311,14 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     let base = app.base(&parts)?;
     let columns = snapshot.columns(collection);
     let names = columns.iter().filter(|c| c.is_choosable()).map(|c| c.name.as_str());
-    let mut known: Vec<&str> = PAGE_NAMES.into_iter().chain(POLICY_NAMES).collect();
+    let mut known: Vec<&str> = PAGE_NAMES.into_iter().chain(collection.parameters()).collect();
     known.extend(names.filter(|n| *n != "inclusive"));
     let mut query = Query::parse(parts.uri.query(), &known)?;
     query.word("f", &["geojson", "json"])?;
     query.datetime()?;
     let page = query.page()?;
     let bbox = query.bbox()?;
-    let policy = query.policy(&snapshot.served.policy)?;
+    let asked = Asked::read(&mut query, &snapshot, collection)?;
     let mut conditions = Vec::new();
     for column in columns.iter().filter(|c| c.is_choosable()) {
         conditions.extend(Condition::read(&mut query, column)?);
@@ -300,12 +329,155 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
-    let (analysis, hit) = snapshot.analysis(&app.workers, policy).await?;
+    let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
     let choice = Choice { collection, bbox, conditions };
-    reply
-        .write(&app, move || Ok(write_page(&snapshot, &analysis, &choice, page, &query, &format!("{base}{path}"))))
-        .await
+    reply.write(&app, move || Ok(write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}")))).await
+}
+
+/// What the features of a collection are computed by.
+enum Asked {
+    Verdicts { layer: Layer, gaps_only: bool, policy: Policy },
+    Circles(Question),
+}
+
+impl Asked {
+    fn read(query: &mut Query, snapshot: &Snapshot, collection: Collection) -> Result<Self, ApiError> {
+        let policy = query.policy(&snapshot.served.policy)?;
+        match collection.layer() {
+            Some(layer) => Ok(Self::Verdicts { layer, gaps_only: collection == Collection::Gaps, policy }),
+            None => Ok(Self::Circles(Question { policy, split: query.split()?, drawing: query.drawing()? })),
+        }
+    }
+
+    /// Whether the feature of that id stands in the collection; `None` where that takes a computation to tell.
+    fn knows(&self, snapshot: &Snapshot, id: &str) -> Option<bool> {
+        match self {
+            Self::Verdicts { layer, gaps_only, .. } => {
+                let is_there = snapshot.index_of(*layer, id).is_some();
+                (!(is_there && *gaps_only)).then_some(is_there)
+            }
+            Self::Circles(_) => None,
+        }
+    }
+
+    /// The features, and whether they were computed already.
+    async fn answer(self, snapshot: &Arc<Snapshot>, workers: &Workers) -> Result<(Found, bool), ApiError> {
+        match self {
+            Self::Verdicts { layer, gaps_only, policy } => {
+                let (analysis, hit) = snapshot.analysis(workers, policy).await?;
+                Ok((Found::Verdicts { layer, gaps_only, analysis }, hit))
+            }
+            Self::Circles(question) => {
+                let (circles, hit) = snapshot.circles_of(workers, question).await?;
+                Ok((Found::Circles(circles), hit))
+            }
+        }
+    }
+}
+
+/// The features of a collection. Gaps are known by the numbers of their blocks.
+enum Found {
+    Verdicts { layer: Layer, gaps_only: bool, analysis: Arc<Analysis> },
+    Circles(Arc<Circles>),
+}
+
+impl Found {
+    fn features(&self) -> &Features {
+        match self {
+            Self::Verdicts { layer, analysis, .. } => analysis.features(*layer),
+            Self::Circles(circles) => &circles.features,
+        }
+    }
+
+    fn drawings<'a>(&'a self, snapshot: &'a Snapshot) -> &'a [Drawing] {
+        match self {
+            Self::Verdicts { layer, .. } => snapshot.drawings_of(*layer),
+            Self::Circles(circles) => &circles.drawings,
+        }
+    }
+
+    /// The shape of a feature on the plan; `None` for a point.
+    fn shape<'a>(&'a self, snapshot: &'a Snapshot, i: usize) -> Option<&'a Shape> {
+        let study = &snapshot.served.study;
+        match self {
+            Self::Circles(circles) => Some(&circles.shapes[i]),
+            Self::Verdicts { layer: Layer::Areas, .. } => Some(study.areas().shape(i)),
+            Self::Verdicts { layer: Layer::Facilities, .. } => None,
+            Self::Verdicts { layer: Layer::Blocks, .. } => match &study.demand().blocks[i].outline {
+                Outline::Shape(shape) => Some(shape),
+                Outline::Point(_) => None,
+            },
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Verdicts { gaps_only: true, analysis, .. } => analysis.gaps.len(),
+            _ => self.features().len(),
+        }
+    }
+
+    /// The number of the n-th feature.
+    fn nth(&self, n: usize) -> usize {
+        match self {
+            Self::Verdicts { gaps_only: true, analysis, .. } => analysis.gaps[n],
+            _ => n,
+        }
+    }
+
+    /// The number of the feature of that id.
+    fn find(&self, snapshot: &Snapshot, id: &str) -> Result<usize, ApiError> {
+        let id_shown = shortened(id);
+        match self {
+            Self::Circles(circles) => circles.index_of(id).ok_or_else(|| {
+                ApiError::not_found(format!(
+                    "circles hold no feature \"{id_shown}\" with split={}: with split=none it is \"all\", otherwise the id of \
+                     a facility that counts and is near a street",
+                    circles.question.split.name()
+                ))
+            }),
+            Self::Verdicts { layer, gaps_only, analysis } => {
+                let found = snapshot.index_of(*layer, id);
+                let found = found.ok_or_else(|| ApiError::not_found(format!("there is no feature \"{id_shown}\"")))?;
+                if *gaps_only && analysis.gaps.binary_search(&found).is_err() {
+                    let limit = analysis.coverage.policy.minutes;
+                    return Err(ApiError::not_found(format!(
+                        "block \"{id_shown}\" is covered within {limit} minutes, so it is no gap: find it under \
+                         /collections/blocks/items"
+                    )));
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    fn about(&self, snapshot: &Snapshot) -> Map<String, Value> {
+        let served = &snapshot.served;
+        match self {
+            Self::Verdicts { analysis, .. } => {
+                geojson::about(&served.study, &analysis.coverage, served.extract_date.as_deref())
+            }
+            Self::Circles(circles) => circles.about(served),
+        }
+    }
+
+    /// Whether a feature's geometry has a point in common with a box. The feature's own box decides, except where the
+    /// edge of the box asked for runs through it.
+    fn touches(&self, snapshot: &Snapshot, i: usize, bbox: Bbox) -> bool {
+        let Some([west, south, east, north]) = self.drawings(snapshot)[i].bbox else { return false };
+        bbox.parts().any(|[w, s, e, n]| {
+            if west > e || east < w || south > n || north < s {
+                return false;
+            }
+            if west >= w && east <= e && south >= s && north <= n {
+                return true;
+            }
+            let window = Rect::new(Coord { x: w, y: s }, Coord { x: e, y: n });
+            let projection = snapshot.served.study.network().projection();
+            self.shape(snapshot, i).is_none_or(|shape| projection.unproject_shape(shape).intersects(&window))
+        })
+    }
 }
 
 /// Which features of a collection are asked for.
@@ -317,63 +489,24 @@ struct Choice {
 
 impl Choice {
     /// How many features match, and which of them are on the page.
-    fn page(&self, snapshot: &Snapshot, analysis: &Analysis, page: Page) -> (usize, Vec<usize>) {
-        let features = analysis.features(self.collection.layer());
-        let nth = |n: usize| if self.collection == Collection::Gaps { analysis.gaps[n] } else { n };
-        let all = if self.collection == Collection::Gaps { analysis.gaps.len() } else { features.len() };
+    fn page(&self, snapshot: &Snapshot, found: &Found, page: Page) -> (usize, Vec<usize>) {
+        let all = found.count();
         if self.bbox.is_none() && self.conditions.is_empty() {
             let end = page.offset.saturating_add(page.limit).min(all);
-            return (all, (page.offset.min(end)..end).map(nth).collect());
+            return (all, (page.offset.min(end)..end).map(|n| found.nth(n)).collect());
         }
         let matching: Vec<usize> = (0..all)
-            .map(nth)
-            .filter(|&i| self.bbox.is_none_or(|bbox| touches(snapshot, self.collection.layer(), i, bbox)))
-            .filter(|&i| self.conditions.iter().all(|c| c.holds(features, i)))
+            .map(|n| found.nth(n))
+            .filter(|&i| self.bbox.is_none_or(|bbox| found.touches(snapshot, i, bbox)))
+            .filter(|&i| self.conditions.iter().all(|c| c.holds(found.features(), i)))
             .collect();
         let on_page = matching.iter().copied().skip(page.offset).take(page.limit).collect();
         (matching.len(), on_page)
     }
 }
 
-/// Whether a feature's geometry has a point in common with a box. The feature's own box decides, except where the edge
-/// of the box asked for runs through it.
-fn touches(snapshot: &Snapshot, layer: Layer, i: usize, bbox: Bbox) -> bool {
-    let Some([west, south, east, north]) = snapshot.drawings_of(layer)[i].bbox else { return false };
-    bbox.parts().any(|[w, s, e, n]| {
-        if west > e || east < w || south > n || north < s {
-            return false;
-        }
-        if west >= w && east <= e && south >= s && north <= n {
-            return true;
-        }
-        let study = &snapshot.served.study;
-        let shape = match layer {
-            Layer::Blocks => match &study.demand().blocks[i].outline {
-                Outline::Shape(shape) => shape,
-                Outline::Point(_) => return true,
-            },
-            Layer::Areas => study.areas().shape(i),
-            Layer::Facilities => return true,
-        };
-        let window = Rect::new(Coord { x: w, y: s }, Coord { x: e, y: n });
-        study.network().projection().unproject_shape(shape).intersects(&window)
-    })
-}
-
-fn about(snapshot: &Snapshot, analysis: &Analysis) -> Map<String, Value> {
-    let served = &snapshot.served;
-    geojson::about(&served.study, &analysis.coverage, served.extract_date.as_deref())
-}
-
-fn write_page(
-    snapshot: &Snapshot,
-    analysis: &Analysis,
-    choice: &Choice,
-    page: Page,
-    query: &Query,
-    here: &str,
-) -> Vec<u8> {
-    let (matched, on_page) = choice.page(snapshot, analysis, page);
+fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, query: &Query, here: &str) -> Vec<u8> {
+    let (matched, on_page) = choice.page(snapshot, found, page);
     let collection = choice.collection;
     let parent = here.trim_end_matches("/items").to_owned();
     let mut links = vec![
@@ -396,11 +529,11 @@ fn write_page(
             format!("{here}{}", query.with(&[("offset", offset)])),
         ));
     }
-    let mut members = about(snapshot, analysis);
+    let mut members = found.about(snapshot);
     members.insert("numberMatched".to_owned(), json!(matched));
     members.insert("numberReturned".to_owned(), json!(on_page.len()));
     members.insert("links".to_owned(), Value::Array(links));
-    let (features, drawings) = (analysis.features(collection.layer()), snapshot.drawings_of(collection.layer()));
+    let (features, drawings) = (found.features(), found.drawings(snapshot));
     write_features(&members, &on_page, |out, &i| features.push(out, &drawings[i], i))
 }
 
@@ -429,45 +562,36 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     let collection = Collection::named(&id)?;
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["f"].into_iter().chain(POLICY_NAMES).collect();
+    let known: Vec<&str> = ["f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
     query.word("f", &["geojson", "json"])?;
-    let policy = query.policy(&snapshot.served.policy)?;
-    let Some(i) = snapshot.index_of(collection.layer(), &feature) else {
+    let asked = Asked::read(&mut query, &snapshot, collection)?;
+    let is_known = asked.knows(&snapshot, &feature);
+    if is_known == Some(false) {
         let detail = format!("{} hold no feature \"{}\"", collection.id(), shortened(&feature));
         return Err(ApiError::not_found(detail));
-    };
+    }
     let encoded: String = form_urlencoded::byte_serialize(feature.as_bytes()).collect();
     // In a path a plus is a plus.
     let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
     let question = path.clone() + &query.canonical();
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
-    // Whether a block is a gap takes an analysis to tell, and comes before "you have it already".
-    if collection != Collection::Gaps
+    // That it is there comes before "you have it already".
+    if is_known == Some(true)
         && let Some(response) = reply.early(&parts.headers)
     {
         return Ok(response);
     }
-    let limit = policy.minutes;
-    let (analysis, hit) = snapshot.analysis(&app.workers, policy).await?;
-    if collection == Collection::Gaps {
-        if analysis.gaps.binary_search(&i).is_err() {
-            let detail = format!(
-                "block \"{}\" is covered within {limit} minutes, so it is no gap: find it under /collections/blocks/items",
-                shortened(&feature)
-            );
-            return Err(ApiError::not_found(detail));
-        }
-        if let Some(response) = reply.early(&parts.headers) {
-            return Ok(response);
-        }
+    let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
+    let i = found.find(&snapshot, &feature)?;
+    if let Some(response) = reply.early(&parts.headers) {
+        return Ok(response);
     }
     reply.analysed(hit);
     let write = move || {
-        let drawing: &Drawing = &snapshot.drawings_of(collection.layer())[i];
         let mut out = Vec::new();
-        analysis.features(collection.layer()).push(&mut out, drawing, i);
-        let mut members = about(&snapshot, &analysis);
+        found.features().push(&mut out, &found.drawings(&snapshot)[i], i);
+        let mut members = found.about(&snapshot);
         let links = json!([
             link("self", Media::GeoJson, "This feature", format!("{base}{question}")),
             link("collection", Media::Json, collection.title(), format!("{base}/collections/{}", collection.id())),
@@ -493,5 +617,6 @@ mod tests {
         assert_eq!(Column::BLOCKS.map(|(name, _)| name), geojson::BLOCK_PROPERTIES);
         assert_eq!(Column::FACILITIES.map(|(name, _)| name), geojson::FACILITY_PROPERTIES);
         assert_eq!(Column::AREAS.map(|(name, _)| name), geojson::AREA_PROPERTIES);
+        assert_eq!(Column::CIRCLES.map(|(name, _)| name), geojson::CIRCLE_PROPERTIES);
     }
 }

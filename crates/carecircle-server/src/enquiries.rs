@@ -34,10 +34,12 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known = ["lon", "lat", "facility", "minutes", "profile", "speed_kmh", "signal_delay_s", "f"];
-    let mut query = Query::parse(parts.uri.query(), &known)?;
+    let who = ["profile", "speed_kmh", "signal_delay_s"];
+    let known = ["lon", "lat", "facility", "minutes", "depth", "tolerance", "f"].into_iter().chain(who);
+    let mut query = Query::parse(parts.uri.query(), &known.collect::<Vec<_>>())?;
     query.word("f", &["geojson", "json"])?;
     let bands = query.bands(&BANDS)?;
+    let drawing = query.drawing()?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
     let origin = origin(&snapshot, &mut query, &profile)?;
     let question = format!("/isochrones{}", query.canonical());
@@ -48,10 +50,10 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let drawn = {
         let (snapshot, profile, bands) = (Arc::clone(&snapshot), profile.clone(), bands.clone());
         let source = origin.source.clone();
-        app.workers.run(move || draw(&snapshot, &profile, &source, &bands)).await?
+        app.workers.run(move || draw(&snapshot, &profile, &source, &bands, &drawing)).await?
     };
     reply.analysed(false);
-    let members = isochrone_members(&snapshot, &origin, &profile, &bands, &format!("{base}{question}"));
+    let members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
     let write = move || Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)));
     reply.write(&app, write).await
 }
@@ -92,12 +94,11 @@ fn too_far_off(snap_m: f64, what: &str) -> ApiError {
 }
 
 /// The features of the bands, the shortest first.
-fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64]) -> Vec<Vec<u8>> {
+fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64], drawing: &Drawing) -> Vec<Vec<u8>> {
     let study = &snapshot.served.study;
     let weights = snapshot.weights(profile);
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-    let drawn = snapshot
-        .with_search(|search| isochrone::isochrones(search, study, &weights, source, &limits, &Drawing::default()));
+    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, study, &weights, source, &limits, drawing));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
@@ -111,7 +112,7 @@ fn isochrone_members(
     snapshot: &Snapshot,
     origin: &Origin,
     profile: &Profile,
-    bands: &[f64],
+    (bands, drawing): (&[f64], &Drawing),
     here: &str,
 ) -> Map<String, Value> {
     let served = &snapshot.served;
@@ -124,7 +125,8 @@ fn isochrone_members(
             "speed_kmh": profile.speed.kmh(),
             "signal_delay_s": profile.signal_s,
             "snap_m": served.study.snap_m(),
-            "off_street_m": isochrone::OFF_STREET_M,
+            "depth_m": drawing.depth_m,
+            "tolerance_m": drawing.tolerance_m,
         },
         "origin": {
             "lon": origin.at.lon(),

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod app;
+mod circles;
 mod collections;
 mod enquiries;
 mod openapi;

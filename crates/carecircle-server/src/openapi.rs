@@ -9,6 +9,7 @@ use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, profile_names};
 use carecircle_core::facility::{Kind, Status};
+use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
 use carecircle_core::time::Speed;
@@ -126,7 +127,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_geojson"].map(parameter).into();
-        page.extend(POLICY_NAMES.map(parameter));
+        page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
         add(
@@ -137,11 +138,11 @@ fn paths(snapshot: &Snapshot) -> Value {
                 collection.title(),
                 &page,
                 &content("application/geo+json", "FeatureCollection"),
-                &["400"],
+                if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
             ),
         );
         let mut single = vec![parameter("featureId"), parameter("f_geojson")];
-        single.extend(POLICY_NAMES.map(parameter));
+        single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
             operation(
@@ -150,11 +151,23 @@ fn paths(snapshot: &Snapshot) -> Value {
                 collection.title(),
                 &single,
                 &content("application/geo+json", "Feature"),
-                &["400", "404"],
+                if collection == Collection::Circles { &["400", "404", "422"] } else { &["400", "404"] },
             ),
         );
     }
-    let place = ["lon", "lat", "facility", "bands", "profile", "speed_kmh", "f_geojson"].map(parameter);
+    let place = [
+        "lon",
+        "lat",
+        "facility",
+        "bands",
+        "depth",
+        "tolerance",
+        "profile",
+        "speed_kmh",
+        "signal_delay_s",
+        "f_geojson",
+    ];
+    let place = place.map(parameter);
     add(
         "/isochrones",
         operation(
@@ -274,6 +287,21 @@ fn parameters(policy: &Policy) -> Value {
                 "type": "array", "minItems": 1, "maxItems": BANDS_MAX, "default": BANDS,
                 "items": number(Policy::MINUTES, None),
             }),
+        ),
+        "split": in_query(
+            "split",
+            "All circles as one, each facility's by itself, or as one divided by which facility is nearest",
+            &json!({ "type": "string", "enum": Split::ALL.map(Split::name), "default": Split::None.name() }),
+        ),
+        "depth": in_query(
+            "depth",
+            "How far off a reached street a place still counts as reached, metres",
+            &number(Drawing::DEPTH_M, Some(Drawing::default().depth_m)),
+        ),
+        "tolerance": in_query(
+            "tolerance",
+            "How far a simplified outline may lie from the full one, metres; 0 keeps every corner",
+            &number(Drawing::TOLERANCE_M, Some(Drawing::default().tolerance_m)),
         ),
         "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),
     })

@@ -6,6 +6,7 @@
 
 use crate::problem::ApiError;
 use carecircle_core::facility::{Kind, Status};
+use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
@@ -208,6 +209,20 @@ impl Query {
         // Opening gates in turn takes long: once for the service's own question, not for any that a client thinks of.
         policy.what_if_gates &= policy == *default;
         Ok(policy)
+    }
+
+    /// How circles are drawn, as one unless asked for otherwise.
+    pub(crate) fn split(&mut self) -> Result<Split, ApiError> {
+        let word = self.word("split", &Split::ALL.map(Split::name))?;
+        Ok(word.and_then(Split::named).unwrap_or(Split::None))
+    }
+
+    /// The depth and tolerance of outlines, or the default ones.
+    pub(crate) fn drawing(&mut self) -> Result<Drawing, ApiError> {
+        let default = Drawing::default();
+        let depth_m = self.number("depth", &Drawing::DEPTH_M)?.unwrap_or(default.depth_m);
+        let tolerance_m = self.number("tolerance", &Drawing::TOLERANCE_M)?.unwrap_or(default.tolerance_m);
+        Ok(Drawing { depth_m, tolerance_m })
     }
 
     /// The bands of an isochrone in minutes, ascending, each once.

@@ -2,5 +2,6 @@
 //! three facilities in the south-west.
 
 mod answers;
+mod circles;
 mod manners;
 mod town;

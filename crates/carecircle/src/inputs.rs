@@ -80,34 +80,20 @@ impl Walker {
     }
 }
 
-/// The city, its tables and the policy.
+/// The city, its facilities and which of them count; how tables are read.
 #[derive(Args, Clone)]
-pub(crate) struct Inputs {
+pub(crate) struct Sources {
     /// An OpenStreetMap extract (.osm.pbf); without it the demo town
     city: Option<PathBuf>,
     /// Facilities from a table (.csv, .geojson) instead of the map's
     #[arg(long, value_name = "F")]
     facilities: Option<PathBuf>,
-    /// Blocks from a table (.csv with points, .geojson) instead of the map's
-    #[arg(long, value_name = "F")]
-    blocks: Option<PathBuf>,
-    /// Areas from a table (.geojson) instead of the map's boundaries
-    #[arg(long, value_name = "F")]
-    areas: Option<PathBuf>,
-    /// Take the map's facilities and areas besides the tables'
+    /// Take what the map has besides what tables give
     #[arg(long)]
     add_osm: bool,
     /// What counts: `default`, `national`, or a .toml file
     #[arg(long, value_name = "P")]
     policy: Option<String>,
-    /// The limit, minutes of walking [default: the policy's, 15]
-    #[arg(long, allow_hyphen_values = true)]
-    minutes: Option<f64>,
-    #[command(flatten)]
-    walker: Walker,
-    /// Find out which single gate or private way, open to the public, would cover most of each gap
-    #[arg(long)]
-    what_if_gates: bool,
     /// Coordinate system of the tables
     #[arg(long, value_name = "C", default_value = "wgs84")]
     crs: String,
@@ -126,6 +112,44 @@ pub(crate) struct Inputs {
     /// Language of tables and messages [default: the environment's]
     #[arg(long, value_enum)]
     lang: Option<Lang>,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            city: None,
+            facilities: None,
+            add_osm: false,
+            policy: None,
+            crs: "wgs84".to_owned(),
+            columns: String::new(),
+            strict: false,
+            snap_m: SNAP_WITHIN_M,
+            island_m: NetworkOptions::default().island_m,
+            lang: None,
+        }
+    }
+}
+
+/// The city, all its tables and the policy.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Inputs {
+    #[command(flatten)]
+    sources: Sources,
+    /// Blocks from a table (.csv with points, .geojson) instead of the map's
+    #[arg(long, value_name = "F")]
+    blocks: Option<PathBuf>,
+    /// Areas from a table (.geojson) instead of the map's boundaries
+    #[arg(long, value_name = "F")]
+    areas: Option<PathBuf>,
+    /// The limit, minutes of walking [default: the policy's, 15]
+    #[arg(long, allow_hyphen_values = true)]
+    minutes: Option<f64>,
+    #[command(flatten)]
+    walker: Walker,
+    /// Find out which single gate or private way, open to the public, would cover most of each gap
+    #[arg(long)]
+    what_if_gates: bool,
     /// Write seconds per stage and peak memory to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
@@ -170,7 +194,7 @@ impl StreetsOnly {
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<WalkedStreets> {
         let profile = self.walker.profile(Profile::walk())?;
         check_island_m(self.island_m)?;
-        let inputs = Inputs::of_city(self.city.clone());
+        let inputs = Inputs::of(Sources { city: self.city.clone(), ..Sources::default() }, self.walker.clone());
         let Extract { streets, header, .. } = inputs.extract()?;
         timings.stage("read");
         let (network, _) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
@@ -288,36 +312,19 @@ impl Source<'_> {
 }
 
 impl Inputs {
-    /// A city without any table, everything else as by default.
-    pub(crate) fn of_city(city: Option<PathBuf>) -> Self {
-        Self {
-            city,
-            facilities: None,
-            blocks: None,
-            areas: None,
-            add_osm: false,
-            policy: None,
-            minutes: None,
-            walker: Walker::default(),
-            what_if_gates: false,
-            crs: "wgs84".to_owned(),
-            columns: String::new(),
-            strict: false,
-            snap_m: SNAP_WITHIN_M,
-            island_m: NetworkOptions::default().island_m,
-            lang: None,
-            timings: None,
-        }
+    /// A city with its facilities, and who walks there; neither blocks nor areas but the map's.
+    pub(crate) fn of(sources: Sources, walker: Walker) -> Self {
+        Self { sources, walker, ..Self::default() }
     }
 
     /// The language to speak.
     pub(crate) fn lang(&self) -> Lang {
-        self.lang.unwrap_or_else(Lang::of_environment)
+        self.sources.lang.unwrap_or_else(Lang::of_environment)
     }
 
     /// The policy asked for, with what the command line changes of it.
     pub(crate) fn policy(&self) -> Result<Policy> {
-        let name = self.policy.as_deref().unwrap_or("default");
+        let name = self.sources.policy.as_deref().unwrap_or("default");
         let mut policy = match policies::named(name) {
             Some(policy) => policy,
             None if Path::new(name).extension().is_some_and(|e| e == "toml") => {
@@ -339,37 +346,38 @@ impl Inputs {
 
     /// Refuses an output that would take the place of an input, or that has no folder to be in.
     pub(crate) fn refuse_to_overwrite(&self, option: &str, out: &Path) -> Result<()> {
-        let inputs = [&self.city, &self.facilities, &self.blocks, &self.areas];
+        let inputs = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas];
         refuse_to_overwrite(option, out, inputs.into_iter().flatten())
     }
 
     /// Reads everything and puts the study together.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
-        check_snap_m(self.snap_m)?;
-        check_island_m(self.island_m)?;
-        check_crs(&self.crs)?;
-        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        check_snap_m(self.sources.snap_m)?;
+        check_island_m(self.sources.island_m)?;
+        check_crs(&self.sources.crs)?;
+        let mapping =
+            columns::parse_mapping(&self.sources.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
         let extract = self.extract()?;
         timings.stage("read");
         let Extract { streets, mut places, report: import, header } = extract;
-        let (network, network_report) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
+        let (network, network_report) = Network::build(&streets, NetworkOptions { island_m: self.sources.island_m });
         drop(streets);
         timings.stage("network");
 
-        let demo = self.city.is_none();
+        let demo = self.sources.city.is_none();
         let source = |given: &'_ Option<PathBuf>, name: &'static str, bytes: &'static [u8]| match given {
             Some(path) => Some((path.clone(), None)),
             None if demo => Some((PathBuf::from(name), Some(bytes))),
             None => None,
         };
         let mut findings = Findings::default();
-        if let Some((path, embedded)) = source(&self.facilities, "facilities.csv", DEMO_FACILITIES) {
+        if let Some((path, embedded)) = source(&self.sources.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::facilities(&table, &mapping)?;
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
-            places.facilities.retain(|f| self.add_osm && !ids.contains(&f.id));
+            places.facilities.retain(|f| self.sources.add_osm && !ids.contains(&f.id));
             places.facilities.extend(used);
         }
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
@@ -383,7 +391,7 @@ impl Inputs {
                 }
             }
             let ids: BTreeSet<String> = used.iter().map(|a| a.id.clone()).collect();
-            places.areas.retain(|a| self.add_osm && !ids.contains(&a.id));
+            places.areas.retain(|a| self.sources.add_osm && !ids.contains(&a.id));
             places.areas.extend(used);
         }
         let mut rows: Option<Vec<BlockRow>> = None;
@@ -398,7 +406,7 @@ impl Inputs {
             return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
         }
         timings.stage("tables");
-        let study = Study::new(network, places, rows, self.snap_m);
+        let study = Study::new(network, places, rows, self.sources.snap_m);
         timings.stage("study");
         Ok(City {
             study,
@@ -406,8 +414,8 @@ impl Inputs {
             extract_date: header.date.map(rfc3339),
             bounds: header.bounds,
             import,
-            map_facilities: self.add_osm || !(demo || self.facilities.is_some()),
-            map_areas: self.add_osm || !(demo || self.areas.is_some()),
+            map_facilities: self.sources.add_osm || !(demo || self.sources.facilities.is_some()),
+            map_areas: self.sources.add_osm || !(demo || self.areas.is_some()),
             network: network_report,
             rejected: findings.rejected,
             remarks: findings.remarks,
@@ -417,7 +425,7 @@ impl Inputs {
     /// Sets a table's rejects aside, or stops at them where the user is strict.
     fn keep<T>(&self, layer: &'static str, table: Table, sorted: Sorted<T>, findings: &mut Findings) -> Result<Vec<T>> {
         findings.headers.extend(table.columns.iter().cloned());
-        if let Some(first) = sorted.rejects.first().filter(|_| self.strict) {
+        if let Some(first) = sorted.rejects.first().filter(|_| self.sources.strict) {
             return Err(bad_input(describe(&table, first)));
         }
         if let Some(first) = sorted.doubts.first() {
@@ -434,7 +442,7 @@ impl Inputs {
     }
 
     fn extract(&self) -> Result<Extract> {
-        let Some(path) = &self.city else {
+        let Some(path) = &self.sources.city else {
             let bytes = std::io::Cursor::new(DEMO_PBF);
             return carecircle_osm::read_from(bytes, &ReadOptions::default()).context("the demo town");
         };
@@ -453,7 +461,7 @@ impl Inputs {
     }
 
     fn title(&self) -> String {
-        match &self.city {
+        match &self.sources.city {
             None => "He'an demo town 和安区（演示）".to_owned(),
             Some(path) => file_name(path),
         }
@@ -463,14 +471,15 @@ impl Inputs {
     pub(crate) fn revision(&self, policy: &Policy) -> Result<String> {
         let mut hash = Fnv::new();
         hash.add(env!("CARGO_PKG_VERSION").as_bytes());
-        match &self.city {
+        match &self.sources.city {
             None => hash.add(DEMO_PBF),
             Some(path) => hash.add_file(path)?,
         }
-        for path in [&self.facilities, &self.blocks, &self.areas].into_iter().flatten() {
+        for path in [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten() {
             hash.add_file(path)?;
         }
-        let options = (&self.columns, self.snap_m, self.island_m, self.add_osm, self.title());
+        let options =
+            (&self.sources.columns, self.sources.snap_m, self.sources.island_m, self.sources.add_osm, self.title());
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }

@@ -1,80 +1,144 @@
-//! `carecircle isochrone`: from where a place is reached within some minutes.
+//! `carecircle isochrone`: from where a place, or facilities, are reached within some minutes.
 
-use crate::inputs::{Inputs, Walker};
+use crate::inputs::{City, Inputs, Sources, Walker, tell_rejects, write_rejects};
 use crate::lang::Lang;
-use crate::output::write_whole;
+use crate::output::{complain, write_whole};
 use crate::timings::Timings;
 use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone::{Drawing, isochrones};
+use carecircle_core::isochrone::{Drawing, Split, circles, isochrones};
+use carecircle_core::policy::Policy;
 use carecircle_core::polygon::area_m2;
-use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
 use carecircle_core::time::WalkTime;
-use carecircle_formats::{geojson, policy};
+use carecircle_formats::{geojson, policy as policies};
 use clap::Args;
-use serde_json::{Map, json};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct DrawIsochrone {
-    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
-    city: Option<PathBuf>,
-    /// The place, in degrees
-    #[arg(long, value_name = "LON,LAT", allow_hyphen_values = true)]
-    at: String,
-    /// One polygon for each number of minutes
-    #[arg(long, value_name = "M,…", default_value = "5,10,15")]
-    minutes: String,
+    #[command(flatten)]
+    sources: Sources,
+    /// Around this place, in degrees
+    #[arg(
+        long,
+        value_name = "LON,LAT",
+        allow_hyphen_values = true,
+        required_unless_present_any = ["split", "facilities"],
+        conflicts_with_all = ["split", "facilities"]
+    )]
+    at: Option<String>,
+    /// Around the facilities that count instead: all as one, each by itself, or as one divided by which is nearest
+    /// [default with --facilities: none]
+    #[arg(long, value_name = "HOW", value_parser = splits())]
+    split: Option<Split>,
+    /// One polygon for each number of minutes [default: 5,10,15 around a place, the policy's limit around facilities]
+    #[arg(long, value_name = "M,…", allow_hyphen_values = true)]
+    minutes: Option<String>,
     #[command(flatten)]
     walker: Walker,
+    /// How far off a reached street a place still counts as reached, metres, 30 to 50
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = Drawing::default().depth_m)]
+    depth_m: f64,
+    /// How far a simplified outline may lie from the full one, metres, up to 100; 0 keeps every corner
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = Drawing::default().tolerance_m)]
+    tolerance_m: f64,
     /// Where the polygons go: .geojson; `-` streams to standard output
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// Language of messages [default: the environment's]
-    #[arg(long, value_enum)]
-    lang: Option<Lang>,
+}
+
+fn splits() -> impl TypedValueParser<Value = Split> {
+    PossibleValuesParser::new(Split::ALL.map(Split::name)).try_map(|name| Split::named(&name).ok_or("no such way"))
+}
+
+/// What is drawn: the features, what they say of themselves, and a line for each number of minutes.
+struct Drawn {
+    features: Vec<Vec<u8>>,
+    about: Map<String, Value>,
+    told: String,
 }
 
 impl DrawIsochrone {
     pub(crate) fn run(&self) -> Result<()> {
-        let at = parse_place(&self.at)?;
+        let inputs = Inputs::of(self.sources.clone(), self.walker.clone());
+        let is_file = self.output != Path::new("-");
+        if is_file {
+            if self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
+                return Err(bad_input(format!("-o {}: the name must end in .geojson", self.output.display())));
+            }
+            inputs.refuse_to_overwrite("-o", &self.output)?;
+        }
+        let at = self.at.as_deref().map(parse_place).transpose()?;
+        let policy = inputs.policy()?;
+        let minutes =
+            self.minutes(if at.is_some() { &[5.0, 10.0, 15.0] } else { std::slice::from_ref(&policy.minutes) })?;
+        let drawing = policies::drawing(self.depth_m, self.tolerance_m).map_err(bad_parameter)?;
+        let city = inputs.load(&mut Timings::start())?;
+        let lang = inputs.lang();
+        tell_rejects(&city.rejected, lang);
+        let drawn = match at {
+            Some(at) => self.around_place(at, &city, &policy, &minutes, &drawing, lang)?,
+            None => self.around_facilities(&city, &policy, &minutes, &drawing, lang),
+        };
+        let write = |out: &mut dyn Write| {
+            let features = drawn.features.iter().map(Vec::as_slice);
+            Ok(geojson::write_collection(&mut { out }, &drawn.about, features)?)
+        };
+        if !is_file {
+            return write(&mut io::stdout().lock());
+        }
+        write_whole(&self.output, |out| write(out))?;
+        write_rejects(&self.output, &city.rejected)?;
+        Ok(io::stdout().lock().write_all(drawn.told.as_bytes())?)
+    }
+
+    /// The limits asked for, ascending, each once.
+    fn minutes(&self, default: &[f64]) -> Result<Vec<f64>> {
+        let Some(text) = &self.minutes else { return Ok(default.to_vec()) };
         let mut minutes = Vec::new();
-        for part in self.minutes.split(',') {
+        for part in text.split(',') {
             let number = part.trim().parse().map_err(|_| bad_input(format!("--minutes {part}: no number")))?;
-            minutes.push(policy::minutes(number).map_err(bad_parameter)?);
+            minutes.push(policies::minutes(number).map_err(bad_parameter)?);
         }
         minutes.sort_by(f64::total_cmp);
         minutes.dedup();
-        let profile = self.walker.profile(Profile::walk())?;
-        let is_file = self.output != Path::new("-");
-        if is_file && self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
-            return Err(bad_input(format!("-o {}: the name must end in .geojson", self.output.display())));
-        }
+        Ok(minutes)
+    }
 
-        let city = Inputs::of_city(self.city.clone()).load(&mut Timings::start())?;
-        let network = city.study.network();
-        let origin = network.projection().project(at);
-        let snap_m = city.study.snap_m();
-        let weights = network.weigh(&profile);
-        let source = city.study.place_source(origin, &weights);
+    fn around_place(
+        &self,
+        at: LonLat,
+        city: &City,
+        policy: &Policy,
+        minutes: &[f64],
+        drawing: &Drawing,
+        lang: Lang,
+    ) -> Result<Drawn> {
+        let (network, profile, snap_m) = (city.study.network(), &policy.profile, city.study.snap_m());
+        let weights = network.weigh(profile);
+        let source = city.study.place_source(network.projection().project(at), &weights);
+        let at_text = self.at.as_deref().unwrap_or_default();
         let source =
-            source.ok_or_else(|| bad_input(format!("--at {}: no walkable street within {snap_m} m", self.at)))?;
-        let limits: Vec<WalkTime> = minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect();
-        let drawn = isochrones(&mut Search::new(), &city.study, &weights, &source, &limits, &Drawing::default());
-
-        let features: Vec<Vec<u8>> = drawn
-            .iter()
-            .zip(&minutes)
-            .map(|(isochrone, m)| {
-                let mut feature = Vec::new();
-                let id = geojson::isochrone_id(*m);
-                geojson::isochrone_feature(&mut feature, network.projection(), isochrone, &id, profile.speed.kmh());
-                feature
-            })
-            .collect();
+            source.ok_or_else(|| bad_input(format!("--at {at_text}: no walkable street within {snap_m} m")))?;
+        let drawn = isochrones(&mut Search::new(), &city.study, &weights, &source, &limits(minutes), drawing);
+        let (mut features, mut told) = (Vec::new(), String::new());
+        for (isochrone, m) in drawn.iter().zip(minutes) {
+            let mut feature = Vec::new();
+            let id = geojson::isochrone_id(*m);
+            geojson::isochrone_feature(&mut feature, network.projection(), isochrone, &id, profile.speed.kmh());
+            features.push(feature);
+            let km2 = area_m2(&isochrone.shape) / 1e6;
+            _ = match lang {
+                Lang::En => writeln!(told, "{m} minutes: {km2:.2} km²"),
+                Lang::Zh => writeln!(told, "{m} 分钟：{km2:.2} 平方公里"),
+            };
+        }
         let mut about = Map::new();
         about.insert("attribution".to_owned(), json!(geojson::ATTRIBUTION));
         about.insert("extract_date".to_owned(), json!(city.extract_date));
@@ -82,26 +146,67 @@ impl DrawIsochrone {
             "parameters".to_owned(),
             json!({
                 "lon": at.lon(), "lat": at.lat(), "minutes": minutes, "profile": profile.name,
-                "speed_kmh": profile.speed.kmh(), "signal_delay_s": profile.signal_s, "snap_m": snap_m, "snapped_off_m": (source.metres_to_street() * 10.0).round() / 10.0,
+                "speed_kmh": profile.speed.kmh(), "signal_delay_s": profile.signal_s,
+                "depth_m": drawing.depth_m, "tolerance_m": drawing.tolerance_m, "snap_m": snap_m,
+                "snapped_off_m": (source.metres_to_street() * 10.0).round() / 10.0,
             }),
         );
-        let parts = || features.iter().map(Vec::as_slice);
-        if !is_file {
-            geojson::write_collection(&mut io::stdout().lock(), &about, parts())?;
-            return Ok(());
-        }
-        write_whole(&self.output, |out| Ok(geojson::write_collection(out, &about, parts())?))?;
-        let lang = self.lang.unwrap_or_else(Lang::of_environment);
-        let mut out = io::stdout().lock();
-        for (isochrone, m) in drawn.iter().zip(&minutes) {
-            let km2 = area_m2(&isochrone.shape) / 1e6;
-            match lang {
-                Lang::En => writeln!(out, "{m} minutes: {km2:.2} km²")?,
-                Lang::Zh => writeln!(out, "{m} 分钟：{km2:.2} 平方公里")?,
-            }
-        }
-        Ok(())
+        Ok(Drawn { features, about, told })
     }
+
+    fn around_facilities(&self, city: &City, policy: &Policy, minutes: &[f64], drawing: &Drawing, lang: Lang) -> Drawn {
+        for remark in &city.remarks {
+            complain(lang.pick(&remark.en, &remark.zh));
+        }
+        let (study, split) = (&city.study, self.split.unwrap_or(Split::None));
+        let projection = study.network().projection();
+        let weights = study.network().weigh(&policy.profile);
+        let counts = |f: usize| policy.eligibility.admits(&study.facilities()[f].facility);
+        let limits = limits(minutes);
+        let drawn = circles(study, &weights, &counts, &limits, split, drawing);
+        let named = |limit: WalkTime| limits.iter().zip(minutes).find(|(l, _)| **l == limit).map_or(0.0, |(_, m)| *m);
+        let mut features = Vec::new();
+        for circle in &drawn {
+            let limit = circle.isochrone.limit;
+            let facility = circle.facility.map(|f| study.facilities()[f].facility.id.as_str());
+            let drawing = geojson::Drawing::shape(projection, &circle.isochrone.shape);
+            let mut feature = Vec::new();
+            let id = geojson::circle_id(facility, named(limit));
+            geojson::circle_feature(&mut feature, study, &policy.profile, &drawing, &id, (circle.facility, limit));
+            features.push(feature);
+        }
+        let about =
+            geojson::about_circles(study, policy, &json!(minutes), split, drawing, city.extract_date.as_deref());
+        let counted = (0..study.facilities().len()).filter(|&f| counts(f)).count();
+        let reached =
+            (0..study.facilities().len()).filter(|&f| counts(f) && study.facility_source(f, &weights).is_some());
+        let unreached = counted - reached.count();
+        if counted == 0 {
+            complain(lang.pick("warning: no facility counts", "注意：没有计入的托育机构"));
+        } else if unreached > 0 {
+            let snap_m = study.snap_m();
+            complain(&match lang {
+                Lang::En => format!("facilities farther than {snap_m} m from any street: {unreached}"),
+                Lang::Zh => format!("距任何道路超过 {snap_m} 米的托育机构：{unreached} 家"),
+            });
+        }
+        let mut told = String::new();
+        for (limit, m) in limits.iter().zip(minutes) {
+            let of_limit = drawn.iter().filter(|circle| circle.isochrone.limit == *limit);
+            let km2: f64 = of_limit.map(|circle| area_m2(&circle.isochrone.shape) / 1e6).sum();
+            _ = match (lang, split) {
+                (Lang::En, Split::Facility) => writeln!(told, "{m} minutes: {counted} facilities"),
+                (Lang::Zh, Split::Facility) => writeln!(told, "{m} 分钟：{counted} 家托育机构"),
+                (Lang::En, _) => writeln!(told, "{m} minutes: {counted} facilities, {km2:.2} km²"),
+                (Lang::Zh, _) => writeln!(told, "{m} 分钟：{counted} 家托育机构，{km2:.2} 平方公里"),
+            };
+        }
+        Drawn { features, about, told }
+    }
+}
+
+fn limits(minutes: &[f64]) -> Vec<WalkTime> {
+    minutes.iter().map(|m| WalkTime::from_minutes(*m)).collect()
 }
 
 fn parse_place(text: &str) -> Result<LonLat> {

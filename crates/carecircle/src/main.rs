@@ -56,10 +56,9 @@ fn bad_input(why: impl Into<String>) -> anyhow::Error {
 
 /// A parameter that is out of its range, as `carecircle_formats::policy` says it, by the name it has on the command line.
 fn bad_parameter(why: impl AsRef<str>) -> anyhow::Error {
-    bad_input(format!(
-        "--{}",
-        why.as_ref().replacen("speed_kmh", "speed-kmh", 1).replacen("signal_delay_s", "signal-delay-s", 1)
-    ))
+    let why = why.as_ref();
+    let (name, rest) = why.split_once(' ').unwrap_or((why, ""));
+    bad_input(format!("--{} {rest}", name.replace('_', "-")))
 }
 
 fn main() -> ExitCode {

@@ -29,7 +29,7 @@ pub(crate) struct Serve {
 impl Serve {
     /// What plain `carecircle` does: serve the demo town.
     pub(crate) fn demo() -> Self {
-        Self { inputs: Inputs::of_city(None), listen: LISTEN.to_owned(), public_url: None }
+        Self { inputs: Inputs::default(), listen: LISTEN.to_owned(), public_url: None }
     }
 
     pub(crate) fn run(&self) -> Result<()> {

@@ -201,7 +201,7 @@ fn wrong_input_is_named_with_what_would_do() {
     let text = folder.write("no.osm.pbf", "this is no map");
     let cut = folder.write("cut.osm.pbf", &std::fs::read(demo("town.osm.pbf")).expect("the demo")[..50_000]);
     let none = folder.file("none.osm.pbf");
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["check", &text], "not an OpenStreetMap extract"),
         (&["check", &cut], "at byte"),
         (&["check", &none], "none.osm.pbf"),
@@ -216,6 +216,14 @@ fn wrong_input_is_named_with_what_would_do() {
         (&["check", "-o", "out.shp"], ".geojson"),
         (&["isochrone", "--at", "east"], "longitude and latitude"),
         (&["isochrone", "--at", "0,0"], "no walkable street within 250 m"),
+        (&["isochrone"], "--at <LON,LAT>"),
+        (&["isochrone", "--at", "114.3,30.9", "--split", "none"], "cannot be used with"),
+        (&["isochrone", "--at", "114.3,30.9", "--facilities", &none], "cannot be used with"),
+        (&["isochrone", "--split", "some"], "none, facility, nearest"),
+        (&["isochrone", "--split", "none", "--depth-m", "51"], "--depth-m = 51: a number of metres from 30 to 50"),
+        (&["isochrone", "--at", "114.3,30.9", "--tolerance-m", "-1"], "from 0 to 100"),
+        (&["isochrone", "--facilities", &none], "none.osm.pbf"),
+        (&["isochrone", "--facilities", &text, "-o", &text], "must end in .geojson"),
     ];
     for (arguments, hint) in cases {
         let err = refuse(arguments);
@@ -233,6 +241,82 @@ fn isochrones_nest_and_hold_their_origin() {
     let bands = features(&std::fs::read_to_string(&out).expect("the file"));
     let minutes: Vec<f64> = bands.iter().map(|b| b["properties"]["minutes"].as_f64().expect("minutes")).collect();
     assert_eq!(minutes, [5.0, 10.0, 15.0]);
+}
+
+fn minutes_of(circles: &[Value]) -> Vec<f64> {
+    circles.iter().map(|c| c["properties"]["minutes"].as_f64().expect("minutes")).collect()
+}
+
+fn ids_of(circles: &[Value]) -> Vec<&str> {
+    circles.iter().map(|c| c["id"].as_str().expect("an id")).collect()
+}
+
+#[test]
+fn circles_of_a_table_are_one_or_apart_or_divided() {
+    let folder = Folder::new("circles");
+    // Two beside each other, one in the middle of nowhere, one without a place.
+    let table = folder.write("f.csv", "id,name,lon,lat\na,甲,114.3,30.9\nb,,114.304,30.9\nc,,115,31\nd,,,30.9\n");
+    let out = folder.file("out.geojson");
+    let draw = |more: &[&str]| {
+        let output = carecircle(&[&["isochrone", "--facilities", &table, "-o", &out], more].concat());
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        let text = std::fs::read_to_string(&out).expect("the file");
+        let about: Value = serde_json::from_str(&text).expect("GeoJSON");
+        (features(&text), about, String::from_utf8_lossy(&output.stdout).into_owned(), err)
+    };
+    let (whole, about, told, err) = draw(&[]);
+    assert_eq!(ids_of(&whole), ["15min"]);
+    let properties = &whole[0]["properties"];
+    assert!(properties["facility"].is_null() && properties["facility_name"].is_null(), "{properties}");
+    assert_eq!((&properties["profile"], &properties["speed_kmh"]), (&"walk".into(), &4.8.into()));
+    assert_eq!((&about["parameters"]["split"], &about["parameters"]["depth_m"]), (&"none".into(), &40.0.into()));
+    assert_eq!((&about["facilities"], &about["parameters"]["minutes"]), (&3.into(), &serde_json::json!([15.0])));
+    assert!(told.starts_with("15 minutes: 3 facilities, "), "{told}");
+    assert!(err.contains("f.csv row 5, column lon: is empty"), "{err}");
+    assert!(err.contains("farther than 250 m from any street: 1"), "{err}");
+    assert!(std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects").contains("d,"));
+
+    let (apart, ..) = draw(&["--split", "facility", "--minutes", "10,5"]);
+    assert_eq!(ids_of(&apart), ["a-5min", "a-10min", "b-5min", "b-10min"]);
+    assert_eq!(minutes_of(&apart), [5.0, 10.0, 5.0, 10.0]);
+    assert_eq!(apart[0]["properties"]["facility"], "a");
+    assert_eq!(
+        (&apart[0]["properties"]["facility_name"], &apart[2]["properties"]["facility_name"]),
+        (&"甲".into(), &Value::Null)
+    );
+    let alone = features(&succeed(&["isochrone", "--at", "114.304,30.9", "--minutes", "5"]));
+    assert_eq!(alone[0]["geometry"], apart[2]["geometry"], "a facility's circle is the isochrone around it");
+
+    let (divided, ..) = draw(&["--split", "nearest", "--minutes", "5", "--tolerance-m", "5", "--depth-m", "30"]);
+    assert_eq!(ids_of(&divided), ["a-5min", "b-5min"]);
+    assert!(divided.iter().zip([&apart[0], &apart[2]]).all(|(part, whole)| part["geometry"] != whole["geometry"]));
+}
+
+#[test]
+fn circles_of_the_city_are_those_of_the_facilities_that_count() {
+    let count = |more: &[&str]| features(&succeed(&[&["isochrone", "--split", "facility"], more].concat())).len();
+    let all = count(&[]);
+    assert!((30..=40).contains(&all), "{all}");
+    assert!(count(&["--policy", "national"]) < all);
+    let folder = Folder::new("policy");
+    let policy = folder.write("p.toml", "minutes = 7.5\nkinds = [\"family\"]\nprofile = \"stroller\"\n");
+    let circles = features(&succeed(&["isochrone", "--split", "none", "--policy", &policy]));
+    assert_eq!((ids_of(&circles), minutes_of(&circles)), (vec!["7-5min"], vec![7.5]));
+    assert_eq!(circles[0]["properties"]["profile"], "stroller");
+    let nobody = folder.write("n.toml", "min_places = 100000\n");
+    let output = carecircle(&["isochrone", "--split", "none", "--policy", &nobody]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no facility counts"));
+    assert!(features(&String::from_utf8_lossy(&output.stdout)).is_empty());
+}
+
+#[test]
+fn circles_are_drawn_the_same_each_time() {
+    for split in ["none", "facility", "nearest"] {
+        let draw = || succeed(&["isochrone", "--split", split, "--minutes", "6,12"]);
+        assert_eq!(draw(), draw(), "{split}");
+    }
 }
 
 fn report(arguments: &[&str], folder: &Folder) -> Value {

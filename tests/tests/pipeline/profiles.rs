@@ -51,12 +51,13 @@ fn never_gets_farther(study: &Study, name: &str) {
 
     let (on_foot, with) = (network.weigh(&walk.profile), network.weigh(&other.profile));
     let limits = [8.0, 15.0].map(WalkTime::from_minutes);
+    let drawing = Drawing { tolerance_m: 0.0, ..Drawing::default() };
     let step = (study.facilities().len() / DRAWN).max(1);
     for i in (0..study.facilities().len()).step_by(step) {
         let Some(small) = study.facility_source(i, &with) else { continue };
         let large = study.facility_source(i, &on_foot).expect("what has a street with a stroller has one without");
-        let small = isochrones(&mut Search::new(), study, &with, &small, &limits, &Drawing::default());
-        let large = isochrones(&mut Search::new(), study, &on_foot, &large, &limits, &Drawing::default());
+        let small = isochrones(&mut Search::new(), study, &with, &small, &limits, &drawing);
+        let large = isochrones(&mut Search::new(), study, &on_foot, &large, &limits, &drawing);
         for (small, large) in small.iter().zip(&large) {
             let id = &study.facilities()[i].facility.id;
             let (inner, outer) = (small.shape.unsigned_area(), large.shape.unsigned_area());

@@ -59,7 +59,7 @@ impl Town {
         let (south, north) =
             (points.iter().map(|p| p.lat()).fold(90.0, f64::min), points.iter().map(|p| p.lat()).fold(-90.0, f64::max));
         let (low, high) = (Point { x: west, y: south }, Point { x: east, y: north });
-        let middle = Point { x: (west + east) / 2.0, y: north };
+        let middle = Point { x: f64::midpoint(west, east), y: north };
         places.areas = vec![area("d", AreaLevel::District, low, high), area("s", AreaLevel::Street, low, middle)];
         let sites = places.facilities.drain(..).map(|facility| (facility, true)).collect();
         Self { streets: extract.streets, places, sites }
@@ -179,7 +179,7 @@ fn without_any_facility_nobody_is_covered_and_the_first_one_covers_its_own() {
     let study = town.study();
     let policy = Policy { minutes: 0.0, ..Policy::default() };
     let mut state = CoverageState::new(&study, &policy);
-    assert_eq!(state.total().covered, 0.0);
+    assert!(state.total().covered <= 0.0);
     assert!(state.walks_beyond().iter().all(Option::is_none) && !state.close(0) && !state.open(0));
     let home = study.demand().points[0].at;
     let (first, second) = (state.open_at(home), state.open_at(home));

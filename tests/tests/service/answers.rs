@@ -2,7 +2,7 @@
 
 use crate::client::{ids, link, polygons};
 use crate::town::{sizes, town};
-use geo::{Area, Contains, Validation};
+use geo::{Area, Contains, MultiPolygon, Validation};
 use serde_json::Value;
 
 const BLOCK_PROPERTIES: [&str; 10] =
@@ -117,6 +117,41 @@ fn isochrones_are_nested_valid_polygons_in_ascending_order() {
         }
     }
     assert_eq!(features(&format!("/isochrones?facility={}", ids(&facilities)[0])).len(), 3, "three bands by default");
+}
+
+#[test]
+fn circles_are_valid_whether_one_or_apart_or_divided() {
+    let drawn = |query: &str| -> Vec<(String, MultiPolygon)> {
+        let circles = features(&format!("/collections/circles/items?limit=10000&{query}"));
+        circles.iter().map(|circle| (circle["id"].as_str().unwrap().to_owned(), polygons(circle))).collect()
+    };
+    for more in ["", "&tolerance=10", "&minutes=7&depth=30", "&profile=stroller&kinds=nursery,family"] {
+        let [whole, apart, divided] =
+            ["none", "facility", "nearest"].map(|split| drawn(&format!("split={split}{more}")));
+        for (id, shape) in [&whole, &apart, &divided].into_iter().flatten() {
+            assert!(shape.is_valid() && shape.unsigned_area() > 0.0, "{id} {more}: {:?}", shape.validation_errors());
+        }
+        assert_eq!(whole.len(), 1);
+        assert!(apart.len() > 10 && !divided.is_empty() && divided.len() <= apart.len());
+        let sum =
+            |circles: &[(String, MultiPolygon)]| circles.iter().map(|(_, shape)| shape.unsigned_area()).sum::<f64>();
+        let [one, parts, all] = [sum(&whole), sum(&divided), sum(&apart)];
+        assert!((parts / one - 1.0).abs() < 0.02, "{more}: the parts are {parts}, the whole {one}");
+        assert!(all > parts, "{more}");
+        for (id, part) in &divided {
+            let own = &apart.iter().find(|(other, _)| other == id).expect("whoever is nearest has a circle").1;
+            assert!(part.unsigned_area() <= own.unsigned_area() * 1.02, "{id} {more}");
+        }
+    }
+}
+
+#[test]
+fn the_circle_of_a_facility_is_the_isochrone_around_it() {
+    for circle in features("/collections/circles/items?split=facility&minutes=11&depth=45&tolerance=3&limit=10") {
+        let query = format!("facility={}&minutes=11&depth=45&tolerance=3", circle["id"].as_str().unwrap());
+        let bands = features(&format!("/isochrones?{query}"));
+        assert_eq!(bands[0]["geometry"], circle["geometry"], "{query}");
+    }
 }
 
 #[test]

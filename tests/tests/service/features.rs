@@ -242,7 +242,7 @@ fn f11_the_collections_come_in_every_encoding_declared() {
 fn f12_the_collections_hold_links_and_collections() {
     let document = json("/collections");
     assert!(!document["links"].as_array().unwrap().is_empty());
-    assert_eq!(ids(document["collections"].as_array().unwrap()), ["blocks", "gaps", "facilities", "areas"]);
+    assert_eq!(ids(document["collections"].as_array().unwrap()), ["blocks", "gaps", "facilities", "areas", "circles"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::client::{Answer, Connection, ids};
 use crate::town::{Seed, town};
 use std::fmt::Write as _;
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 16] = [
     "/",
     "/api",
     "/conformance",
@@ -16,13 +16,15 @@ const PATHS: [&str; 14] = [
     "/collections/facilities/items",
     "/collections/areas/items",
     "/collections/gaps/items/{id}",
+    "/collections/circles/items",
+    "/collections/circles/items/all",
     "/isochrones",
     "/summary",
     "/healthz",
     "/readyz",
 ];
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 33] = [
     "limit",
     "offset",
     "bbox",
@@ -48,6 +50,9 @@ const NAMES: [&str; 30] = [
     "lat",
     "facility",
     "by",
+    "split",
+    "depth",
+    "tolerance",
     "crs",
     "bbox-crs",
     "filter",

@@ -11,12 +11,13 @@ fn cached() -> Vec<String> {
     let mut out: Vec<String> = ["/", "/?f=html", "/conformance", "/api", "/collections", "/summary", "/summary?f=csv"]
         .map(str::to_owned)
         .into();
-    for collection in ["blocks", "gaps", "facilities", "areas"] {
+    for collection in ["blocks", "gaps", "facilities", "areas", "circles"] {
         let items = format!("/collections/{collection}/items");
         let id = ids(&town().get(&items).features())[0].clone();
         out.extend([format!("/collections/{collection}"), format!("{items}/{id}"), items + "?limit=20"]);
         if collection == "facilities" {
             out.push(format!("/isochrones?facility={id}"));
+            out.push("/collections/circles/items?split=nearest".to_owned());
         }
     }
     out

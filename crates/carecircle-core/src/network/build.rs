@@ -1,6 +1,8 @@
 //! Streets made into a network: squares crossed, ways cut where they meet, gates set, islands set aside, trees built.
 
-use super::{Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex};
+use super::{
+    Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, outwards,
+};
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::{most_comparisons, sight_lines};
 use crate::street::{Access, Barrier, Delay, Ground, StreetClass, StreetWay, Streets};
@@ -436,7 +438,7 @@ fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<
     order.par_sort_unstable();
     order.iter().zip(0..).for_each(|(&(_, point), node)| node_of_point[point as usize] = node);
     let nodes = order.iter().map(|&(_, point)| plan[point as usize]).collect();
-    let mut edges: Vec<Edge> = Vec::with_capacity(kept.len());
+    let mut edges: Vec<Edge> = Vec::with_capacity(kept.iter().filter(|keep| **keep).count());
     let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
     for (piece, edge) in kept_of(pieces, kept) {
         let start = vertices.len() as u32;
@@ -523,6 +525,7 @@ fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
                 low = [low[0].min(v.at.x), low[1].min(v.at.y)];
                 high = [high[0].max(v.at.x), high[1].max(v.at.y)];
             }
+            let [low, high] = outwards(low, high);
             GeomWithData::new(Rectangle::from_corners(low, high), EdgeId(i as u32))
         })
         .collect();

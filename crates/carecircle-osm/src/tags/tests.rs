@@ -240,3 +240,76 @@ fn areas_take_their_level_from_the_map() {
     let area = area(&tags(&[("boundary", "administrative"), ("admin_level", "8"), ("population", "1200")]));
     assert_eq!(area.and_then(|a| a.population), Some(1_200.0));
 }
+
+#[test]
+fn what_nobody_crosses_in_a_table() {
+    type Row = (&'static [(&'static str, &'static str)], bool);
+    let table: &[Row] = &[
+        (&[("natural", "water")], true),
+        (&[("natural", "water"), ("intermittent", "yes")], false),
+        (&[("natural", "water"), ("intermittent", "no")], true),
+        (&[("natural", "water"), ("layer", "-1")], true),
+        (&[("natural", "water"), ("covered", "yes")], false),
+        (&[("natural", "water"), ("location", "underground")], false),
+        (&[("natural", "coastline")], true),
+        (&[("natural", "cliff")], true),
+        (&[("natural", "wetland")], false),
+        (&[("natural", "bay")], false),
+        (&[("landuse", "basin")], true),
+        (&[("landuse", "reservoir"), ("intermittent", "yes")], false),
+        (&[("waterway", "riverbank")], true),
+        (&[("waterway", "dock")], true),
+        (&[("waterway", "river")], true),
+        (&[("waterway", "river"), ("tunnel", "culvert")], false),
+        (&[("waterway", "river"), ("intermittent", "yes")], false),
+        (&[("waterway", "canal")], true),
+        // Carried over a road: who stands in the road below is not stopped, who walks beside the water is.
+        (&[("waterway", "canal"), ("bridge", "aqueduct")], true),
+        (&[("waterway", "stream")], false),
+        (&[("waterway", "ditch")], false),
+        (&[("waterway", "drain")], false),
+        (&[("waterway", "weir")], false),
+        (&[("railway", "rail")], true),
+        (&[("railway", "rail"), ("tunnel", "yes")], false),
+        (&[("railway", "rail"), ("tunnel", "no"), ("bridge", "no")], true),
+        (&[("railway", "rail"), ("bridge", "viaduct")], false),
+        (&[("railway", "rail"), ("disused", "yes")], false),
+        (&[("railway", "light_rail")], true),
+        (&[("railway", "subway")], true),
+        (&[("railway", "subway"), ("location", "underground")], false),
+        (&[("railway", "narrow_gauge")], true),
+        (&[("railway", "tram")], false),
+        (&[("railway", "monorail")], false),
+        (&[("railway", "disused")], false),
+        (&[("railway", "abandoned")], false),
+        (&[("railway", "construction")], false),
+        (&[("railway", "platform")], false),
+        (&[("highway", "motorway")], true),
+        (&[("highway", "motorway_link")], true),
+        (&[("highway", "motorway"), ("bridge", "yes")], false),
+        (&[("highway", "motorway"), ("tunnel", "yes")], false),
+        (&[("highway", "trunk"), ("motorroad", "yes")], true),
+        (&[("highway", "trunk"), ("motorroad", "yes"), ("foot", "yes")], false),
+        (&[("highway", "trunk")], false),
+        (&[("barrier", "wall")], true),
+        (&[("barrier", "fence")], true),
+        (&[("barrier", "hedge")], true),
+        (&[("barrier", "city_wall")], true),
+        (&[("barrier", "retaining_wall")], true),
+        (&[("barrier", "guard_rail")], false),
+        (&[("barrier", "kerb")], false),
+        (&[("barrier", "ditch")], false),
+        (&[("barrier", "gate")], false),
+        (&[("barrier", "no")], false),
+        (&[("building", "yes"), ("barrier", "wall")], true),
+        (&[("leisure", "park"), ("barrier", "fence")], true),
+        (&[("building", "yes")], false),
+    ];
+    for (pairs, expected) in table {
+        assert_eq!(is_obstacle(&tags(pairs)), *expected, "{pairs:?}");
+    }
+    let outline = [("natural", "water"), ("type", "multipolygon")];
+    assert!(is_obstacle_relation(&tags(&outline)));
+    assert!(!is_obstacle_relation(&tags(&[("natural", "water"), ("type", "site")])));
+    assert!(!is_obstacle_relation(&tags(&[("landuse", "residential"), ("type", "multipolygon")])));
+}

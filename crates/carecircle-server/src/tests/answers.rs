@@ -55,6 +55,8 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
             "b1"
         } else if path.contains("areas") {
             "city"
+        } else if path.contains("circles") {
+            "all"
         } else {
             "n1"
         };
@@ -93,7 +95,7 @@ async fn collections_say_what_they_hold() {
     let app = town();
     let list = ask(&app, "/collections").await.json();
     let all = list["collections"].as_array().unwrap();
-    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas"]);
+    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas", "circles"]);
     for collection in all {
         let id = collection["id"].as_str().unwrap();
         assert_eq!(&ask(&app, &format!("/collections/{id}")).await.json(), collection);
@@ -147,7 +149,7 @@ async fn gaps_are_the_blocks_that_are_not_covered() {
 #[tokio::test]
 async fn a_feature_is_the_same_alone_and_on_a_page() {
     let app = town();
-    for collection in ["blocks", "gaps", "facilities", "areas"] {
+    for collection in ["blocks", "gaps", "facilities", "areas", "circles"] {
         for feature in features(&app, &format!("/collections/{collection}/items?limit=1000")).await {
             let id = feature["id"].as_str().unwrap();
             let got = ask(&app, &format!("/collections/{collection}/items/{id}")).await;
@@ -217,6 +219,8 @@ async fn geometry_keeps_to_rfc_7946() {
     let mut all = features(&app, "/collections/blocks/items?limit=1000").await;
     all.extend(features(&app, "/collections/areas/items").await);
     all.extend(features(&app, "/isochrones?facility=n1").await);
+    all.extend(features(&app, "/collections/circles/items").await);
+    all.extend(features(&app, "/collections/circles/items?split=nearest&tolerance=10").await);
     for feature in &all {
         for polygon in polygons(feature) {
             assert!(geo::Winding::is_ccw(polygon.exterior()));

@@ -21,6 +21,8 @@ async fn who_has_the_answer_is_told_so_without_work() {
         "/collections",
         "/collections/gaps/items?minutes=10",
         "/collections/areas/items/city",
+        "/collections/circles/items?split=nearest",
+        "/collections/circles/items/all",
         "/isochrones?facility=n1",
         "/summary",
     ] {
@@ -89,6 +91,7 @@ async fn head_says_what_get_would() {
         "/",
         "/collections/blocks/items",
         "/collections/blocks/items/b1",
+        "/collections/circles/items?split=facility",
         "/isochrones?facility=n1",
         "/summary",
         "/healthz",
@@ -163,7 +166,7 @@ async fn a_wrong_parameter_is_named_with_what_would_do() {
         ("f=html", "geojson"),
         ("%zz=1", "percent-encoded"),
     ] {
-        for collection in ["blocks", "gaps", "facilities", "areas"] {
+        for collection in ["blocks", "gaps", "facilities", "areas", "circles"] {
             let detail = ask(&app, &format!("/collections/{collection}/items?{query}")).await.problem(400);
             assert!(detail.contains(wanted), "{query}: {detail}");
         }
@@ -255,7 +258,7 @@ async fn equal_requests_at_once_get_equal_answers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_query_brings_the_service_down() {
-    const PATHS: [&str; 12] = [
+    const PATHS: [&str; 14] = [
         "/",
         "/api",
         "/conformance",
@@ -266,10 +269,12 @@ async fn no_query_brings_the_service_down() {
         "/collections/facilities/items",
         "/collections/areas/items",
         "/collections/blocks/items/b3",
+        "/collections/circles/items",
+        "/collections/circles/items/n1",
         "/isochrones",
         "/summary",
     ];
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 27] = [
         "limit",
         "offset",
         "bbox",
@@ -289,13 +294,16 @@ async fn no_query_brings_the_service_down() {
         "lat",
         "facility",
         "by",
+        "split",
+        "depth",
+        "tolerance",
         "x",
         "",
         "%00",
         "limit%00",
         "%E8%A1%97%E9%81%93+no.",
     ];
-    const VALUES: [&str; 44] = [
+    const VALUES: [&str; 47] = [
         "",
         "0",
         "1",
@@ -323,6 +331,9 @@ async fn no_query_brings_the_service_down() {
         "116.31",
         "39.91",
         "walk",
+        "facility",
+        "nearest",
+        "40",
         "nursery,family",
         "all",
         ",",

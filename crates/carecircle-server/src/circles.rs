@@ -1,0 +1,141 @@
+//! The circles of the facilities that count: drawn once for each question, and kept as long as there is room.
+
+use crate::Served;
+use crate::analysis::{AnalysisKey, Features, Snapshot, kept};
+use crate::problem::ApiError;
+use crate::work::Workers;
+use carecircle_core::geometry::{Point, Shape};
+use carecircle_core::isochrone::{self, Circle, Split};
+use carecircle_core::policy::Policy;
+use carecircle_formats::geojson::{self, Drawing};
+use geo::CoordsIter;
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The parameters that only circles have.
+pub(crate) const CIRCLE_NAMES: [&str; 3] = ["split", "depth", "tolerance"];
+
+/// The id of the circle around all facilities together. Other circles go by their facility's.
+const TOGETHER: &str = "all";
+
+/// What circles depend on.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// Whose block share and gates are of no account.
+    pub(crate) policy: Policy,
+    pub(crate) split: Split,
+    pub(crate) drawing: isochrone::Drawing,
+}
+
+/// A [`Question`] as a key: its numbers by their bits.
+pub(crate) type CirclesKey = (AnalysisKey, &'static str, [u64; 2]);
+
+impl Question {
+    fn key(&self) -> CirclesKey {
+        let policy = Policy { what_if_gates: false, ..self.policy.clone() };
+        let numbers = [self.drawing.depth_m, self.drawing.tolerance_m].map(f64::to_bits);
+        (AnalysisKey::new(&policy), self.split.name(), numbers)
+    }
+}
+
+/// Circles drawn, and their features as bytes.
+pub(crate) struct Circles {
+    pub(crate) question: Question,
+    pub(crate) features: Features,
+    pub(crate) drawings: Vec<Drawing>,
+    /// On the plan.
+    pub(crate) shapes: Vec<Shape>,
+    ids: Vec<String>,
+    /// About what they take in memory.
+    pub(crate) bytes: usize,
+}
+
+/// Circles drawn at a time where each facility has one of its own: between two lots it is seen how much they take.
+const LOT: usize = 64;
+
+impl Circles {
+    /// Draws them; one circle for each facility adds up without bound, so that is given up beyond `most_bytes`.
+    fn new(snapshot: &Snapshot, question: &Question, most_bytes: usize) -> Result<Self, ApiError> {
+        let Question { policy, split, drawing } = question;
+        let study = &snapshot.served.study;
+        let weights = snapshot.weights(&policy.profile);
+        let counts: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
+        let draw = |counts: &(dyn Fn(usize) -> bool + Sync)| {
+            isochrone::circles(study, &weights, counts, &[policy.limit()], *split, drawing)
+        };
+        let mut out = Self {
+            question: question.clone(),
+            features: Features::default(),
+            drawings: Vec::new(),
+            shapes: Vec::new(),
+            ids: Vec::new(),
+            bytes: size_of::<Self>(),
+        };
+        let mut whose = Vec::new();
+        if *split == Split::Facility {
+            let counted: Vec<usize> = (0..counts.len()).filter(|&f| counts[f]).collect();
+            for lot in counted.chunks(LOT) {
+                whose.extend(out.take(snapshot, draw(&|f| lot.binary_search(&f).is_ok())));
+                if out.bytes > most_bytes {
+                    let (drawn, of) = (whose.len(), counted.len());
+                    let megabytes = most_bytes >> 20;
+                    return Err(ApiError::unanswerable(format!(
+                        "the first {drawn} of {of} circles take more than {megabytes} MB: ask for fewer minutes, a larger \
+                         tolerance, fewer facilities (kinds, facility_status, min_places), or split=nearest or none"
+                    )));
+                }
+            }
+        } else {
+            whose.extend(out.take(snapshot, draw(&|f| counts[f])));
+        }
+        let id = |facility: Option<usize>| facility.map_or(TOGETHER, |f| &study.facilities()[f].facility.id);
+        out.features = Features::write(whose.len(), |bytes, blank, i| {
+            let whose = (whose[i], policy.limit());
+            geojson::circle_feature(bytes, study, &policy.profile, blank, id(whose.0), whose);
+        });
+        out.ids = whose.iter().map(|&facility| id(facility).to_owned()).collect();
+        out.bytes += out.features.bytes() + out.ids.iter().map(|id| id.len() + size_of_val(id)).sum::<usize>();
+        Ok(out)
+    }
+
+    /// Takes circles in; says whose they are.
+    fn take(&mut self, snapshot: &Snapshot, circles: Vec<Circle>) -> Vec<Option<usize>> {
+        let projection = snapshot.served.study.network().projection();
+        let drawings: Vec<Drawing> =
+            circles.par_iter().map(|circle| Drawing::shape(projection, &circle.isochrone.shape)).collect();
+        self.bytes += drawings.iter().map(|drawing| drawing.json.len() + size_of_val(drawing)).sum::<usize>();
+        self.drawings.extend(drawings);
+        let mut whose = Vec::with_capacity(circles.len());
+        for circle in circles {
+            self.bytes += circle.isochrone.shape.coords_count() * size_of::<Point>();
+            self.shapes.push(circle.isochrone.shape);
+            whose.push(circle.facility);
+        }
+        whose
+    }
+
+    /// What they say of themselves.
+    pub(crate) fn about(&self, served: &Served) -> Map<String, Value> {
+        let Question { policy, split, drawing } = &self.question;
+        let date = served.extract_date.as_deref();
+        geojson::about_circles(&served.study, policy, &json!(policy.minutes), *split, drawing, date)
+    }
+
+    /// The place of the circle of that id.
+    pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
+        self.ids.iter().position(|own| own == id)
+    }
+}
+
+impl Snapshot {
+    /// The circles asked for, and whether they were there already.
+    pub(crate) async fn circles_of(
+        self: &Arc<Self>,
+        workers: &Workers,
+        question: Question,
+    ) -> Result<(Arc<Circles>, bool), ApiError> {
+        let (snapshot, key) = (Arc::clone(self), question.key());
+        kept(&self.circles, workers, key, move || Circles::new(&snapshot, &question, snapshot.circle_bytes)).await
+    }
+}
