@@ -5,6 +5,7 @@
 //! the same edit done several times the quickest counts.
 
 use carecircle_benches::{settled, towns};
+use carecircle_core::facility::Facility;
 use carecircle_core::geometry::Point;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
@@ -73,6 +74,12 @@ fn measure(name: &str, study: &Study) -> Result<(), Box<dyn Error>> {
 
     let anywhere = places(study, EDITS, 3);
     let count = study.facilities().len();
+    let is_odd = |facility: &Facility| facility.id.ends_with(['1', '3', '5', '7', '9']);
+    timed(ROUNDS, |i| state.set_counts(|facility| i % 2 == 1 || is_odd(facility))).row(
+        &mut out,
+        "half of the facilities counted or not",
+        Some(sweep),
+    )?;
     let fresh = || CoverageState::on(study, Arc::clone(&basis), &policy);
     let mut edits = |what: &str, edit: &dyn Fn(&mut CoverageState, usize)| -> Result<f64, Box<dyn Error>> {
         least_of(ROUNDS_OF_EDITS, fresh, edit).row(&mut out, what, Some(sweep))
@@ -119,6 +126,9 @@ fn least_of<'a>(
             black_box(read(&state));
             *least = least.min(start.elapsed().as_nanos() as f64 / 1e3);
         }
+        let covered = read(&state);
+        state.set_limit(LIMIT);
+        assert!(state.changed().is_empty() && (read(&state) - covered).abs() <= 0.0, "what is found anew differs");
     }
     Times::of(least)
 }

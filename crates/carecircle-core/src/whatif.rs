@@ -296,6 +296,9 @@ fn parts(children: f64) -> i128 {
     (children * PARTS).clamp(0.0, 1e32) as i128
 }
 
+/// Where more than one facility of so many changes, everything is found anew: that is quicker then.
+const MOST_CHANGED: usize = 3;
+
 fn whole(parts: i128) -> f64 {
     parts as f64 / PARTS
 }
@@ -436,20 +439,28 @@ impl<'a> CoverageState<'a> {
     /// Changes which of the study's own facilities count; candidates always do.
     pub fn set_counts(&mut self, counts: impl Fn(&Facility) -> bool) -> bool {
         self.begin();
-        let mut changes = false;
-        for (sited, label) in self.study.facilities().iter().zip(0..) {
-            let (counts, counted) = (counts(&sited.facility), self.sites[label as usize].counts);
-            if counts != counted {
-                changes = true;
+        let own = self.study.facilities().iter().zip(&self.sites).zip(0..);
+        let changes = own.filter(|((sited, site), _)| counts(&sited.facility) != site.counts).map(|(_, label)| label);
+        let changes: Vec<u32> = changes.collect();
+        let most_stay = changes.len() <= self.sites.len() / MOST_CHANGED;
+        for &label in &changes {
+            if most_stay {
                 self.leave(label);
-                self.count(label, false);
-                self.sites[label as usize].counts = counts;
-                self.count(label, true);
+            }
+            self.count(label, false);
+            self.sites[label as usize].counts ^= true;
+            self.count(label, true);
+            if most_stay {
                 self.join(label);
             }
         }
-        self.finish();
-        changes
+        if most_stay {
+            self.finish();
+        } else {
+            self.lay();
+            self.sweep();
+        }
+        !changes.is_empty()
     }
 
     /// Changes the limit; [`WalkTime::NEVER`] for none.
