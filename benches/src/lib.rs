@@ -3,8 +3,10 @@
 
 pub mod towns;
 
+use carecircle_core::facility::{Facility, Kind};
+use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::{Network, NetworkOptions};
-use carecircle_core::place::Places;
+use carecircle_core::place::{Building, Home, Places};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Origin;
 use carecircle_core::street::Streets;
@@ -35,7 +37,6 @@ pub fn read(path: &Path) -> Extract {
 
 /// A study of an extract with its own facilities, or a facility at every fiftieth street place where it has none.
 pub fn study(path: &Path) -> Study {
-    use carecircle_core::facility::{Facility, Kind};
     let mut extract = read(path);
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     if extract.places.facilities.is_empty() {
@@ -79,6 +80,29 @@ impl City {
         let facilities = towns::facilities(&network, count, 1);
         Self { name: name.to_owned(), study: Study::new(network, places, None, SNAP_WITHIN_M), weights, facilities }
     }
+}
+
+/// A city with so many facilities somewhere on its streets, and a home for every two nodes where few are mapped.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn settled(name: &str, facilities: usize) -> Study {
+    let (streets, mut places) = streets_of(name);
+    let (network, _) = Network::build(&streets, NetworkOptions::default());
+    let degrees = |at| {
+        let (lon, lat) = network.projection().unproject(at);
+        LonLat::from_degrees(lon, lat).expect("a place in town")
+    };
+    let drawn = towns::facilities(&network, facilities, 1).into_iter();
+    places.facilities =
+        drawn.map(|o| Facility::new(format!("f{:06}", o.label), degrees(o.snap.at), Kind::Nursery)).collect();
+    if places.buildings.len() < network.node_count() / 4 {
+        let beside = |o: Origin| o.snap.at + Point { x: 12.0, y: 9.0 };
+        let home = |at| Building { at: degrees(at), footprint_m2: 150.0, levels: Some(4.0), home: Home::Certain };
+        let drawn = towns::facilities(&network, network.node_count() / 2, 2).into_iter();
+        places.buildings = drawn.map(|o| home(beside(o))).collect();
+    }
+    Study::new(network, places, None, SNAP_WITHIN_M)
 }
 
 /// The streets of a city, and what else is known of it.

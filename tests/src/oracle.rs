@@ -363,7 +363,7 @@ fn cut_at(cuts: &mut Cuts, streets: &Streets, hit: Hit) -> usize {
 }
 
 /// The next number of Steele, Lea and Flood's splitmix64.
-pub(crate) fn splitmix64(state: &mut u64) -> u64 {
+pub fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

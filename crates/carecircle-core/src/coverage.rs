@@ -249,23 +249,15 @@ impl Judge<'_> {
         let points = &self.study.demand().points[range.clone()];
         let mut reasons = [0.0; Reason::ALL.len()];
         let mut routes: Vec<(Arrival, f64)> = Vec::with_capacity(points.len());
-        let mut inside = 0;
+        let is_inside = |i: usize| self.walks[i].is_some_and(|a| a.time <= limit);
         for (i, point) in range.zip(points) {
             let walk = self.walks[i];
             routes.extend(walk.map(|arrival| (arrival, point.weight)));
-            if walk.is_some_and(|a| a.time <= limit) {
-                inside += 1;
-            } else {
+            if !is_inside(i) {
                 reasons[self.reason(i, point, walk) as usize] += point.weight;
             }
         }
-        let covered_share = covered_share(self.study, block, self.walks, limit);
-        let status = match covered_share {
-            // Exactly half is half, however its sum was rounded.
-            share if inside > 0 && share >= self.policy.block_share - 1e-9 => BlockStatus::Covered,
-            share if share > 0.0 => BlockStatus::Partial,
-            _ => BlockStatus::Uncovered,
-        };
+        let (status, covered_share) = judged(self.study, block, is_inside, self.policy.block_share);
         let reason = (status != BlockStatus::Covered).then(|| {
             let most =
                 Reason::ALL.into_iter().reduce(|a, b| if reasons[b as usize] > reasons[a as usize] { b } else { a });
@@ -295,23 +287,46 @@ impl Judge<'_> {
     }
 }
 
-/// The share of a block's children whose walk is within the limit. Weights sum to one up to rounding: a block without a
-/// point outside is covered whole, one with no point inside not at all.
+/// Where a block stands, and the share of its children who live inside, by which points are.
+pub(crate) fn judged(
+    study: &Study,
+    block: &Block,
+    is_inside: impl Fn(usize) -> bool,
+    block_share: f64,
+) -> (BlockStatus, f64) {
+    let (share, inside) = share_inside(study, block, is_inside);
+    let status = match share {
+        // Exactly half is half, however its sum was rounded.
+        share if inside > 0 && share >= block_share - 1e-9 => BlockStatus::Covered,
+        share if share > 0.0 => BlockStatus::Partial,
+        _ => BlockStatus::Uncovered,
+    };
+    (status, share)
+}
+
+/// The share of a block's children whose walk is within the limit.
 pub(crate) fn covered_share(study: &Study, block: &Block, walks: &[Option<Arrival>], limit: WalkTime) -> f64 {
+    share_inside(study, block, |i| walks[i].is_some_and(|a| a.time <= limit)).0
+}
+
+/// The share of a block's children at points that are inside, and how many points are. Weights sum to one up to rounding:
+/// a block without a point outside is covered whole, one with no point inside not at all.
+fn share_inside(study: &Study, block: &Block, is_inside: impl Fn(usize) -> bool) -> (f64, usize) {
     let range = block.points.start as usize..block.points.end as usize;
     let (mut covered, mut whole, mut inside) = (0.0, 0.0, 0);
-    for (point, walk) in study.demand().points[range.clone()].iter().zip(&walks[range.clone()]) {
+    for (i, point) in range.clone().zip(&study.demand().points[range.clone()]) {
         whole += point.weight;
-        if walk.is_some_and(|a| a.time <= limit) {
+        if is_inside(i) {
             covered += point.weight;
             inside += 1;
         }
     }
-    match inside {
+    let share = match inside {
         0 => 0.0,
         n if n == range.len() => 1.0,
         _ => f64::min(covered / whole, 1.0),
-    }
+    };
+    (share, inside)
 }
 
 /// The first arrival, by time and label, at which half of the weight has arrived.

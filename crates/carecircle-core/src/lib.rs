@@ -33,3 +33,4 @@ pub mod street;
 pub mod study;
 pub mod time;
 pub mod weights;
+pub mod whatif;

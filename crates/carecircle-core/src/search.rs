@@ -37,7 +37,7 @@ pub struct Arrival {
 impl Arrival {
     const NEVER: Self = Self { time: WalkTime::NEVER, label: u32::MAX };
 
-    fn after(self, time: WalkTime) -> Self {
+    pub(crate) fn after(self, time: WalkTime) -> Self {
         let time = self.time + time;
         if time == WalkTime::NEVER { Self::NEVER } else { Self { time, label: self.label } }
     }
@@ -53,10 +53,15 @@ impl Arrival {
 }
 
 /// No walk at all, as a key.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
 pub(crate) fn later(key: u64, millis: u32) -> u64 {
     key.saturating_add(u64::from(millis) << 32)
+}
+
+/// The key of the last arrival within a limit; never is beyond every limit.
+pub(crate) fn last_within(limit: WalkTime) -> u64 {
+    Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key()
 }
 
 /// A sweep from many origins settles one part of a large network after the other, unless its limit is over half an hour:
@@ -92,9 +97,19 @@ impl Search {
     /// Finds for every node the nearest origin that is reached from it within `limit`.
     pub fn run(&mut self, network: &Network, weights: &Weights, origins: &[Origin], limit: WalkTime) {
         let layout = weights.layout(network);
-        self.starts.clear();
         let ends = origins.iter().flat_map(|origin| ends(network, weights, layout, origin));
-        self.starts.extend(ends.map(|end| (end.state, end.key)));
+        self.run_seeded(layout, ends.map(|end| (end.state, end.key)), limit);
+    }
+
+    /// As [`Search::run`], from states with keys.
+    pub(crate) fn run_seeded(
+        &mut self,
+        layout: &Arc<Layout>,
+        seeds: impl Iterator<Item = (u32, u64)>,
+        limit: WalkTime,
+    ) {
+        self.starts.clear();
+        self.starts.extend(seeds);
         self.settle::<false>(layout, limit);
     }
 
@@ -105,6 +120,11 @@ impl Search {
         let ends = starts.iter().flat_map(|start| beginnings(network, weights, layout, start));
         self.starts.extend(ends.map(|end| (end.state, end.key)));
         self.settle::<true>(layout, limit);
+    }
+
+    /// What the last run found, by state.
+    pub(crate) fn into_keys(self) -> Vec<u64> {
+        self.best
     }
 
     /// As [`Search::run`], from nodes that are so far from where the walk ends.
@@ -135,8 +155,7 @@ impl Search {
         if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
             self.layout = Some(Arc::clone(layout));
         }
-        // Never is beyond every limit.
-        let most = Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key();
+        let most = last_within(limit);
         let mut starts = std::mem::take(&mut self.starts);
         let is_dense = starts.len() / STARTS_PER_PART > layout.len() >> PART_BITS;
         let by_parts = is_dense && limit <= LONGEST_BY_PARTS;

@@ -164,8 +164,12 @@ impl Study {
 
     /// A place to draw isochrones around, for whom `weights` are; `None` when it is too far from any street.
     pub fn place_source(&self, at: Point, weights: &Weights) -> Option<Source> {
-        let doors = |weights: &Weights| self.doors.of_facility(&self.network, weights, &[], at);
-        Self::source(at, weights, doors)
+        Self::source(at, weights, |weights: &Weights| self.doors_at(at, weights))
+    }
+
+    /// Where walks to a place end that nothing is known of, for whom `weights` are.
+    pub(crate) fn doors_at(&self, at: Point, weights: &Weights) -> Vec<Door> {
+        self.doors.of_facility(&self.network, weights, &[], at)
     }
 
     fn source(at: Point, weights: &Weights, doors: impl Fn(&Weights) -> Vec<Door>) -> Option<Source> {

@@ -11,6 +11,7 @@ mod profiles;
 mod streets;
 mod truth;
 mod verdicts;
+mod whatif;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,740 @@
+//! What if: the coverage of a study while facilities open, close and move.
+//!
+//! A [`CoverageState`] holds what [`Study::check`] would find within the limit, and keeps it so under edits, touching only
+//! what an edit changes:
+//!
+//! 1. What *closes* takes its states (see [`crate::layout`]) along: those whose best walk ends there. They hang together,
+//!    and are found from where the search set out. Their times are put together anew from the states around them, for which
+//!    the arcs are needed in the other direction too, and from facilities among them.
+//! 2. What *opens* is one more place to set out from: the search goes on from there for as long as it betters what is known.
+//! 3. Demand points beside a state that changed, or on a street that a facility came to or left, are walked from anew;
+//!    blocks with a point that went in or out are judged anew; the sums of their areas are changed by the difference.
+//!
+//! Sums of children are whole numbers of the 2^48th part of a child, so that they do not drift: after any edits the state is
+//! what it would be if the study had been so from the start. What does not depend on facilities at all is a [`Basis`], made
+//! once for each profile.
+
+use crate::coverage::{BlockStatus, Known, Tally, judged};
+use crate::doors::Door;
+use crate::facility::Facility;
+use crate::geometry::Point;
+use crate::layout::Layout;
+use crate::network::Snap;
+use crate::policy::Policy;
+use crate::profile::Profile;
+use crate::queue::Buckets;
+use crate::search::{Arrival, NEVER, Origin, Search, along_edge, beginnings, ends, last_within, later};
+use crate::study::Study;
+use crate::time::WalkTime;
+use crate::weights::Weights;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::iter::once;
+use std::sync::{Arc, OnceLock};
+
+/// What a profile makes of a study, whichever facilities there are.
+#[derive(Debug)]
+pub struct Basis {
+    weights: Weights,
+    /// By the profile's own times, and by those of its floor where it has one: a walk takes the longer of both.
+    terrains: Vec<Terrain>,
+}
+
+impl Basis {
+    /// Prepares a study for a profile: time and memory as for a few searches of the whole network.
+    pub fn new(study: &Study, profile: &Profile) -> Self {
+        let weights = study.network().weigh(profile);
+        let terrains = once(&weights).chain(weights.floor()).map(|weights| Terrain::new(study, weights)).collect();
+        Self { weights, terrains }
+    }
+
+    /// The times of the profile.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Weights, &Terrain)> {
+        once(&self.weights).chain(self.weights.floor()).zip(&self.terrains)
+    }
+}
+
+/// Where walks by some weights lead over, and where they begin.
+#[derive(Debug)]
+struct Terrain {
+    layout: Arc<Layout>,
+    /// The same arcs the other way round.
+    ahead: Arc<Layout>,
+    /// By demand point: the states by which its walks leave, and the milliseconds until there.
+    exits: Lists<(u32, u32)>,
+    /// By state: the points whose walks leave by it.
+    points: Lists<u32>,
+    /// Where the walks of points begin, by edge.
+    starts: Vec<(Snap, u32)>,
+}
+
+impl Terrain {
+    fn new(study: &Study, weights: &Weights) -> Self {
+        let network = study.network();
+        let (layout, ahead) = rayon::join(|| weights.layout(network), || weights.layout_ahead(network));
+        let (layout, ahead) = (Arc::clone(layout), Arc::clone(ahead));
+        let doors: Vec<Cow<'_, [Door]>> =
+            study.demand().points.par_iter().map(|point| study.doors_of_point(point, weights)).collect();
+        let (mut exits, mut starts) = (Lists::default(), Vec::with_capacity(doors.len()));
+        for (doors, point) in doors.iter().zip(0..) {
+            for Door { snap, .. } in doors.iter() {
+                starts.push((*snap, point));
+                let ends = beginnings(network, weights, &layout, snap).map(|end| (end.state, end.time().millis()));
+                exits.items.extend(ends.filter(|(_, millis)| *millis != u32::MAX));
+            }
+            exits.end();
+        }
+        starts.sort_by_key(|(snap, _)| snap.edge);
+        let points = exits.inverted(layout.len());
+        Self { layout, ahead, exits, points, starts }
+    }
+
+    /// What a facility with these doors offers.
+    fn offers(&self, study: &Study, weights: &Weights, doors: &[Door], label: u32) -> Offers {
+        let network = study.network();
+        let mut out = Offers::default();
+        for Door { snap, .. } in doors {
+            let ends = ends(network, weights, &self.layout, &Origin { snap: *snap, label });
+            out.at_states.extend(ends.map(|end| (end.state, end.key)));
+            let here = Arrival { time: weights.speed().walk(snap.offset_m), label };
+            let first = self.starts.partition_point(|(start, _)| start.edge < snap.edge);
+            for (start, point) in self.starts[first..].iter().take_while(|(start, _)| start.edge == snap.edge) {
+                let along = along_edge(network, weights, start, snap);
+                let key = here.after(along).after(weights.speed().walk(start.offset_m)).key();
+                out.at_points.push((*point, key));
+            }
+        }
+        out
+    }
+}
+
+/// What a facility offers to searches: keys at the states that it is reached from, and at the points on its own streets.
+#[derive(Clone, Debug, Default)]
+struct Offers {
+    at_states: Vec<(u32, u64)>,
+    at_points: Vec<(u32, u64)>,
+}
+
+/// What all facilities offer at states, or at points.
+#[derive(Debug)]
+struct Offered {
+    keys: BTreeSet<(u32, u64)>,
+    /// By state or point: whether there is anything, for there seldom is.
+    any: Vec<bool>,
+}
+
+impl Offered {
+    fn new(places: usize) -> Self {
+        Self { keys: BTreeSet::new(), any: vec![false; places] }
+    }
+
+    fn put(&mut self, (at, key): (u32, u64)) {
+        self.keys.insert((at, key));
+        self.any[at as usize] = true;
+    }
+
+    /// Takes away what one facility put here; no two facilities put the same.
+    fn take(&mut self, (at, key): (u32, u64)) {
+        self.keys.remove(&(at, key));
+        self.any[at as usize] = self.keys.range((at, 0)..=(at, NEVER)).next().is_some();
+    }
+
+    fn least(&self, at: u32) -> u64 {
+        if !self.any[at as usize] {
+            return NEVER;
+        }
+        self.keys.range((at, 0)..=(at, NEVER)).next().map_or(NEVER, |(_, key)| *key)
+    }
+}
+
+/// The search by some weights, kept up to date.
+#[derive(Debug)]
+struct Field {
+    /// By state, as in [`Search`]; none beyond the limit.
+    best: Vec<u64>,
+    at_states: Offered,
+    at_points: Offered,
+    /// States that the edit under way changed, some of them several times.
+    changed: Vec<u32>,
+    starts: Vec<(u32, u64)>,
+    queue: Buckets,
+}
+
+impl Field {
+    fn new(terrain: &Terrain, points: usize) -> Self {
+        Self {
+            best: Vec::new(),
+            at_states: Offered::new(terrain.layout.len()),
+            at_points: Offered::new(points),
+            changed: Vec::new(),
+            starts: Vec::new(),
+            queue: Buckets::default(),
+        }
+    }
+
+    /// The search from all facilities at once.
+    fn swept(&self, terrain: &Terrain, limit: WalkTime) -> Vec<u64> {
+        let mut search = Search::new();
+        search.run_seeded(&terrain.layout, self.at_states.keys.iter().copied(), limit);
+        search.into_keys()
+    }
+
+    /// Takes away what a facility offers, and clears the states whose best walk ends there: they are found from its offers
+    /// on, for the rest of a best walk is a best walk.
+    fn close(&mut self, terrain: &Terrain, offers: &Offers, label: u32) {
+        offers.at_states.iter().for_each(|&offer| self.at_states.take(offer));
+        offers.at_points.iter().for_each(|&offer| self.at_points.take(offer));
+        let mut next = self.changed.len();
+        for &(state, _) in &offers.at_states {
+            self.clear(state, label);
+        }
+        while next < self.changed.len() {
+            for arc in terrain.layout.arcs(self.changed[next]) {
+                self.clear(arc.to(), label);
+            }
+            next += 1;
+        }
+    }
+
+    fn clear(&mut self, state: u32, label: u32) {
+        let slot = &mut self.best[state as usize];
+        if *slot as u32 == label && *slot != NEVER {
+            *slot = NEVER;
+            self.changed.push(state);
+        }
+    }
+
+    fn open(&mut self, offers: &Offers) {
+        offers.at_states.iter().for_each(|&offer| self.at_states.put(offer));
+        offers.at_points.iter().for_each(|&offer| self.at_points.put(offer));
+        self.starts.extend(&offers.at_states);
+    }
+
+    /// Goes on from the states around those cleared, and from what opened, until no time gets better.
+    fn settle(&mut self, terrain: &Terrain, most: u64) {
+        for &state in &self.changed {
+            let around = terrain.ahead.arcs(state).iter().map(|arc| later(self.best[arc.to() as usize], arc.time));
+            let key = around.fold(self.at_states.least(state), u64::min);
+            if key != NEVER {
+                self.starts.push((state, key));
+            }
+        }
+        self.queue.reset();
+        while let Some((state, key)) = self.starts.pop() {
+            if self.improve(state, key, most) {
+                self.queue.push((key >> 32) as u32, state);
+            }
+        }
+        while let Some((time, state)) = self.queue.pop() {
+            let key = self.best[state as usize];
+            if (key >> 32) as u32 == time {
+                for arc in terrain.layout.arcs(state) {
+                    let (to, key) = (arc.to(), later(key, arc.time));
+                    if self.improve(to, key, most) && !arc.is_dead_end() {
+                        self.queue.push((key >> 32) as u32, to);
+                    }
+                }
+            }
+        }
+    }
+
+    fn improve(&mut self, state: u32, key: u64, most: u64) -> bool {
+        let slot = &mut self.best[state as usize];
+        let is_better = key < *slot && key <= most;
+        if is_better {
+            *slot = key;
+            self.changed.push(state);
+        }
+        is_better
+    }
+
+    /// The walk from a point, by what a search found for each state.
+    fn walk(&self, terrain: &Terrain, best: &[u64], point: u32) -> u64 {
+        let by_exits = terrain.exits.of(point).iter().map(|&(state, millis)| later(best[state as usize], millis));
+        by_exits.fold(self.at_points.least(point), u64::min)
+    }
+}
+
+/// A facility or a candidate.
+#[derive(Debug)]
+struct Site {
+    at: Point,
+    area: Option<usize>,
+    is_open: bool,
+    /// Whether the policy counts it.
+    counts: bool,
+    /// By terrain; none until they are needed.
+    offers: Option<Vec<Offers>>,
+}
+
+/// A tally whose sums do not drift.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    tally: Tally,
+    covered: i128,
+}
+
+impl Sum {
+    fn count(&mut self, from: BlockStatus, to: BlockStatus, children: i128) {
+        self.tally.by_status[from as usize] -= 1;
+        self.tally.by_status[to as usize] += 1;
+        self.covered += children;
+        self.tally.covered = whole(self.covered);
+    }
+}
+
+/// So many parts of a child are counted by.
+const PARTS: f64 = (1_u64 << 48) as f64;
+
+/// Children in whole parts; so few that no sum of a study's blocks is too large.
+fn parts(children: f64) -> i128 {
+    (children * PARTS).clamp(0.0, 1e32) as i128
+}
+
+/// Where more than one facility of so many changes, everything is found anew: that is quicker then.
+const MOST_CHANGED: usize = 3;
+
+fn whole(parts: i128) -> f64 {
+    parts as f64 / PARTS
+}
+
+/// The coverage of a study while facilities open, close and move.
+///
+/// A facility is known by its label: that of the study's own is their index, candidates follow in the order that they were
+/// opened in. Of two equally near ones that with the smaller label is the nearest. A facility takes part while it is open
+/// and counts: closing is an edit, counting is the policy's word on the study's own. Edits tell whether there was anything
+/// to do; closing what is closed, or what nobody knows, is not.
+#[derive(Debug)]
+pub struct CoverageState<'a> {
+    study: &'a Study,
+    basis: Arc<Basis>,
+    limit: WalkTime,
+    block_share: f64,
+    sites: Vec<Site>,
+    fields: Vec<Field>,
+    /// By demand point: the walk within the limit.
+    walks: Vec<u64>,
+    blocks: Vec<(BlockStatus, f64)>,
+    block_of: Vec<u32>,
+    /// By area; the last is that of the whole city.
+    sums: Vec<Sum>,
+    /// Points and blocks that the edit under way concerns.
+    points_due: Due,
+    blocks_due: Due,
+    changed: Vec<usize>,
+    beyond: OnceLock<Vec<Option<Arrival>>>,
+}
+
+impl<'a> CoverageState<'a> {
+    /// Judges a study by a policy, as a start to edit from.
+    pub fn new(study: &'a Study, policy: &Policy) -> Self {
+        Self::on(study, Arc::new(Basis::new(study, &policy.profile)), policy)
+    }
+
+    /// As [`CoverageState::new`], with what is known of the study for the policy's profile.
+    pub fn on(study: &'a Study, basis: Arc<Basis>, policy: &Policy) -> Self {
+        let (blocks, areas) = (&study.demand().blocks, study.areas());
+        let points = study.demand().points.len();
+        let sites = study.facilities().iter().map(|sited| Site {
+            at: sited.at,
+            area: sited.area,
+            is_open: true,
+            counts: policy.eligibility.admits(&sited.facility),
+            offers: None,
+        });
+        let mut sums = vec![Sum::default(); areas.all().len() + 1];
+        let mut block_of = vec![0; points];
+        let mut children = vec![0; sums.len()];
+        for (block, number) in blocks.iter().zip(0..) {
+            block_of[block.points.start as usize..block.points.end as usize].fill(number);
+            for area in areas.chain(block.area).chain(once(areas.all().len())) {
+                children[area] += parts(block.children);
+                let tally = &mut sums[area].tally;
+                tally.blocks += 1;
+                tally.by_status[BlockStatus::Uncovered as usize] += 1;
+                tally.children = whole(children[area]);
+            }
+        }
+        let mut state = Self {
+            study,
+            basis,
+            limit: policy.limit(),
+            block_share: policy.block_share,
+            sites: sites.collect(),
+            fields: Vec::new(),
+            walks: vec![NEVER; points],
+            blocks: vec![(BlockStatus::Uncovered, 0.0); blocks.len()],
+            block_of,
+            sums,
+            points_due: Due::new(points),
+            blocks_due: Due::new(blocks.len()),
+            changed: Vec::new(),
+            beyond: OnceLock::new(),
+        };
+        (0..state.sites.len() as u32).for_each(|label| state.count(label, true));
+        state.lay();
+        state.sweep();
+        state.changed.clear();
+        state
+    }
+
+    /// Opens a candidate at a place, and tells its label. Too far from any street it is open, but nobody gets there.
+    pub fn open_at(&mut self, at: Point) -> u32 {
+        let label = self.sites.len() as u32;
+        let area = self.study.areas().smallest_containing(at);
+        self.sites.push(Site { at, area, is_open: false, counts: true, offers: None });
+        self.open(label);
+        label
+    }
+
+    /// Opens a facility that was closed.
+    pub fn open(&mut self, label: u32) -> bool {
+        self.begin();
+        let is_closed = self.sites.get(label as usize).is_some_and(|site| !site.is_open);
+        if is_closed {
+            self.sites[label as usize].is_open = true;
+            self.count(label, true);
+            self.join(label);
+            self.finish();
+        }
+        is_closed
+    }
+
+    /// Closes a facility.
+    pub fn close(&mut self, label: u32) -> bool {
+        self.begin();
+        let is_open = self.is_open(label);
+        if is_open {
+            self.leave(label);
+            self.count(label, false);
+            self.sites[label as usize].is_open = false;
+            self.finish();
+        }
+        is_open
+    }
+
+    /// Moves a facility, open or closed. One of the study's own has its entrances where the study has it, and nowhere else.
+    pub fn move_to(&mut self, label: u32, at: Point) -> bool {
+        self.begin();
+        let moves = self.sites.get(label as usize).is_some_and(|site| site.at != at);
+        if moves {
+            self.leave(label);
+            self.count(label, false);
+            let own = self.study.facilities().get(label as usize).filter(|sited| sited.at == at);
+            let site = &mut self.sites[label as usize];
+            site.area = own.map_or_else(|| self.study.areas().smallest_containing(at), |sited| sited.area);
+            (site.at, site.offers) = (at, None);
+            self.count(label, true);
+            self.join(label);
+            self.finish();
+        }
+        moves
+    }
+
+    /// Changes which of the study's own facilities count; candidates always do.
+    pub fn set_counts(&mut self, counts: impl Fn(&Facility) -> bool) -> bool {
+        self.begin();
+        let own = self.study.facilities().iter().zip(&self.sites).zip(0..);
+        let changes = own.filter(|((sited, site), _)| counts(&sited.facility) != site.counts).map(|(_, label)| label);
+        let changes: Vec<u32> = changes.collect();
+        let most_stay = changes.len() <= self.sites.len() / MOST_CHANGED;
+        for &label in &changes {
+            if most_stay {
+                self.leave(label);
+            }
+            self.count(label, false);
+            self.sites[label as usize].counts ^= true;
+            self.count(label, true);
+            if most_stay {
+                self.join(label);
+            }
+        }
+        if most_stay {
+            self.finish();
+        } else {
+            self.lay();
+            self.sweep();
+        }
+        !changes.is_empty()
+    }
+
+    /// Changes the limit; [`WalkTime::NEVER`] for none.
+    pub fn set_limit(&mut self, limit: WalkTime) {
+        self.begin();
+        self.limit = limit;
+        self.sweep();
+    }
+
+    /// Changes who walks; see [`CoverageState::set_basis`] for what can be prepared.
+    pub fn set_profile(&mut self, profile: &Profile) {
+        self.set_basis(Arc::new(Basis::new(self.study, profile)));
+    }
+
+    /// Changes who walks, to a profile that the study was prepared for.
+    pub fn set_basis(&mut self, basis: Arc<Basis>) {
+        self.begin();
+        self.basis = basis;
+        self.sites.iter_mut().for_each(|site| site.offers = None);
+        self.lay();
+        self.sweep();
+    }
+
+    /// Whether a facility is open, counted or not.
+    pub fn is_open(&self, label: u32) -> bool {
+        self.sites.get(label as usize).is_some_and(|site| site.is_open)
+    }
+
+    /// The walk of a demand point to its nearest facility, where it is within the limit.
+    pub fn walk(&self, point: usize) -> Option<Arrival> {
+        found(self.walks[point])
+    }
+
+    /// The walks of all demand points, beyond the limit too: one search of the whole network, kept until the next edit.
+    pub fn walks_beyond(&self) -> &[Option<Arrival>] {
+        self.beyond.get_or_init(|| {
+            let fields = self.fields.iter().zip(&self.basis.terrains);
+            let best: Vec<Vec<u64>> = fields.map(|(field, terrain)| field.swept(terrain, WalkTime::NEVER)).collect();
+            let most = last_within(WalkTime::NEVER);
+            let walk = |point| found(self.walk_by(|k| &best[k], most, point));
+            (0..self.walks.len() as u32).into_par_iter().map(walk).collect()
+        })
+    }
+
+    /// Where a block stands.
+    pub fn status(&self, block: usize) -> BlockStatus {
+        self.blocks[block].0
+    }
+
+    /// The share of a block's children within the limit.
+    pub fn covered_share(&self, block: usize) -> f64 {
+        self.blocks[block].1
+    }
+
+    /// The blocks whose share or status the last edit changed, ascending.
+    pub fn changed(&self) -> &[usize] {
+        &self.changed
+    }
+
+    /// Sums per area, in the order of the study's. The places of candidates are not known.
+    pub fn areas(&self) -> impl ExactSizeIterator<Item = &Tally> {
+        self.sums[..self.sums.len() - 1].iter().map(|sum| &sum.tally)
+    }
+
+    /// Sums of the whole city.
+    pub fn total(&self) -> &Tally {
+        &self.sums[self.sums.len() - 1].tally
+    }
+
+    fn begin(&mut self) {
+        self.changed.clear();
+        self.beyond.take();
+    }
+
+    /// Lets a facility take part, if it is open and counts.
+    fn join(&mut self, label: u32) {
+        let (study, basis) = (self.study, &self.basis);
+        let site = &mut self.sites[label as usize];
+        if site.is_open && site.counts {
+            let offers = site.offers.get_or_insert_with(|| offers(study, basis, label, site.at));
+            for (field, offers) in self.fields.iter_mut().zip(offers) {
+                field.open(offers);
+                offers.at_points.iter().for_each(|&(point, _)| self.points_due.add(point));
+            }
+        }
+    }
+
+    fn leave(&mut self, label: u32) {
+        let site = &self.sites[label as usize];
+        if site.is_open && site.counts {
+            let fields = self.fields.iter_mut().zip(&self.basis.terrains);
+            for ((field, terrain), offers) in fields.zip(site.offers.iter().flatten()) {
+                field.close(terrain, offers, label);
+                offers.at_points.iter().for_each(|&(point, _)| self.points_due.add(point));
+            }
+        }
+    }
+
+    /// Counts a facility in or out, if it is open.
+    fn count(&mut self, label: u32, is_in: bool) {
+        let site = &self.sites[label as usize];
+        if !site.is_open {
+            return;
+        }
+        let facility = self.study.facilities().get(label as usize).map(|sited| &sited.facility);
+        let places = facility.and_then(|f| f.places).map(f64::from);
+        let inclusive_places = match facility.and_then(|f| f.inclusive) {
+            Some(true) => places,
+            Some(false) => Some(0.0),
+            None => None,
+        };
+        let add = |number: &mut usize, by: usize| if is_in { *number += by } else { *number -= by };
+        let add_known = |known: &mut Known, value: Option<f64>| match value {
+            // Whole numbers: their sums are exact.
+            Some(value) => known.sum += if is_in { value } else { -value },
+            None => add(&mut known.missing, 1),
+        };
+        for area in self.study.areas().chain(site.area).chain(once(self.sums.len() - 1)) {
+            let tally = &mut self.sums[area].tally;
+            add(&mut tally.facilities, 1);
+            if site.counts {
+                add(&mut tally.eligible, 1);
+                add_known(&mut tally.places, places);
+                add_known(&mut tally.inclusive_places, inclusive_places);
+            }
+        }
+    }
+
+    /// Lays out fields with what every facility offers that takes part.
+    fn lay(&mut self) {
+        let points = self.walks.len();
+        self.fields = self.basis.terrains.iter().map(|terrain| Field::new(terrain, points)).collect();
+        (0..self.sites.len() as u32).for_each(|label| self.join(label));
+        self.fields.iter_mut().for_each(|field| field.starts.clear());
+        self.points_due.take();
+    }
+
+    /// Finds everything anew.
+    fn sweep(&mut self) {
+        for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
+            field.best = field.swept(terrain, self.limit);
+        }
+        self.walks = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
+        (0..self.blocks.len()).for_each(|block| self.judge(block));
+    }
+
+    /// Finds anew what an edit concerns.
+    fn finish(&mut self) {
+        for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
+            field.settle(terrain, last_within(self.limit));
+            for state in field.changed.drain(..) {
+                terrain.points.of(state).iter().for_each(|&point| self.points_due.add(point));
+            }
+        }
+        for point in self.points_due.take() {
+            let walk = self.walk_now(point);
+            let before = std::mem::replace(&mut self.walks[point as usize], walk);
+            if (before == NEVER) != (walk == NEVER) {
+                self.blocks_due.add(self.block_of[point as usize]);
+            }
+        }
+        self.blocks_due.take().into_iter().for_each(|block| self.judge(block as usize));
+        self.changed.sort_unstable();
+    }
+
+    fn judge(&mut self, number: usize) {
+        let block = &self.study.demand().blocks[number];
+        let (status, share) = judged(self.study, block, |point| self.walks[point] != NEVER, self.block_share);
+        let (old_status, old_share) = std::mem::replace(&mut self.blocks[number], (status, share));
+        if (status, share) != (old_status, old_share) {
+            self.changed.push(number);
+            let children = parts(block.children * share) - parts(block.children * old_share);
+            for area in self.study.areas().chain(block.area).chain(once(self.sums.len() - 1)) {
+                self.sums[area].count(old_status, status, children);
+            }
+        }
+    }
+
+    fn walk_now(&self, point: u32) -> u64 {
+        self.walk_by(|k| &self.fields[k].best, last_within(self.limit), point)
+    }
+
+    /// The walk from a point, no later than `most`, by what was found by each terrain.
+    fn walk_by<'b>(&self, best: impl Fn(usize) -> &'b Vec<u64>, most: u64, point: u32) -> u64 {
+        const LABEL: u64 = u32::MAX as u64;
+        let terrains = self.fields.iter().zip(&self.basis.terrains).enumerate();
+        let walks = terrains.map(|(k, (field, terrain))| field.walk(terrain, best(k), point));
+        let later_of_both = |walk: u64, plain: u64| walk.max(plain & !LABEL | walk & LABEL);
+        walks.reduce(later_of_both).filter(|&walk| walk <= most).unwrap_or(NEVER)
+    }
+}
+
+fn found(key: u64) -> Option<Arrival> {
+    (key != NEVER).then(|| Arrival::of_key(key))
+}
+
+/// What a facility offers where it stands, by terrain.
+fn offers(study: &Study, basis: &Basis, label: u32, at: Point) -> Vec<Offers> {
+    let own = study.facilities().get(label as usize).filter(|sited| sited.at == at);
+    let doors = |weights: &Weights| match own {
+        Some(_) => study.doors_of_facility(label as usize, weights).into_owned(),
+        None => study.doors_at(at, weights),
+    };
+    basis.each().map(|(weights, terrain)| terrain.offers(study, weights, &doors(weights), label)).collect()
+}
+
+/// What is to be looked at again, each once.
+#[derive(Debug)]
+struct Due {
+    list: Vec<u32>,
+    is_due: Vec<bool>,
+}
+
+impl Due {
+    fn new(count: usize) -> Self {
+        Self { list: Vec::new(), is_due: vec![false; count] }
+    }
+
+    fn add(&mut self, number: u32) {
+        if !std::mem::replace(&mut self.is_due[number as usize], true) {
+            self.list.push(number);
+        }
+    }
+
+    fn take(&mut self) -> Vec<u32> {
+        let list = std::mem::take(&mut self.list);
+        for &number in &list {
+            self.is_due[number as usize] = false;
+        }
+        list
+    }
+}
+
+/// Lists of items, one for each number.
+#[derive(Debug)]
+struct Lists<T> {
+    first: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { first: vec![0], items: Vec::new() }
+    }
+}
+
+impl<T> Lists<T> {
+    /// Ends the list that items were added to.
+    fn end(&mut self) {
+        self.first.push(self.items.len() as u32);
+    }
+
+    fn of(&self, number: u32) -> &[T] {
+        let i = number as usize;
+        &self.items[self.first[i] as usize..self.first[i + 1] as usize]
+    }
+}
+
+impl Lists<(u32, u32)> {
+    /// By what stands first in the items, which is below `count`: the numbers of the lists that they are in.
+    fn inverted(&self, count: usize) -> Lists<u32> {
+        let mut first = vec![0; count + 1];
+        self.items.iter().for_each(|(to, _)| first[*to as usize + 1] += 1);
+        for i in 0..count {
+            first[i + 1] += first[i];
+        }
+        let (mut next, mut items) = (first.clone(), vec![0; self.items.len()]);
+        for number in 0..self.first.len() as u32 - 1 {
+            for (to, _) in self.of(number) {
+                let slot = &mut next[*to as usize];
+                items[*slot as usize] = number;
+                *slot += 1;
+            }
+        }
+        Lists { first, items }
+    }
+}
