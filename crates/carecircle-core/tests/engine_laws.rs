@@ -69,7 +69,7 @@ fn a_ferry_of_a_month_leads_beyond_every_limit() {
     streets.ways[1].duration_s = Some(30.0 * 86_400.0);
     let network = town::network(&streets);
     let weights = network.weigh(&Profile::walk());
-    let here = nodes(&network).filter_map(|node| at_node(&network, &weights, node)).next().expect("a street");
+    let here = nodes(&network).find_map(|node| at_node(&network, &weights, node)).expect("a street");
     for together in [1, 8] {
         around_each(&network, &weights, &vec![here; together], WalkTime::from_minutes(60.0), |_, around| {
             assert_eq!(around.nodes().count(), 2, "{together} origins searched together");
