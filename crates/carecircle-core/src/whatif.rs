@@ -100,13 +100,15 @@ impl Terrain {
         let mut out = Offers::default();
         for Door { snap, .. } in doors {
             let ends = ends(network, weights, &self.layout, &Origin { snap: *snap, label });
-            out.at_states.extend(ends.map(|end| (end.state, end.key)));
+            out.at_states.extend(ends.map(|end| (end.state, end.key)).filter(|(_, key)| *key != NEVER));
             let here = Arrival { time: weights.speed().walk(snap.offset_m), label };
             let first = self.starts.partition_point(|(start, _)| start.edge < snap.edge);
             for (start, point) in self.starts[first..].iter().take_while(|(start, _)| start.edge == snap.edge) {
                 let along = along_edge(network, weights, start, snap);
                 let key = here.after(along).after(weights.speed().walk(start.offset_m)).key();
-                out.at_points.push((*point, key));
+                if key != NEVER {
+                    out.at_points.push((*point, key));
+                }
             }
         }
         out
