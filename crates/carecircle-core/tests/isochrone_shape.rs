@@ -51,8 +51,9 @@ enum Verdict {
     Reached(WalkTime),
     /// None within the depth.
     NoStreet,
-    /// Near the line from the origin to its street; at the end of a one-way street, where another may go on; within a
-    /// millimetre as near to another street; or another part of a street is in sight than the nearest.
+    /// Near the line from the origin to its street; at the end of a one-way street, where another may go on; as near to
+    /// another street, but for a hair; just within the
+    /// depth; or another part of a street is in sight than the nearest.
     Unsure,
 }
 
@@ -65,7 +66,12 @@ fn verdict(study: &Study, weights: &Weights, sweep: &Sweep, source: &Source, at:
     }
     let beyond = Coord { x: FULL.depth_m, y: FULL.depth_m };
     let walls: Vec<(Coord<f64>, Coord<f64>)> = study.obstacles().near(at - beyond, at + beyond).collect();
-    let is_seen = |foot: Coord<f64>| !walls.iter().any(|&wall| crosses((at, at + (foot - at) * 0.999), wall));
+    // A street may run along a wall: its last five centimetres are in sight.
+    let is_seen = |foot: Coord<f64>| {
+        let away_m = (foot - at).x.hypot((foot - at).y);
+        let line = (at, at + (foot - at) * (1.0 - 0.05 / away_m.max(0.05)));
+        !walls.iter().any(|&wall| crosses(line, wall))
+    };
     let mut near: Vec<Snap> = Vec::new();
     for id in (0..network.edges().len() as u32).map(EdgeId) {
         let bends: Vec<(Coord<f64>, f64)> = network.geometry(id).collect();
@@ -92,9 +98,10 @@ fn verdict(study: &Study, weights: &Weights, sweep: &Sweep, source: &Source, at:
     let edge = network.edge(snap.edge);
     let is_within = 0.0 < snap.along_m && snap.along_m < edge.length_m;
     let is_other = |other: &Snap| other.edge != snap.edge || (other.along_m - snap.along_m).abs() > 1e-2;
-    let is_tied = near.iter().any(|other| is_other(other) && other.offset_m < snap.offset_m + 1e-3);
+    let is_tied = near.iter().any(|other| is_other(other) && other.offset_m.powi(2) < snap.offset_m.powi(2) + 1e-2);
     let is_one_way = !(edge.forward && edge.backward);
-    if if is_within { is_tied } else { is_one_way } {
+    let is_at_depth = snap.offset_m > FULL.depth_m - 1e-2;
+    if is_at_depth || if is_within { is_tied } else { is_one_way } {
         return Verdict::Unsure;
     }
     Verdict::Reached(sweep.at(network, weights, &snap).map_or(WalkTime::NEVER, |arrival| arrival.time))
