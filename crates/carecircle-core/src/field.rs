@@ -405,7 +405,8 @@ impl Sight {
     /// Whether a street is hidden from a place, its foot on it the nearest.
     fn hides(&self, at: Point, foot: Point) -> bool {
         let way = foot - at;
-        let away = way.x.hypot(way.y);
+        // Not `hypot`: nothing here can overflow, and this is asked at every corner.
+        let away = (way.x * way.x + way.y * way.y).sqrt();
         away > ON_STREET_M && self.is_blocked(at, at + way * (1.0 - ON_STREET_M / away))
     }
 }
@@ -934,5 +935,52 @@ impl<'a> Block<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{LonLat, Projection};
+    use crate::place::Polylines;
+    use proptest::prelude::*;
+
+    /// Lines between places in steps of 10 m: many meet each other and the lattice's corners.
+    fn any_lines(most: usize) -> impl Strategy<Value = Vec<[(i32, i32); 2]>> {
+        let place = || (-30..30, -30..30);
+        prop::collection::vec((place(), place()).prop_map(|(a, b)| [a, b]), 1..most)
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_blocked_by_what_crosses_it(walls in any_lines(12), lines in any_lines(40)) {
+            let projection = Projection::new(LonLat::default());
+            let mut drawn = Polylines::default();
+            for wall in &walls {
+                drawn.push(&wall.map(|(x, y)| LonLat { lon_e7: x * 900, lat_e7: y * 900 }));
+            }
+            let obstacles = Obstacles::new(&projection, &drawn);
+            let far = Coord { x: 400.0, y: 400.0 };
+            let lattice = Lattice::over(&[[Point::default() - far, far]], &[], PITCH_M);
+            let sight = Sight::over(&lattice, &obstacles, 50.0);
+            for line in &lines {
+                let [a, b] = line.map(|(x, y)| Coord { x: f64::from(x) * 10.0, y: f64::from(y) * 10.0 });
+                let is_crossed = obstacles.near(Point::default() - far, far).any(|wall| crosses((a, b), wall));
+                prop_assert_eq!(sight.as_ref().is_some_and(|sight| sight.is_blocked(a, b)), is_crossed);
+            }
+        }
+    }
+
+    #[test]
+    fn touching_is_not_crossing_and_a_bend_is() {
+        let at = |x: f64, y: f64| Coord { x, y };
+        let wall = (at(0.0, -10.0), at(0.0, 10.0));
+        assert!(crosses((at(-5.0, 0.0), at(5.0, 0.0)), wall));
+        assert!(!crosses((at(-5.0, 0.0), at(0.0, 0.0)), wall), "it ends at the wall");
+        assert!(!crosses((at(0.0, -5.0), at(0.0, 5.0)), wall), "it runs along the wall");
+        assert!(!crosses((at(-5.0, 11.0), at(5.0, 11.0)), wall));
+        // Right through a bend: one of its sides counts.
+        let bent = [(at(0.0, -10.0), at(0.0, 0.0)), (at(0.0, 0.0), at(3.0, 10.0))];
+        assert_eq!(bent.into_iter().filter(|&side| crosses((at(-5.0, 0.0), at(5.0, 0.0)), side)).count(), 1);
     }
 }

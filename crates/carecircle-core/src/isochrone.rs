@@ -5,8 +5,9 @@
 //! and the walk off it. In two ways a drawing is stricter. A place more than [`Drawing::depth_m`] from any street is
 //! reached only as part of a *pocket*, the inside of a block say, when all around it is; a pocket that an obstacle
 //! borders on (water, a railway, a wall) is never reached. And a place belongs only to a street in sight: the straight
-//! line to it crosses no obstacle. Streets themselves cross obstacles freely. The cell of the lattice that an origin
-//! stands in is always reached.
+//! line to it crosses no obstacle. Streets themselves cross obstacles freely, and one drawn along an obstacle is seen from
+//! both sides. In one way it is kinder: the cell of the lattice that an origin stands in is reached as far as it is seen
+//! from there, whatever streets are nearer.
 //!
 //! The `field` module finds the times on a lattice, `contour` the outlines, `simplify` takes corners out of them.
 //! Outlines are exact along the lattice's sides: a street cut off by its neighbours within less than a side may be
