@@ -17,6 +17,8 @@ const ON_STREET_M: f64 = 0.05;
 pub(crate) struct Sight {
     lines: Vec<(Point, Point)>,
     cell: f64,
+    /// Blocks to either side that the depth reaches into.
+    beyond: i64,
     low: [i64; 2],
     size: [usize; 2],
     /// Slots by block of cells, [`NONE`] where nothing stands.
@@ -46,6 +48,7 @@ impl Sight {
         let mut sight = Self {
             lines,
             cell: lattice.pitch,
+            beyond,
             low: lattice.low.map(|i| i - beyond),
             size: lattice.size.map(|n| n + 2 * beyond as usize),
             slots: Vec::new(),
@@ -100,10 +103,11 @@ impl Sight {
         is_there.then(|| y as usize * self.size[0] + x as usize)
     }
 
-    /// Whether anything stands in or beside a block.
+    /// Whether anything stands in a block or as near to it as a street may be.
     pub(crate) fn is_near(&self, [x, y]: [i64; 2]) -> bool {
         let slot = |x, y| self.block(x, y).map_or(NONE, |block| self.slots[block]);
-        (y - 1..=y + 1).any(|y| (x - 1..=x + 1).any(|x| slot(x, y) != NONE))
+        let around = -self.beyond..=self.beyond;
+        around.clone().any(|dy| around.clone().any(|dx| slot(x + dx, y + dy) != NONE))
     }
 
     /// Whether an obstacle crosses a straight line, a short one. Touching its ends is not crossing.
