@@ -5,8 +5,9 @@
 //! cross themselves or each other, also after rounding. Where two reached corners face each other across a cell they
 //! stay apart.
 
-use crate::field::{CORNERS, Ground, NONE, SIDE};
+use crate::field::Ground;
 use crate::geometry::Point;
+use crate::lattice::{CORNERS, NONE, SIDE};
 
 /// Crossings keep this share of a side away from its ends.
 const CLEARANCE: f64 = 0.03;

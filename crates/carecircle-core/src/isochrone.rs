@@ -5,20 +5,23 @@
 //! and the walk off it. In two ways a drawing is stricter. A place more than [`Drawing::depth_m`] from any street is
 //! reached only as part of a *pocket*, the inside of a block say, when all around it is; a pocket that an obstacle
 //! borders on (water, a railway, a wall) is never reached. And a place belongs only to a street in sight: the straight
-//! line to it crosses no obstacle. Streets themselves cross obstacles freely. The cell of the lattice that an origin
-//! stands in is always reached.
+//! line to it crosses no obstacle. Streets themselves cross obstacles freely, and one drawn along an obstacle is seen from
+//! both sides. In one way it is kinder: the cell of the lattice that an origin stands in is reached as far as it is seen
+//! from there, whatever streets are nearer.
 //!
-//! The `field` module finds the times on a lattice, `contour` the outlines, `simplify` takes corners out of them.
+//! The `field` module finds the times on a `lattice`, by lines of `sight`; `contour` draws the outlines, `simplify` takes corners out of them.
 //! Outlines are exact along the lattice's sides: a street cut off by its neighbours within less than a side may be
 //! missed. With a tolerance of 0 bands nest to the last digit, and a band is the same whichever others are drawn with
 //! it.
 
 use crate::contour::{self, Outline, Ring};
 use crate::doors::Door;
-use crate::field::{Around, Ground, Lattice, PITCH_M, Piece, Sight};
+use crate::field::{Around, Ground, Piece};
 use crate::geometry::{Point, Shape};
+use crate::lattice::{Lattice, PITCH_M};
 use crate::network::{Edge, EdgeId, Network, Snap, Stops, fraction_along};
 use crate::search::{Origin, Reach, Search, Sweep};
+use crate::sight::Sight;
 use crate::simplify::simplify;
 use crate::study::Study;
 use crate::time::WalkTime;

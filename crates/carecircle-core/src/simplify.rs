@@ -59,7 +59,7 @@ pub(crate) fn simplify(points: &[Point], rings: &mut [&mut Vec<u32>], tolerance_
             let ends = around(&turns[i]);
             let [a, b, c] = [ends[0], point, ends[1]].map(|point| points[point as usize]);
             let foot = a + (c - a) * fraction_along(a, c, b);
-            let off_m = if near.is_none() && turn(a, b, c) == 0.0 { 0.0 } else { (b.x - foot.x).hypot(b.y - foot.y) };
+            let off_m = if near.is_none() && turn(a, b, c) == 0.0 { 0.0 } else { length(b - foot) };
             if off_m > most_m {
                 continue;
             }
@@ -94,6 +94,10 @@ pub(crate) fn simplify(points: &[Point], rings: &mut [&mut Vec<u32>], tolerance_
     for ring in rings {
         ring.retain(|&point| !is_gone[point as usize]);
     }
+}
+
+fn length(way: Point) -> f64 {
+    (way.x * way.x + way.y * way.y).sqrt()
 }
 
 /// On which side of the line from `a` to `b` a place lies: above 0 to its left.
@@ -161,7 +165,7 @@ impl<'a> Near<'a> {
                 return true;
             }
             let foot = a + (c - a) * fraction_along(a, c, at);
-            (at.x - foot.x).hypot(at.y - foot.y) < CLEAR_M
+            length(at - foot) < CLEAR_M
         };
         (y1..=y2).all(|y| {
             let row = y * self.size[0];
