@@ -13,6 +13,7 @@ use crate::study::Door;
 use crate::time::WalkTime;
 use crate::weights::{Direction, Weights};
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// A walk from one place to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,7 +120,12 @@ pub fn around_each(
     let layout = weights.layout(network);
     let node = |i: usize| network.edge(origins[i].edge).from.0;
     let order = along_the_nodes(network, origins, |origin| Some(*origin));
-    order.par_chunks(LANES).for_each_init(Scratch::default, |scratch, group| {
+    // A search's scratch is as long as the network: each thread takes what another has left, if there is any.
+    let spare: Mutex<Vec<Scratch>> = Mutex::default();
+    let take = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    let leave = |scratch| spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    order.par_chunks(LANES).for_each(|group| {
+        let mut scratch = take();
         let is_near = node(group[group.len() - 1]) - node(group[0]) <= TOGETHER;
         if is_near && group.len() > LANES / 2 && limit < Lanes::TOO_LONG {
             let starts = |(lane, &i): (usize, &usize)| {
@@ -129,14 +135,15 @@ pub fn around_each(
             let starts: Vec<_> = group.iter().enumerate().flat_map(starts).collect();
             scratch.lanes.run(layout, &starts, limit);
             for (lane, &i) in group.iter().enumerate() {
-                found(i, &Around { layout, scratch, lane: Some(lane) });
+                found(i, &Around { layout, scratch: &scratch, lane: Some(lane) });
             }
         } else {
             for &i in group {
                 scratch.search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
-                found(i, &Around { layout, scratch, lane: None });
+                found(i, &Around { layout, scratch: &scratch, lane: None });
             }
         }
+        leave(scratch);
     });
 }
 

@@ -45,6 +45,8 @@ const CONFORMANCE: [&str; 5] = [
 pub(crate) struct App {
     snapshot: Arc<Snapshot>,
     pub(crate) workers: Workers,
+    /// For what has been found and only has to be written: it doesn't wait behind what others ask.
+    pub(crate) writers: Workers,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
     local: String,
@@ -60,6 +62,7 @@ impl App {
         Self {
             snapshot: Arc::new(Snapshot::new(served, options.cache_bytes)),
             workers: Workers::new(options.workers, options.queue),
+            writers: Workers::new(options.workers, options.queue),
             options,
             local,
             draining: AtomicBool::new(false),

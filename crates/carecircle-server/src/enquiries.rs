@@ -47,15 +47,14 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
-    let drawn = {
-        let (snapshot, profile, bands) = (Arc::clone(&snapshot), profile.clone(), bands.clone());
-        let source = origin.source.clone();
-        app.workers.run(move || draw(&snapshot, &profile, &source, &bands, &drawing)).await?
-    };
     reply.analysed(false);
     let members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
-    let write = move || Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)));
-    reply.write(&app, write).await
+    // Drawn and written at once: what has been drawn holds no memory while others are drawn.
+    let write = move || {
+        let drawn = draw(&snapshot, &profile, &origin.source, &bands, &drawing);
+        Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)))
+    };
+    reply.find_and_write(&app, &app.workers, write).await
 }
 
 /// The place asked about, and where it meets a street.

@@ -83,7 +83,7 @@ impl Default for ServerOptions {
             drain_timeout: Duration::from_secs(20),
             max_connections: 1_024,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
-            queue: 256,
+            queue: 64,
             cache_bytes: 128 << 20,
         }
     }

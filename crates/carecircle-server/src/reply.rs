@@ -7,6 +7,7 @@
 use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::problem::ApiError;
+use crate::work::Workers;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
@@ -131,17 +132,27 @@ impl Reply {
         self.begun = Instant::now();
     }
 
-    /// Writes the body off the async threads, keeps it, and responds.
+    /// Writes the body of what has been found, off the async threads, keeps it, and responds.
     pub(crate) async fn write(
+        self,
+        app: &App,
+        body: impl FnOnce() -> Result<Vec<u8>, ApiError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        self.find_and_write(app, &app.writers, body).await
+    }
+
+    /// As [`Reply::write`], where it has to be found yet: by those who do such work.
+    pub(crate) async fn find_and_write(
         mut self,
         app: &App,
+        workers: &Workers,
         body: impl FnOnce() -> Result<Vec<u8>, ApiError> + Send + 'static,
     ) -> Result<Response, ApiError> {
         let gzip = self.gzip;
         // Kept without the room that a vector has to spare, which the cache would not count.
         let kept = |bytes: Vec<u8>| Bytes::from(bytes.into_boxed_slice());
         let job = move || body().map(|bytes| kept(if gzip { gzipped(&bytes) } else { bytes }));
-        let body = app.workers.run(job).await??;
+        let body = workers.run(job).await??;
         self.timing.write = self.begun.elapsed();
         self.timing.hit.get_or_insert(false);
         if (body.len() as u64) < app.options.cache_bytes / 32 {

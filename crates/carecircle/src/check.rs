@@ -58,9 +58,7 @@ impl Check {
         for path in self.output.iter().filter(|p| p.as_path() != Path::new("-")) {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
-        if let Some(path) = &self.inputs.timings {
-            self.inputs.refuse_to_overwrite("--timings", path)?;
-        }
+        self.inputs.refuse_timings(self.output.as_ref())?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);

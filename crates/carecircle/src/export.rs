@@ -2,7 +2,7 @@
 
 use crate::bad_input;
 use crate::check::thousands;
-use crate::inputs::{StreetsOnly, WalkedStreets, refuse_to_overwrite};
+use crate::inputs::{StreetsOnly, WalkedStreets, refuse_timings, refuse_to_overwrite};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
@@ -38,6 +38,9 @@ A place on a link costs its share of the link's time, and the metres to it the p
 streets are closed (stroller), `check` and `matrix` take the longer of its walk on these links and the plain walk at \
 its speed, which --profile walk --speed-kmh S exports.";
 
+/// What is written, in this order.
+const FILES: [&str; 5] = ["node.csv", "link.csv", "config.csv", "use_definition.csv", "about.json"];
+
 #[derive(Args)]
 #[command(after_long_help = HOW_TO_READ)]
 pub(crate) struct ExportNetwork {
@@ -58,9 +61,14 @@ impl ExportNetwork {
         if folder.exists() && !folder.is_dir() {
             return Err(bad_input(format!("-o {}: a folder is wanted, that is a file", folder.display())));
         }
-        if let Some(path) = &self.streets.timings {
-            refuse_to_overwrite("--timings", path, self.streets.city.iter())?;
+        let (inputs, outputs) = (self.streets.files(), FILES.map(|name| folder.join(name)));
+        for file in outputs.iter().filter(|_| folder.is_dir()) {
+            refuse_to_overwrite("-o", file, &inputs)?;
+            if file.is_dir() {
+                return Err(bad_input(format!("-o {}: {} is a folder", folder.display(), file.display())));
+            }
         }
+        refuse_timings(self.streets.timings.as_ref(), &inputs, &outputs)?;
         let walked = self.streets.load(&mut timings)?;
         let tables = Tables { network: &walked.network, weights: &walked.weights, by_leg: self.by_leg };
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;

@@ -57,11 +57,10 @@ impl Import {
         let mut timings = Timings::start();
         let lang = self.inputs.lang();
         let format = self.report.as_deref().map(Format::of).transpose()?;
-        for (option, path) in [("--report", &self.report), ("--timings", &self.inputs.timings)] {
-            if let Some(path) = path {
-                self.inputs.refuse_to_overwrite(option, path)?;
-            }
+        if let Some(path) = &self.report {
+            self.inputs.refuse_to_overwrite("--report", path)?;
         }
+        self.inputs.refuse_timings(self.report.as_ref())?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);

@@ -185,6 +185,11 @@ pub(crate) struct WalkedStreets {
 }
 
 impl StreetsOnly {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.city.iter().cloned().chain(named_file(self.walker.profile.as_ref())).collect()
+    }
+
     /// The language to speak.
     pub(crate) fn lang(&self) -> Lang {
         self.lang.unwrap_or_else(Lang::of_environment)
@@ -207,14 +212,10 @@ impl StreetsOnly {
 
 /// Refuses an output that would take the place of an input, itself or what is written beside it, or that has no folder to
 /// be in.
-pub(crate) fn refuse_to_overwrite<'a>(
-    option: &str,
-    out: &Path,
-    inputs: impl Iterator<Item = &'a PathBuf>,
-) -> Result<()> {
-    let inputs: Vec<PathBuf> = inputs.filter_map(|input| input.canonicalize().ok()).collect();
+pub(crate) fn refuse_to_overwrite(option: &str, out: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let inputs: Vec<PathBuf> = inputs.iter().map(|input| place_of(input)).collect();
     for written in std::iter::once(out.to_owned()).chain(output::companions(out)) {
-        if written.canonicalize().is_ok_and(|written| inputs.contains(&written)) {
+        if inputs.contains(&place_of(&written)) {
             return Err(bad_input(format!("{option} {}: {} is one of the inputs", out.display(), written.display())));
         }
     }
@@ -223,6 +224,30 @@ pub(crate) fn refuse_to_overwrite<'a>(
         Some(folder) => Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display()))),
         None => Ok(()),
     }
+}
+
+/// Refuses timings that would take the place of an input or of another output.
+pub(crate) fn refuse_timings(path: Option<&PathBuf>, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let mut written = outputs.iter().flat_map(|out| std::iter::once(out.clone()).chain(output::companions(out)));
+    if let Some(out) = written.find(|out| place_of(out) == place_of(path)) {
+        return Err(bad_input(format!("--timings {}: {} is another output", path.display(), out.display())));
+    }
+    refuse_to_overwrite("--timings", path, inputs)
+}
+
+/// Where a file is, or will be.
+fn place_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        folder.join(path.file_name().unwrap_or_default())
+    })
+}
+
+/// A file that a parameter names, where it is one.
+fn named_file(parameter: Option<&String>) -> Option<PathBuf> {
+    parameter.map(PathBuf::from).filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
 }
 
 pub(crate) fn check_snap_m(metres: f64) -> Result<()> {
@@ -346,8 +371,19 @@ impl Inputs {
 
     /// Refuses an output that would take the place of an input, or that has no folder to be in.
     pub(crate) fn refuse_to_overwrite(&self, option: &str, out: &Path) -> Result<()> {
-        let inputs = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas];
-        refuse_to_overwrite(option, out, inputs.into_iter().flatten())
+        refuse_to_overwrite(option, out, &self.files())
+    }
+
+    /// Refuses timings that would take the place of an input or of what is written to `out`.
+    pub(crate) fn refuse_timings(&self, out: Option<&PathBuf>) -> Result<()> {
+        refuse_timings(self.timings.as_ref(), &self.files(), out.map_or(&[], std::slice::from_ref))
+    }
+
+    /// The files that are read.
+    fn files(&self) -> Vec<PathBuf> {
+        let tables = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        let named = [self.sources.policy.as_ref(), self.walker.profile.as_ref()].map(named_file);
+        tables.cloned().chain(named.into_iter().flatten()).collect()
     }
 
     /// Reads everything and puts the study together.

@@ -193,7 +193,7 @@ impl DrawIsochrone {
         let mut told = String::new();
         for (limit, m) in limits.iter().zip(minutes) {
             let of_limit = drawn.iter().filter(|circle| circle.isochrone.limit == *limit);
-            let km2: f64 = of_limit.map(|circle| area_m2(&circle.isochrone.shape) / 1e6).sum();
+            let km2 = of_limit.map(|circle| area_m2(&circle.isochrone.shape) / 1e6).fold(0.0, |sum, km2| sum + km2);
             _ = match (lang, split) {
                 (Lang::En, Split::Facility) => writeln!(told, "{m} minutes: {counted} facilities"),
                 (Lang::Zh, Split::Facility) => writeln!(told, "{m} 分钟：{counted} 家托育机构"),

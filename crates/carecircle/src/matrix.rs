@@ -2,7 +2,8 @@
 
 use crate::check::thousands;
 use crate::inputs::{
-    Rejected, StreetsOnly, check_crs, check_snap_m, describe, refuse_to_overwrite, tell_rejects, write_rejects,
+    Rejected, StreetsOnly, check_crs, check_snap_m, describe, refuse_timings, refuse_to_overwrite, tell_rejects,
+    write_rejects,
 };
 use crate::lang::Lang;
 use crate::output::{beside, write_whole};
@@ -134,17 +135,16 @@ impl WalkMatrix {
     }
 
     fn refuse_outputs(&self, file: Option<&Path>) -> Result<()> {
-        let inputs = || [&self.from, &self.to].into_iter().chain(&self.streets.city);
+        let mut inputs = self.streets.files();
+        inputs.extend([self.from.clone(), self.to.clone()]);
         if let Some(path) = file {
             if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
                 return Err(bad_input(format!("-o {}: the name must end in .csv", path.display())));
             }
-            refuse_to_overwrite("-o", path, inputs())?;
+            refuse_to_overwrite("-o", path, &inputs)?;
         }
-        match &self.streets.timings {
-            Some(path) => refuse_to_overwrite("--timings", path, inputs()),
-            None => Ok(()),
-        }
+        let outputs: Vec<PathBuf> = file.into_iter().map(Path::to_owned).collect();
+        refuse_timings(self.streets.timings.as_ref(), &inputs, &outputs)
     }
 
     /// The points that meet the streets; rows without an id or a place, and those far from any street, are set aside.

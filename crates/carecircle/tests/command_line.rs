@@ -639,3 +639,26 @@ fn tables_and_limits_that_cannot_be_meant_are_refused() {
     assert!(told.contains("from 0 points to 4: 0 of 0 pairs"), "{told}");
     assert_eq!(rows(&std::fs::read_to_string(&out).expect("the file")).len(), 0);
 }
+
+#[test]
+fn no_output_takes_the_place_of_another_or_of_an_input() {
+    let folder = Folder::new("places");
+    let homes = folder.write("homes.csv", HOMES);
+    let (walks, net) = (folder.file("walks.csv"), folder.file("net"));
+    let matrix = ["matrix", "--from", &homes, "--to", &homes, "-o", &walks];
+    for taken in ["walks.csv", "walks.csv.about.json", "walks.csv.rejects.csv", "homes.csv"] {
+        let told = refuse(&[&matrix[..], &["--timings", &folder.file(taken)]].concat());
+        assert!(told.contains("--timings") && told.contains(taken), "{told}");
+    }
+    assert_eq!(folder.names(), ["homes.csv"]);
+    let policy = folder.write("policy.toml", "name = \"own\"\n");
+    let told = refuse(&["check", "--policy", &policy, "--timings", &policy]);
+    assert!(told.contains("is one of the inputs"), "{told}");
+
+    succeed(&["export-network", "-o", &net]);
+    let told = refuse(&["export-network", "-o", &net, "--timings", &folder.file("net/link.csv")]);
+    assert!(told.contains("link.csv is another output"), "{told}");
+    let city = folder.file("net/node.csv");
+    std::fs::copy(demo("town.osm.pbf"), &city).expect("a city in the way");
+    assert!(refuse(&["export-network", &city, "-o", &net]).contains("node.csv is one of the inputs"));
+}
