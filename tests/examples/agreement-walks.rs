@@ -10,6 +10,7 @@ use carecircle_core::search::{Origin, Sweep};
 use carecircle_core::street::Access;
 use carecircle_core::time::{Speed, WalkTime};
 use carecircle_core::weights::{Direction, Way, Weights};
+use carecircle_tests::dice::Dice;
 use petgraph::visit::{EdgeRef, IntoEdges};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -353,26 +354,5 @@ impl PublicStreets {
         let along_m = (metres - (self.upto_m[i] - length_m)).clamp(0.0, length_m);
         let at = city.leg_points(Leg { edge, from_m: along_m, to_m: length_m })[0];
         Snap { edge, along_m, offset_m: 0.0, at }
-    }
-}
-
-/// Chance that falls the same way each time: Steele, Lea and Flood's splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to below 1.
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
     }
 }

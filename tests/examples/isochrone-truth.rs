@@ -15,6 +15,7 @@ use carecircle_core::street::Access;
 use carecircle_core::study::{Door, SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
+use carecircle_tests::dice::Dice;
 use geo::{Coord, Validation};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -247,22 +248,5 @@ impl PublicStreets {
         let ((a, from_m), (b, to_m)) = (bends[next - 1], bends[next]);
         let at = a + (b - a) * if to_m > from_m { (along_m - from_m) / (to_m - from_m) } else { 0.0 };
         Snap { edge, along_m, offset_m: 0.0, at }
-    }
-}
-
-/// Chance that falls the same way each time: Steele, Lea and Flood's splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to below 1.
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

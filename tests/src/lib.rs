@@ -1,6 +1,7 @@
 //! The test harness: a demo town, small towns by the dozen, drawn streets, a PBF writer, oracles.
 
 pub mod demo;
+pub mod dice;
 pub mod mutate;
 pub mod oracle;
 pub mod pbf;

@@ -8,6 +8,7 @@ mod content;
 mod framing;
 mod wire;
 
+use crate::dice::Dice;
 use content::{EDITS, Edit, Holding};
 use framing::{REWRITES, Rewrite};
 use wire::{Frame, Message, join, zigzag};
@@ -21,7 +22,7 @@ pub fn mutations(original: &[u8], count: usize, seed: u64) -> impl Iterator<Item
     let original = Original::new(original);
     (0..count).map(move |number| {
         // A state of its own for each file: the hundredth is the same whether or not the others were made.
-        let mut dice = Dice(Dice(seed).next() ^ number as u64);
+        let mut dice = Dice(Dice(seed).roll() ^ number as u64);
         let (name, mutation) = TURNS[number % TURNS.len()];
         let (what, file) = match mutation {
             Mutation::Rewrite(rewrite) => rewrite(&original, &mut dice),
@@ -151,33 +152,6 @@ fn sample() -> Vec<Frame> {
         Frame::new("OSMData", &block(nodes)),
         Frame::new("OSMData", &block(lines)),
     ]
-}
-
-/// Chance that falls the same way each time: Steele, Lea and Flood's splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, or 0 when there is none.
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
-    }
 }
 
 #[cfg(test)]

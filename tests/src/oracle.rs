@@ -18,6 +18,7 @@ mod footing;
 mod nearest;
 mod streets;
 
+use crate::dice::Dice;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -194,8 +195,8 @@ impl Oracle {
         if streets.is_empty() {
             return Vec::new();
         }
-        let mut state = seed;
-        let mut fraction = || (splitmix64(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
+        let mut dice = Dice(seed);
+        let mut fraction = || dice.fraction();
         let mut point = || {
             let segment = streets[(fraction() * streets.len() as f64) as usize];
             let plane = Plane::at(self.streets.places[segment.from]);
@@ -360,15 +361,6 @@ fn cut_at(cuts: &mut Cuts, streets: &Streets, hit: Hit) -> usize {
         let next = streets.places.len() + cuts.len();
         cuts.entry((hit.segment, along)).or_insert((next, hit.along_m)).0
     }
-}
-
-/// The next number of Steele, Lea and Flood's splitmix64.
-pub fn splitmix64(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::oracle::splitmix64;
+use crate::dice::Dice;
 use crate::pbf::{Member, Node, OsmFile, Relation, Way};
 
 /// Streets in each direction bound this many fields.
@@ -110,7 +110,7 @@ impl Ground {
 
 struct Town {
     file: OsmFile,
-    chance: u64,
+    dice: Dice,
     /// Metres east and north of each node, the first of them node 1.
     places: Vec<(f64, f64)>,
     crossings: Vec<i64>,
@@ -128,7 +128,7 @@ impl Town {
     fn new(seed: u64) -> Self {
         let mut town = Self {
             file: OsmFile::default(),
-            chance: seed,
+            dice: Dice(seed),
             places: Vec::new(),
             crossings: Vec::new(),
             joints: BTreeMap::new(),
@@ -148,7 +148,7 @@ impl Town {
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        (splitmix64(&mut self.chance) % bound as u64) as usize
+        self.dice.below(bound)
     }
 
     fn within(&mut self, low: f64, high: f64) -> f64 {

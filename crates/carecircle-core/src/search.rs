@@ -137,9 +137,7 @@ impl Search {
     ) {
         let layout = weights.layout(network);
         let start = |&(node, time): &_| Some((layout.state(node, PUBLIC)?, Arrival { time, label: 0 }.key()));
-        self.starts.clear();
-        self.starts.extend(ends.iter().filter_map(start));
-        self.settle::<false>(layout, limit);
+        self.run_seeded(layout, ends.iter().filter_map(start), limit);
     }
 
     fn settle<const TRACED: bool>(&mut self, layout: &Arc<Layout>, limit: WalkTime) {

@@ -104,7 +104,7 @@ fn add(block: &mut Message, holding: Holding, entity: &Message) {
 fn references_to_nowhere(block: &mut Message, dice: &mut Dice) -> String {
     let ways = edit_some(block, Holding::Ways, dice, |way, dice| {
         way.edit_packed(8, |refs| {
-            let stray = zigzag((dice.next() >> 2) as i64);
+            let stray = zigzag((dice.roll() >> 2) as i64);
             match refs.len() {
                 0 => refs.push(stray),
                 // A stray delta and the way back, so that only one reference leads nowhere; or no way back.
@@ -201,7 +201,7 @@ fn shuffled_outlines(block: &mut Message, dice: &mut Dice) -> String {
             *deltas = refs.iter().map(|&id| zigzag(id.wrapping_sub(std::mem::replace(&mut before, id)))).collect();
         });
         // Also when the shuffle left the order as it was.
-        way.set_varint(15, dice.next());
+        way.set_varint(15, dice.roll());
     });
     format!("in {ways} ways")
 }
@@ -376,9 +376,9 @@ fn deep_nesting(block: &mut Message, dice: &mut Dice) -> String {
 
 fn unknown_fields(block: &mut Message, dice: &mut Dice) -> String {
     let number = dice.pick(&[16, 99, (1 << 29) - 1]);
-    block.0.insert(0, (number, Value::Varint(dice.next())));
-    block.0.insert(0, (number, Value::Eight(dice.next().to_le_bytes())));
-    block.0.push((number, Value::Four((dice.next() as u32).to_le_bytes())));
+    block.0.insert(0, (number, Value::Varint(dice.roll())));
+    block.0.insert(0, (number, Value::Eight(dice.roll().to_le_bytes())));
+    block.0.push((number, Value::Four((dice.roll() as u32).to_le_bytes())));
     block.0.push((number, Value::Bytes(b"unknown".to_vec())));
     format!("number {number}, which a reader should skip")
 }

@@ -198,7 +198,7 @@ fn not_a_pbf(original: &Original, dice: &mut Dice) -> (String, Vec<u8>) {
     let what = dice.pick(&["empty", "one byte", "text", "XML", "gzip", "random", "zeros", "ones", "only newlines"]);
     let file = match what {
         "empty" => Vec::new(),
-        "one byte" => vec![dice.next() as u8],
+        "one byte" => vec![dice.roll() as u8],
         "text" => b"id,name,lon,lat\n1,Sunflower,28.83,47.02\n".repeat(40),
         "XML" => b"<?xml version='1.0'?>\n<osm version=\"0.6\"><node id=\"1\" lat=\"47\" lon=\"28\"/></osm>\n".to_vec(),
         "gzip" => {
@@ -206,7 +206,7 @@ fn not_a_pbf(original: &Original, dice: &mut Dice) -> (String, Vec<u8>) {
             encoder.write_all(&original.file).expect("writing to memory does not fail");
             encoder.finish().expect("writing to memory does not fail")
         }
-        "random" => (0..100_000).map(|_| dice.next() as u8).collect(),
+        "random" => (0..100_000).map(|_| dice.roll() as u8).collect(),
         "zeros" => vec![0; 100_000],
         "ones" => vec![0xff; 100_000],
         _ => vec![b'\n'; 1000],
@@ -285,7 +285,7 @@ fn garbage_between_blobs(original: &Original, dice: &mut Dice) -> (String, Vec<u
     let at = dice.below(original.frames.len() + 1);
     let count = dice.pick(&[1, 3, 4, 5, 1000]);
     let mut file = join(&original.frames[..at]);
-    file.extend((0..count).map(|_| dice.next() as u8));
+    file.extend((0..count).map(|_| dice.roll() as u8));
     file.extend(join(&original.frames[at..]));
     (format!("{count} bytes before frame {at}"), file)
 }

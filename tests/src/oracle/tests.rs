@@ -193,8 +193,8 @@ fn no_facility_no_street_and_no_place_are_no_answer() {
 
 /// A town of `side` × `side` crossings some 90 m apart, uneven, with some one-way streets and some missing.
 fn uneven_town(side: i64, seed: u64) -> Oracle {
-    let mut state = seed;
-    let mut below = |bound: u64| splitmix64(&mut state) % bound;
+    let mut dice = Dice(seed);
+    let mut below = |bound: u64| dice.below(bound as usize) as u64;
     let mut nodes = Vec::new();
     for id in 0..side * side {
         let jitter_m = (below(40) as f64, below(40) as f64);

@@ -14,7 +14,7 @@ use carecircle_core::weights::Way;
 use carecircle_core::whatif::{Basis, CoverageState};
 use carecircle_formats::profile;
 use carecircle_osm::ReadOptions;
-use carecircle_tests::oracle::splitmix64;
+use carecircle_tests::dice::Dice;
 use carecircle_tests::pbf::Compression;
 use carecircle_tests::towns::random_gated_town;
 use geo::{MultiPolygon, Rect};
@@ -116,8 +116,8 @@ fn edit(seed: u64, edits: usize) -> usize {
     });
     let mut policy = Policy { minutes: 5.0, profile: bases[0].1.clone(), ..Policy::default() };
     let mut state = CoverageState::new(&study, &policy);
-    let mut chance = seed;
-    let mut below = |bound: usize| (splitmix64(&mut chance) % bound as u64) as usize;
+    let mut dice = Dice(seed);
+    let mut below = |bound: usize| dice.below(bound);
     for number in 0..edits {
         // At a home, often behind a gate, or at another facility.
         let home = study.demand().points[below(study.demand().points.len())].at;

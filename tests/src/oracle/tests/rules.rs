@@ -281,8 +281,8 @@ fn equally_near_the_smallest_way_counts_and_a_relation_before_all() {
 /// A town as [`uneven_town`] draws it, with private streets here and there, squares, lifts, and compounds of two by two
 /// crossings behind gates and private streets.
 fn gated_town(side: i64, seed: u64) -> Extract {
-    let mut state = seed;
-    let mut below = |bound: u64| splitmix64(&mut state) % bound;
+    let mut dice = Dice(seed);
+    let mut below = |bound: u64| dice.below(bound as usize) as u64;
     let crossing = |id: i64| (id % side, id / side);
     let compound_of = |id: i64| {
         let (x, y) = crossing(id);
