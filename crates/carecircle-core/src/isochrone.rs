@@ -12,7 +12,7 @@
 //! The `field` module finds the times on a `lattice`, by lines of `sight`; `contour` draws the outlines, `simplify` takes corners out of them.
 //! Outlines are exact along the lattice's sides: a street cut off by its neighbours within less than a side may be
 //! missed. With a tolerance of 0 bands nest to the last digit, and a band is the same whichever others are drawn with
-//! it.
+//! it, but for the rounding of times along streets that a limit cuts.
 
 use crate::contour::{self, Outline, Ring};
 use crate::doors::Door;
