@@ -160,59 +160,49 @@ impl Search {
         if by_parts {
             starts.sort_unstable();
         }
+        let Self { best, reached, queue, before, .. } = self;
+        let best = &mut best[..layout.len()];
         let part = |state: u32| if by_parts { state >> PART_BITS } else { 0 };
         for starts in starts.chunk_by(|a, b| part(a.0) == part(b.0)) {
-            self.queue.reset();
+            queue.reset();
             if by_parts {
                 // A search jumps; what it will need comes faster in order.
                 let first = part(starts[0].0) << PART_BITS;
                 let states = first..(first + (1 << PART_BITS)).min(layout.len() as u32);
-                let best = &self.best[states.start as usize..states.end as usize];
+                let best = &best[states.start as usize..states.end as usize];
                 black_box((
                     layout.fetch(states),
                     best.iter().step_by(8).fold(0, |sum: u64, key| sum.wrapping_add(*key)),
                 ));
             }
             for &(state, key) in starts {
-                if self.improve(state, key, most) {
-                    self.queue.push((key >> 32) as u32, state);
+                if improve(best, reached, state, key, most) {
+                    queue.push((key >> 32) as u32, state);
                     if TRACED {
-                        self.before[state as usize] = NO_STATE;
+                        before[state as usize] = NO_STATE;
                     }
                 }
             }
-            while let Some((time, state)) = self.queue.pop() {
-                let key = self.best[state as usize];
+            while let Some((time, state)) = queue.pop() {
+                let key = best[state as usize];
                 // Only the last entry of a state counts.
-                if (key >> 32) as u32 == time {
-                    for arc in layout.arcs(state) {
-                        let (to, key) = (arc.to(), later(key, arc.time));
-                        if self.improve(to, key, most) {
-                            if TRACED {
-                                self.before[to as usize] = state;
-                            }
-                            if !arc.is_dead_end() {
-                                self.queue.push((key >> 32) as u32, to);
-                            }
+                if (key >> 32) as u32 != time {
+                    continue;
+                }
+                for arc in layout.arcs(state) {
+                    let (to, key) = (arc.to(), later(key, arc.time));
+                    if improve(best, reached, to, key, most) {
+                        if TRACED {
+                            before[to as usize] = state;
+                        }
+                        if !arc.is_dead_end() {
+                            queue.push((key >> 32) as u32, to);
                         }
                     }
                 }
             }
         }
         self.starts = starts;
-    }
-
-    #[inline]
-    fn improve(&mut self, state: u32, key: u64, most: u64) -> bool {
-        let slot = &mut self.best[state as usize];
-        let is_better = key < *slot && key <= most;
-        if is_better {
-            if *slot == NEVER {
-                self.reached.push(state);
-            }
-            *slot = key;
-        }
-        is_better
     }
 
     /// The states that the last run reached, each with its time, in no particular order.
@@ -251,6 +241,20 @@ impl Search {
         let least = least(self.layout.as_deref()?, &self.best, node, way);
         (least != NEVER).then(|| Arrival::of_key(least))
     }
+}
+
+/// Whether a state's key gets better.
+#[inline]
+fn improve(best: &mut [u64], reached: &mut Vec<u32>, state: u32, key: u64, most: u64) -> bool {
+    let slot = &mut best[state as usize];
+    let is_better = key < *slot && key <= most;
+    if is_better {
+        if *slot == NEVER {
+            reached.push(state);
+        }
+        *slot = key;
+    }
+    is_better
 }
 
 /// The key of the nearest origin for a walk that starts from a node along an edge of this kind.
