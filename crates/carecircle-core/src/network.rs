@@ -71,13 +71,14 @@ pub struct Edge {
     pub stops: [Stops; 2],
 }
 
-/// A city has hundreds of thousands.
+// A city has hundreds of thousands of them.
 const _: () = assert!(size_of::<Edge>() == 40);
 
+/// What sets few edges apart from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Walked, along a way or an outline.
-    Street,
+    /// Nothing.
+    Plain,
     /// A line across a square.
     Across,
     /// Its time doesn't depend on walking: [`Network::fixed`].

@@ -282,7 +282,7 @@ impl Pieces {
                             from: NodeId(start),
                             to: NodeId(place),
                             first_vertex: first,
-                            kind: if way.duration_s.is_some() { Kind::Fixed } else { Kind::Street },
+                            kind: if way.duration_s.is_some() { Kind::Fixed } else { Kind::Plain },
                             class: way.class,
                             access: way.access,
                             forward: way.forward,
@@ -336,17 +336,21 @@ fn set_gates(
     if barriers.is_empty() {
         return (Vec::new(), Vec::new());
     }
+    let mut apart: Vec<Point> = Vec::new();
     let mut places_of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for edge in pieces.iter_mut().flat_map(|piece| &mut piece.edges) {
         for end in [&mut edge.from, &mut edge.to] {
             if marks.get(end.index()).is_some_and(|here| here.has(Marks::BARRIER)) {
-                let place = plan.len() as u32;
-                plan.push(plan[end.index()]);
+                let place = (plan.len() + apart.len()) as u32;
+                apart.push(plan[end.index()]);
                 places_of.entry(end.0).or_default().push(place);
                 *end = NodeId(place);
             }
         }
     }
+    // Room for these alone: growing by itself the plan would take twice its size.
+    plan.reserve_exact(apart.len());
+    plan.append(&mut apart);
     let (mut gates, mut walls) = (Vec::new(), Vec::new());
     let mut links = Pieces::default();
     for barrier in barriers {
