@@ -100,7 +100,7 @@ fn public_nodes(network: &Network, weights: &Weights) -> impl Iterator<Item = No
 
 fn is_public(network: &Network, edge: EdgeId) -> bool {
     let edge = network.edge(edge);
-    edge.is_street() && edge.access == Access::Public && !edge.across
+    edge.is_street() && edge.access == Access::Public && !edge.is_across()
 }
 
 /// The place so many metres along an edge.
@@ -340,7 +340,7 @@ mod tests {
         assert!((19_600..20_400).contains(&report.nodes), "{} nodes", report.nodes);
         assert!((1.35..1.7).contains(&per_node), "{per_node} edges for each node");
         assert!(
-            report.gates > 0 && network.edges().iter().any(|e| e.access == Access::Destination && e.gate.is_none())
+            report.gates > 0 && network.edges().iter().any(|e| e.access == Access::Destination && e.gate().is_none())
         );
         assert!(network.edges().iter().any(|e| !e.backward));
     }

@@ -155,7 +155,7 @@ impl City {
 
     /// Whether a comparison may begin on a street: nobody argues about who may walk there, and other engines know it.
     fn is_public(&self, edge: EdgeId) -> bool {
-        self.weights.way(edge) == Way::Public && self.weights.is_snappable(edge) && !self.network.edge(edge).across
+        self.weights.way(edge) == Way::Public && self.weights.is_snappable(edge) && !self.network.edge(edge).is_across()
     }
 
     fn degrees(&self, at: Point) -> [f64; 2] {
@@ -202,7 +202,7 @@ impl City {
         let mut route_m = 0.0;
         for leg in legs.iter().flatten() {
             line.extend(self.leg_points(*leg).into_iter().map(|at| self.degrees(at)));
-            ways.push(self.network.edge(leg.edge).way);
+            ways.push(self.network.edge(leg.edge).way());
             route_m += (leg.to_m - leg.from_m).abs();
         }
         line.dedup();

@@ -273,7 +273,7 @@ pub(crate) fn entrances(network: &Network, map: &MapDoors, grounds: &Shape) -> V
         };
         bends.clone().zip(bends.skip(1)).filter(move |piece| !is_beside(piece))
     };
-    let comes_near = |edge: &EdgeId| !network.edge(*edge).across && pieces(*edge).next().is_some();
+    let comes_near = |edge: &EdgeId| !network.edge(*edge).is_across() && pieces(*edge).next().is_some();
     let mut edges: Vec<EdgeId> = network.edges_near(low, high).filter(comes_near).collect();
     edges.sort_unstable();
     let sides: Vec<(Point, Point)> = sides(grounds).collect();

@@ -3,22 +3,23 @@
 //! A [`Node`](NodeId) is where streets meet or end; an [`Edge`] is the street between two of them, its bends are
 //! geometry. Nodes are numbered along a Hilbert curve, so that neighbours are near each other in memory too. petgraph's
 //! algorithms run on the network itself, see [`graph`]; the arrays that searches stream through are made of it for each
-//! profile. Beside it stands an rstar tree over the edges. The network is immutable and knows no profile: what a profile
+//! profile. Beside it stands a packed R-tree over the edges. The network is immutable and knows no profile: what a profile
 //! makes of it are [`Weights`]. A gate that not everybody may pass is a [`Gate`]: streets end at it, each on its own, and
 //! links without length lead through.
 
 mod build;
+mod curve;
 pub mod graph;
+mod tree;
 
 use crate::geometry::{Point, Projection};
 use crate::profile::Profile;
 use crate::street::{Access, Ground, StreetClass};
 use crate::time::WalkTime;
 use crate::weights::{Classes, Opened, Passage, Weights};
-use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, RTree};
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tree::{EdgeBox, EdgeTree};
 
 /// Index of a node of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,15 +46,17 @@ impl EdgeId {
 /// A street between two nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
-    /// The map's way that it is part of; minus the relation's id for a square drawn as a relation, 0 for a link through a
-    /// gate.
-    pub way: i64,
+    /// The way, or the gate where it leads through one.
+    source: i64,
+    /// Geodesic length in metres.
+    pub length_m: f64,
     /// The node that its geometry starts at.
     pub from: NodeId,
     /// The node that its geometry ends at.
     pub to: NodeId,
-    /// Geodesic length in metres.
-    pub length_m: f64,
+    /// The first of the network's vertices that are its geometry; those of the next edge follow.
+    first_vertex: u32,
+    kind: Kind,
     /// What kind of way it is.
     pub class: StreetClass,
     /// Who may walk on it.
@@ -62,36 +65,65 @@ pub struct Edge {
     pub forward: bool,
     /// Whether it may be walked from `to` to `from`.
     pub backward: bool,
-    /// Its time where that doesn't depend on walking (ferries).
-    pub fixed: Option<WalkTime>,
     /// What it is like underfoot.
     pub ground: Ground,
     /// What costs time at its `from` and at its `to`.
     pub stops: [Stops; 2],
-    /// The gate that it leads through, an index into [`Network::gates`]: a link without length.
-    pub gate: Option<u32>,
-    /// Whether it is a line across a square: a way to walk, but no street to measure.
-    pub across: bool,
-    /// Which of the network's vertices are its geometry.
-    vertices: Range<u32>,
+}
+
+// A city has hundreds of thousands of them.
+const _: () = assert!(size_of::<Edge>() == 40);
+
+/// What sets few edges apart from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing.
+    Plain,
+    /// A line across a square.
+    Across,
+    /// Its time doesn't depend on walking: [`Network::fixed`].
+    Fixed,
+    /// A link through a gate.
+    Gate,
 }
 
 impl Edge {
+    /// The map's way that it is part of; minus the relation's id for a square drawn as a relation, 0 for a link through a
+    /// gate.
+    pub fn way(&self) -> i64 {
+        if self.kind == Kind::Gate { 0 } else { self.source }
+    }
+
+    /// The gate that it leads through, an index into [`Network::gates`]: a link without length.
+    pub fn gate(&self) -> Option<u32> {
+        (self.kind == Kind::Gate).then_some(self.source as u32)
+    }
+
+    /// Whether it is a line across a square: a way to walk, but no street to measure.
+    pub fn is_across(&self) -> bool {
+        self.kind == Kind::Across
+    }
+
+    /// Whether its time doesn't depend on walking, see [`Network::fixed`].
+    pub fn is_fixed(&self) -> bool {
+        self.kind == Kind::Fixed
+    }
+
     /// Metres of street: none for a ferry or a line across a square.
     pub fn street_m(&self) -> f64 {
-        if self.across || self.class == StreetClass::Ferry { 0.0 } else { self.length_m }
+        if self.is_across() || self.class == StreetClass::Ferry { 0.0 } else { self.length_m }
     }
 
     /// Whether points may snap to it: neither a ferry nor a lift nor the link through a gate.
     pub fn is_street(&self) -> bool {
-        !matches!(self.class, StreetClass::Ferry | StreetClass::Elevator) && self.gate.is_none()
+        !matches!(self.class, StreetClass::Ferry | StreetClass::Elevator) && self.kind != Kind::Gate
     }
 
     /// The passage that it is part of, where not everybody may use it.
     pub fn passage(&self) -> Option<Passage> {
-        match (self.gate, self.access) {
+        match (self.gate(), self.access) {
             (Some(gate), _) => Some(Passage::Gate(gate)),
-            (None, Access::Destination) => Some(Passage::Way(self.way)),
+            (None, Access::Destination) => Some(Passage::Way(self.source)),
             (None, _) => None,
         }
     }
@@ -99,22 +131,34 @@ impl Edge {
 
 /// What costs time at an end of an edge: half of it, the other half belongs to the next edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stops {
-    /// A raised kerb.
-    pub raised_kerb: bool,
-    /// A crossing with traffic lights.
-    pub signals: bool,
-    /// A lift.
-    pub lift: bool,
-}
+pub struct Stops(u8);
 
 impl Stops {
+    const RAISED_KERB: u8 = 1;
+    const SIGNALS: u8 = 1 << 1;
+    const LIFT: u8 = 1 << 2;
+
+    /// Whether there is a raised kerb.
+    pub fn raised_kerb(self) -> bool {
+        self.0 & Self::RAISED_KERB != 0
+    }
+
+    /// Whether it is a crossing with traffic lights.
+    pub fn signals(self) -> bool {
+        self.0 & Self::SIGNALS != 0
+    }
+
+    /// Whether there is a lift.
+    pub fn lift(self) -> bool {
+        self.0 & Self::LIFT != 0
+    }
+
     /// Seconds that half of it costs a profile.
     pub(crate) fn half_s(self, profile: &Profile) -> f64 {
         let cost = |stands: bool, seconds: f64| if stands { seconds } else { 0.0 };
-        (cost(self.raised_kerb, profile.raised_kerb_s)
-            + cost(self.signals, profile.signal_s)
-            + cost(self.lift, profile.lift_s))
+        (cost(self.raised_kerb(), profile.raised_kerb_s)
+            + cost(self.signals(), profile.signal_s)
+            + cost(self.lift(), profile.lift_s))
             / 2.0
     }
 }
@@ -206,12 +250,10 @@ struct Vertex {
     along_m: f64,
 }
 
-/// A box around an edge in half the bytes, rounded outwards: half a metre at most on the largest of plans.
-type EdgeBox = GeomWithData<Rectangle<[f32; 2]>, EdgeId>;
-
-/// The smallest box of single precision around one of double precision.
-fn outwards(low: [f64; 2], high: [f64; 2]) -> [[f32; 2]; 2] {
-    [low.map(|x| (x as f32).next_down()), high.map(|x| (x as f32).next_up())]
+/// The vertices of one of `edges`, which lie one after another.
+fn vertices_of<'a>(edges: &[Edge], vertices: &'a [Vertex], i: usize) -> &'a [Vertex] {
+    let end = edges.get(i + 1).map_or(vertices.len(), |next| next.first_vertex as usize);
+    &vertices[edges[i].first_vertex as usize..end]
 }
 
 /// The walkable streets of an extract, in local metres.
@@ -221,9 +263,10 @@ pub struct Network {
     nodes: Vec<Point>,
     edges: Vec<Edge>,
     vertices: Vec<Vertex>,
+    fixed: BTreeMap<EdgeId, WalkTime>,
     first_at_node: Vec<u32>,
     at_nodes: Vec<EdgeId>,
-    tree: RTree<EdgeBox>,
+    tree: EdgeTree,
     gates: Vec<Gate>,
     walls: Vec<Point>,
     classes: Arc<Classes>,
@@ -262,10 +305,10 @@ impl Network {
 
     /// A place on a passage: the gate, or the start of the way's first edge.
     pub fn passage_at(&self, passage: Passage) -> Point {
-        let start = |edge: &Edge| self.vertices[edge.vertices.start as usize].at;
+        let start = |edge: &Edge| self.vertices[edge.first_vertex as usize].at;
         match passage {
             Passage::Gate(gate) => self.gates[gate as usize].at,
-            Passage::Way(way) => self.edges.iter().find(|edge| edge.way == way).map_or(Point::default(), start),
+            Passage::Way(way) => self.edges.iter().find(|edge| edge.way() == way).map_or(Point::default(), start),
         }
     }
 
@@ -301,8 +344,12 @@ impl Network {
 
     /// The bends of an edge from its `from` to its `to`, each with its metres along the edge.
     pub fn geometry(&self, id: EdgeId) -> impl ExactSizeIterator<Item = (Point, f64)> + Clone + '_ {
-        let range = self.edges[id.index()].vertices.clone();
-        self.vertices[range.start as usize..range.end as usize].iter().map(|v| (v.at, v.along_m))
+        vertices_of(&self.edges, &self.vertices, id.index()).iter().map(|v| (v.at, v.along_m))
+    }
+
+    /// The time of an edge where that doesn't depend on walking (ferries).
+    pub fn fixed(&self, id: EdgeId) -> Option<WalkTime> {
+        if self.edge(id).is_fixed() { self.fixed.get(&id).copied() } else { None }
     }
 
     /// The edges that start or end at a node, by id.
@@ -342,20 +389,15 @@ impl Network {
 
     /// The nearest point in a box on the plan; its offset is still that on the plan.
     fn snap_in_box(&self, at: Point, half_m: f64, accepted: impl Fn(&Snap) -> bool) -> Option<Snap> {
-        let [low, high] = outwards([at.x - half_m, at.y - half_m], [at.x + half_m, at.y + half_m]);
-        let envelope = AABB::from_corners(low, high);
+        let corner = |half_m: f64| Point { x: at.x + half_m, y: at.y + half_m };
         let mut best: Option<((i64, i64, EdgeId), Snap)> = None;
         let mut nearest = half_m;
-        for candidate in self.tree.locate_in_envelope_intersecting(envelope) {
-            let rectangle = candidate.geom();
-            let (low, high) = (rectangle.lower().map(f64::from), rectangle.upper().map(f64::from));
-            let dx = (low[0] - at.x).max(at.x - high[0]).max(0.0);
-            let dy = (low[1] - at.y).max(at.y - high[1]).max(0.0);
-            if dx.hypot(dy) > nearest + TIE_M {
+        for (edge, around) in self.tree.meeting(EdgeBox::around([corner(-half_m), corner(half_m)])) {
+            if around.distance_m(at) > nearest + TIE_M {
                 continue;
             }
-            let snap = self.nearest_on_edge(candidate.data, at);
-            let key = (tie_key(snap.offset_m), self.edge(snap.edge).way, snap.edge);
+            let snap = self.nearest_on_edge(edge, at);
+            let key = (tie_key(snap.offset_m), self.edge(edge).way(), edge);
             if best.is_none_or(|(k, _)| key < k) && accepted(&snap) {
                 nearest = nearest.min(snap.offset_m);
                 best = Some((key, snap));
@@ -366,13 +408,11 @@ impl Network {
 
     /// The edges that come within a box on the plan.
     pub(crate) fn edges_near(&self, low: Point, high: Point) -> impl Iterator<Item = EdgeId> + '_ {
-        let [low, high] = outwards([low.x, low.y], [high.x, high.y]);
-        self.tree.locate_in_envelope_intersecting(AABB::from_corners(low, high)).map(|e| e.data)
+        self.tree.meeting(EdgeBox::around([low, high])).map(|(edge, _)| edge)
     }
 
     pub(crate) fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {
-        let range = self.edges[edge.index()].vertices.clone();
-        let vertices = &self.vertices[range.start as usize..range.end as usize];
+        let vertices = vertices_of(&self.edges, &self.vertices, edge.index());
         let mut best = Snap { edge, along_m: 0.0, offset_m: f64::INFINITY, at: vertices[0].at };
         for pair in vertices.windows(2) {
             let (a, b) = (pair[0], pair[1]);

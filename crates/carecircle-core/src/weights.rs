@@ -249,11 +249,11 @@ impl Weights {
         );
         let per_metre = 3.6 / profile.speed.kmh();
         let mut times = Vec::with_capacity(edges.len());
-        for (i, edge) in edges.iter().enumerate() {
-            let way = classes.way(EdgeId(i as u32));
+        for (edge, id) in edges.iter().zip((0..).map(EdgeId)) {
+            let (way, fixed) = (classes.way(id), network.fixed(id));
             let stops_s: f64 = stops_s(edge, profile).iter().sum();
             let lift_s = if edge.class == StreetClass::Elevator { profile.lift_s } else { 0.0 };
-            let walk = |pace: Option<f64>, open: bool| match (pace, edge.fixed) {
+            let walk = |pace: Option<f64>, open: bool| match (pace, fixed) {
                 _ if !open || way == Way::Closed => WalkTime::NEVER,
                 (_, Some(fixed)) => fixed,
                 (Some(pace), None) => WalkTime::from_seconds(edge.length_m * pace * per_metre + stops_s + lift_s),
@@ -408,7 +408,7 @@ impl<'a> Paces<'a> {
 /// Seconds that a profile is stopped at an edge's `from` and at its `to`.
 fn stops_s(edge: &Edge, profile: &Profile) -> [f64; 2] {
     let half_s = |stops: Stops| if stops == Stops::default() { 0.0 } else { stops.half_s(profile) };
-    if edge.fixed.is_some() { [0.0; 2] } else { edge.stops.map(half_s) }
+    if edge.is_fixed() { [0.0; 2] } else { edge.stops.map(half_s) }
 }
 
 /// Passages by the edges that they consist of.

@@ -1,7 +1,9 @@
 //! The snap against brute force, and the cutting of streets against a count by hand.
 
 use carecircle_core::geometry::geodesic_m;
-use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::network::{EdgeId, Network, NetworkOptions};
+use carecircle_core::street::StreetClass;
+use carecircle_core::time::WalkTime;
 use geo::{Coord, Distance, Euclidean, Line, Point};
 use proptest::prelude::*;
 
@@ -59,7 +61,7 @@ fn bends_are_geometry_and_meetings_are_nodes() {
     );
     let network = town::network(&streets);
     assert_eq!((network.node_count(), network.edges().len()), (4, 3));
-    let bends: Vec<usize> = (0..3).map(|i| network.geometry(carecircle_core::network::EdgeId(i)).len()).collect();
+    let bends: Vec<usize> = (0..3).map(|i| network.geometry(EdgeId(i)).len()).collect();
     assert_eq!(bends, [3, 2, 2]);
 }
 
@@ -71,6 +73,21 @@ fn islands_are_set_aside_and_the_largest_stays() {
     assert_eq!((network.edges().len(), report.components, report.islands.len()), (1, 1, 1));
     let (network, report) = Network::build(&streets, NetworkOptions { island_m: 10.0 });
     assert_eq!((network.edges().len(), report.components, report.islands.len()), (2, 2, 0));
+}
+
+#[test]
+fn a_ferry_keeps_its_own_time_when_another_is_set_aside() {
+    let mut streets = town::streets(
+        &[(0, 0), (1, 0), (0, 5), (5, 5), (5, 9)],
+        &[(vec![0, 1], true, true), (vec![2, 3], true, true), (vec![3, 4], true, true)],
+    );
+    for (way, seconds) in [(0, 60.0), (2, 120.0)] {
+        streets.ways[way].class = StreetClass::Ferry;
+        streets.ways[way].duration_s = Some(seconds);
+    }
+    let (network, _) = Network::build(&streets, NetworkOptions { island_m: 100_000.0 });
+    let fixed: Vec<Option<WalkTime>> = (0..network.edges().len() as u32).map(|i| network.fixed(EdgeId(i))).collect();
+    assert_eq!(fixed, [None, Some(WalkTime::from_seconds(120.0))]);
 }
 
 #[test]

@@ -94,8 +94,8 @@ impl Tables<'_> {
                 write!(out, "{link},{from},{to},true,1,{:.3},{},walk,", edge.length_m, facility_type(edge))?;
                 write!(out, "{},{access},", time.millis())?;
                 // A link through a gate is part of no way.
-                if edge.way != 0 {
-                    write!(out, "{}", edge.way)?;
+                if edge.way() != 0 {
+                    write!(out, "{}", edge.way())?;
                 }
                 if self.by_leg {
                     write!(out, ",{}", LEGS[leg as usize])?;
@@ -166,9 +166,9 @@ impl Tables<'_> {
             for (node, stops) in [edge.from, edge.to].into_iter().zip(edge.stops) {
                 let node = &mut out[node.index()];
                 node.streets = node.streets.saturating_add(1);
-                node.is_gate |= edge.gate.is_some();
-                node.is_lift |= stops.lift;
-                node.has_signals |= stops.signals;
+                node.is_gate |= edge.gate().is_some();
+                node.is_lift |= stops.lift();
+                node.has_signals |= stops.signals();
                 node.has_destination |= is_destination;
             }
         }
@@ -205,8 +205,8 @@ impl NodeTraits {
 
 fn facility_type(edge: &Edge) -> &'static str {
     match edge.class {
-        _ if edge.gate.is_some() => "gate",
-        _ if edge.across => "square",
+        _ if edge.gate().is_some() => "gate",
+        _ if edge.is_across() => "square",
         StreetClass::Footway => "footway",
         StreetClass::Steps => "steps",
         StreetClass::Elevator => "elevator",

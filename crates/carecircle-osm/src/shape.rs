@@ -140,7 +140,12 @@ pub(crate) fn point_inside(shape: &[Outline]) -> Option<LonLat> {
 
 /// A shape in degrees.
 pub(crate) fn to_shape(shape: &[Outline]) -> LonLatShape {
-    let line = |ring: &Ring| -> LineString { ring.iter().map(|p| Coord { x: p.lon(), y: p.lat() }).collect() };
+    let line = |ring: &Ring| {
+        // With room for the first place again: the polygon closes its rings.
+        let mut line = Vec::with_capacity(ring.len() + 1);
+        line.extend(ring.iter().map(|p| Coord { x: p.lon(), y: p.lat() }));
+        LineString(line)
+    };
     let polygon = |o: &Outline| Polygon::new(line(&o.outer), o.holes.iter().map(line).collect());
     MultiPolygon::new(shape.iter().map(polygon).collect())
 }

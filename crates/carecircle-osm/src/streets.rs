@@ -157,6 +157,7 @@ pub(crate) fn streets(harvest: &Harvest, (relations, lost): (Vec<Square>, u64)) 
         way.refs = start..end;
         start = end;
     }
+    refs.reserve_exact(squares.iter().flat_map(|square| &square.rings).map(Vec::len).sum());
     let mut area = |square: Square| {
         let mut ring = |ring: Vec<u32>| {
             let start = refs.len() as u32;

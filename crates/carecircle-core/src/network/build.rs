@@ -1,7 +1,9 @@
 //! Streets made into a network: squares crossed, ways cut where they meet, gates set, islands set aside, trees built.
 
+use super::curve::Curve;
+use super::tree::{EdgeBox, EdgeTree};
 use super::{
-    Edge, EdgeBox, EdgeId, Gate, Island, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, outwards,
+    Edge, EdgeId, Gate, Island, Kind, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, vertices_of,
 };
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::{most_comparisons, sight_lines};
@@ -10,8 +12,6 @@ use crate::time::WalkTime;
 use crate::weights::{Classes, Components, Opened};
 use petgraph::unionfind::UnionFind;
 use rayon::prelude::*;
-use rstar::RTree;
-use rstar::primitives::{GeomWithData, Rectangle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Network {
         let mut pieces: Vec<Pieces> = streets.ways.par_chunks(2_048).map(|ways| cut(ways, &streets.refs)).collect();
         pieces.push(cut(&squares.outlines, &squares.refs));
         let mut lines = cut(&squares.lines, &squares.refs);
-        lines.edges.iter_mut().for_each(|line| line.across = true);
+        lines.edges.iter_mut().for_each(|line| line.kind = Kind::Across);
         pieces.push(lines);
         let (gates, walls) = set_gates(&streets.barriers, &mut pieces, &mut plan, &marks);
 
@@ -39,14 +39,13 @@ impl Network {
         };
         let kept = kept_edges(&pieces, &plan, options, &mut report);
 
-        // The tree needs no node ids: it grows while the rest is put together.
-        let (tree, (nodes, edges, vertices, (first_at_node, at_nodes), (classes, components))) = rayon::join(
-            || edge_tree(&pieces, &kept),
+        let Numbered { nodes, edges, vertices, fixed } = Numbered::new(pieces, &kept, &plan);
+        drop((plan, kept));
+        let (tree, ((first_at_node, at_nodes), (classes, components))) = rayon::join(
+            || edge_tree(&edges, &vertices),
             || {
-                let (nodes, edges, vertices) = number(&pieces, &kept, &plan);
                 let at_nodes = edges_at_nodes(nodes.len(), &edges);
-                let classes = Classes::new(&edges, nodes.len(), options.island_m, Opened::None, |_| true);
-                (nodes, edges, vertices, at_nodes, classes)
+                (at_nodes, Classes::new(&edges, nodes.len(), options.island_m, Opened::None, |_| true))
             },
         );
         report.nodes = nodes.len();
@@ -54,8 +53,20 @@ impl Network {
         components_told(&edges, &vertices, &components, &mut report);
         report.islands.sort_by(|a, b| b.length_m.total_cmp(&a.length_m).then(a.way.cmp(&b.way)));
         let classes = Arc::new(classes);
-        let network =
-            Self { projection, nodes, edges, vertices, first_at_node, at_nodes, tree, gates, walls, classes, options };
+        let network = Self {
+            projection,
+            nodes,
+            edges,
+            vertices,
+            fixed,
+            first_at_node,
+            at_nodes,
+            tree,
+            gates,
+            walls,
+            classes,
+            options,
+        };
         (network, report)
     }
 }
@@ -234,14 +245,12 @@ impl Squares {
 struct Pieces {
     edges: Vec<Edge>,
     vertices: Vec<Vertex>,
+    /// Of each edge whose time doesn't depend on walking, in order.
+    fixed: Vec<WalkTime>,
     degenerate_ways: usize,
 }
 
 impl Pieces {
-    fn geometry(&self, edge: &Edge) -> &[Vertex] {
-        &self.vertices[edge.vertices.start as usize..edge.vertices.end as usize]
-    }
-
     fn cut(ways: &[StreetWay], refs: &[u32], points: &[LonLat], plan: &[Point], marks: &[Marks]) -> Self {
         let mut out = Self::default();
         for way in ways {
@@ -263,24 +272,23 @@ impl Pieces {
                     out.vertices.push(Vertex { at, along_m: along });
                     open = Some((start, first, along));
                     if is_node {
-                        let fixed = way
-                            .duration_s
-                            .map(|s| WalkTime::from_seconds(if whole_m > 0.0 { s * along / whole_m } else { s }));
+                        if let Some(whole_s) = way.duration_s {
+                            let seconds = if whole_m > 0.0 { whole_s * along / whole_m } else { whole_s };
+                            out.fixed.push(WalkTime::from_seconds(seconds));
+                        }
                         out.edges.push(Edge {
-                            way: way.id,
+                            source: way.id,
+                            length_m: along,
                             from: NodeId(start),
                             to: NodeId(place),
-                            length_m: along,
+                            first_vertex: first,
+                            kind: if way.duration_s.is_some() { Kind::Fixed } else { Kind::Plain },
                             class: way.class,
                             access: way.access,
                             forward: way.forward,
                             backward: way.backward,
-                            fixed,
                             ground: way.ground,
                             stops: [marks[start as usize], here].map(|mark| Stops::new(mark, way.class)),
-                            gate: None,
-                            across: false,
-                            vertices: first..out.vertices.len() as u32,
                         });
                         open = None;
                     }
@@ -290,6 +298,10 @@ impl Pieces {
                     out.vertices.push(Vertex { at, along_m: 0.0 });
                 }
                 previous = Some(place);
+            }
+            // A way ends at a node, where no edge starts.
+            if let Some((_, first, _)) = open {
+                out.vertices.truncate(first as usize);
             }
             if out.edges.len() == before {
                 out.degenerate_ways += 1;
@@ -302,12 +314,14 @@ impl Pieces {
 impl Stops {
     /// What of a place's delays concerns a street of some class.
     fn new(here: Marks, class: StreetClass) -> Self {
-        Self {
-            raised_kerb: here.has(Marks::KERB),
-            // Whoever walks along the street that is crossed waits for no lights.
-            signals: here.has(Marks::SIGNALS) && class == StreetClass::Footway,
-            lift: here.has(Marks::LIFT),
-        }
+        let stop = |stands: bool, stop: u8| if stands { stop } else { 0 };
+        // Whoever walks along the street that is crossed waits for no lights.
+        let signals = here.has(Marks::SIGNALS) && class == StreetClass::Footway;
+        Self(
+            stop(here.has(Marks::KERB), Self::RAISED_KERB)
+                | stop(signals, Self::SIGNALS)
+                | stop(here.has(Marks::LIFT), Self::LIFT),
+        )
     }
 }
 
@@ -322,17 +336,21 @@ fn set_gates(
     if barriers.is_empty() {
         return (Vec::new(), Vec::new());
     }
+    let mut apart: Vec<Point> = Vec::new();
     let mut places_of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for edge in pieces.iter_mut().flat_map(|piece| &mut piece.edges) {
         for end in [&mut edge.from, &mut edge.to] {
             if marks.get(end.index()).is_some_and(|here| here.has(Marks::BARRIER)) {
-                let place = plan.len() as u32;
-                plan.push(plan[end.index()]);
+                let place = (plan.len() + apart.len()) as u32;
+                apart.push(plan[end.index()]);
                 places_of.entry(end.0).or_default().push(place);
                 *end = NodeId(place);
             }
         }
     }
+    // Room for these alone: growing by itself the plan would take twice its size.
+    plan.reserve_exact(apart.len());
+    plan.append(&mut apart);
     let (mut gates, mut walls) = (Vec::new(), Vec::new());
     let mut links = Pieces::default();
     for barrier in barriers {
@@ -347,20 +365,18 @@ fn set_gates(
             let first = links.vertices.len() as u32;
             links.vertices.extend([Vertex { at, along_m: 0.0 }; 2]);
             links.edges.push(Edge {
-                way: 0,
+                source: i64::from(gate),
+                length_m: 0.0,
                 from: NodeId(barrier.point),
                 to: NodeId(place),
-                length_m: 0.0,
+                first_vertex: first,
+                kind: Kind::Gate,
                 class: StreetClass::Footway,
                 access: barrier.access,
                 forward: true,
                 backward: true,
-                fixed: None,
                 ground: Ground::default(),
                 stops: [Stops::default(); 2],
-                gate: Some(gate),
-                across: false,
-                vertices: first..first + 2,
             });
         }
     }
@@ -371,17 +387,17 @@ fn set_gates(
 /// Tells of the components of a network, island or not.
 fn components_told(edges: &[Edge], vertices: &[Vertex], components: &Components, report: &mut NetworkReport) {
     let mut first: BTreeMap<u32, &Edge> = BTreeMap::new();
-    for edge in edges.iter().filter(|edge| edge.gate.is_none()) {
+    for edge in edges.iter().filter(|edge| edge.kind != Kind::Gate) {
         let known = first.entry(components.of_node[edge.from.index()]).or_insert(edge);
-        if edge.way < known.way {
+        if edge.way() < known.way() {
             *known = edge;
         }
     }
     for (component, edge) in first {
         let length_m = components.length_m[component as usize];
         if components.is_island[component as usize] {
-            let at = vertices[edge.vertices.start as usize].at;
-            report.islands.push(Island { at, length_m, way: edge.way });
+            let at = vertices[edge.first_vertex as usize].at;
+            report.islands.push(Island { at, length_m, way: edge.way() });
         } else {
             report.components += 1;
             report.length_m += length_m;
@@ -411,87 +427,68 @@ fn kept_edges(pieces: &[Pieces], plan: &[Point], options: NetworkOptions, report
     });
     let keep = |i: usize| Some(i) == largest || metres[i] >= options.island_m;
     let mut islands: BTreeMap<u32, Island> = BTreeMap::new();
-    for (edge, &root) in all().zip(&roots).filter(|(edge, root)| edge.gate.is_none() && !keep(**root as usize)) {
+    for (edge, &root) in all().zip(&roots).filter(|(edge, root)| edge.kind != Kind::Gate && !keep(**root as usize)) {
         let at = plan[edge.from.index()];
         let length_m = metres[root as usize];
-        let island = islands.entry(root).or_insert(Island { at, length_m, way: edge.way });
-        if edge.way < island.way {
-            (island.way, island.at) = (edge.way, at);
+        let island = islands.entry(root).or_insert(Island { at, length_m, way: edge.way() });
+        if edge.way() < island.way {
+            (island.way, island.at) = (edge.way(), at);
         }
     }
     report.islands = islands.into_values().collect();
     roots.into_iter().map(|root| keep(root as usize)).collect()
 }
 
-/// Numbers the ends of the kept edges along a Hilbert curve and lays all geometry into one array.
-fn number(pieces: &[Pieces], kept: &[bool], plan: &[Point]) -> (Vec<Point>, Vec<Edge>, Vec<Vertex>) {
-    const UNUSED: u32 = u32::MAX;
-    let mut node_of_point = vec![UNUSED; plan.len()];
-    for (_, edge) in kept_of(pieces, kept) {
-        node_of_point[edge.from.index()] = 0;
-        node_of_point[edge.to.index()] = 0;
-    }
-    let ends = || (0..plan.len() as u32).filter(|&point| node_of_point[point as usize] != UNUSED);
-    let curve = Curve::around(ends().map(|point| plan[point as usize]));
-    // Places on top of each other, as at a gate, keep the order of their ways.
-    let mut order: Vec<(u32, u32)> = ends().map(|point| (curve.position(plan[point as usize]), point)).collect();
-    order.par_sort_unstable();
-    order.iter().zip(0..).for_each(|(&(_, point), node)| node_of_point[point as usize] = node);
-    let nodes = order.iter().map(|&(_, point)| plan[point as usize]).collect();
-    let mut edges: Vec<Edge> = Vec::with_capacity(kept.iter().filter(|keep| **keep).count());
-    let mut vertices: Vec<Vertex> = Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum());
-    for (piece, edge) in kept_of(pieces, kept) {
-        let start = vertices.len() as u32;
-        vertices.extend_from_slice(piece.geometry(edge));
-        let node = |point: NodeId| NodeId(node_of_point[point.index()]);
-        let (from, to) = (node(edge.from), node(edge.to));
-        edges.push(Edge { from, to, vertices: start..vertices.len() as u32, ..edge.clone() });
-    }
-    (nodes, edges, vertices)
+/// What stays of the pieces.
+struct Numbered {
+    nodes: Vec<Point>,
+    edges: Vec<Edge>,
+    vertices: Vec<Vertex>,
+    fixed: BTreeMap<EdgeId, WalkTime>,
 }
 
-/// A Hilbert curve through 65,536 × 65,536 squares.
-struct Curve {
-    low: Point,
-    squares_per_metre: f64,
-}
-
-impl Curve {
-    const ORDER: u32 = 16;
-
-    fn around(points: impl Iterator<Item = Point>) -> Self {
-        let (mut low, mut high) = (Point { x: f64::MAX, y: f64::MAX }, Point { x: f64::MIN, y: f64::MIN });
-        for p in points {
-            low = Point { x: low.x.min(p.x), y: low.y.min(p.y) };
-            high = Point { x: high.x.max(p.x), y: high.y.max(p.y) };
+impl Numbered {
+    /// Numbers the ends of the kept edges along a Hilbert curve and lays all geometry into one array. Each piece is given
+    /// back as soon as it is laid.
+    fn new(pieces: Vec<Pieces>, kept: &[bool], plan: &[Point]) -> Self {
+        const UNUSED: u32 = u32::MAX;
+        let mut node_of_point = vec![UNUSED; plan.len()];
+        for (edge, _) in pieces.iter().flat_map(|piece| &piece.edges).zip(kept).filter(|(_, keep)| **keep) {
+            node_of_point[edge.from.index()] = 0;
+            node_of_point[edge.to.index()] = 0;
         }
-        let side = (high.x - low.x).max(high.y - low.y).max(1.0);
-        Self { low, squares_per_metre: f64::from((1 << Self::ORDER) - 1) / side }
-    }
-
-    /// How far along the curve a place lies: quarter by quarter, each turned so that the next begins where it ends.
-    fn position(&self, at: Point) -> u32 {
-        let mut x = ((at.x - self.low.x) * self.squares_per_metre) as u32;
-        let mut y = ((at.y - self.low.y) * self.squares_per_metre) as u32;
-        let mut position = 0;
-        for bit in (0..Self::ORDER).rev() {
-            let (right, top) = ((x >> bit) & 1, (y >> bit) & 1);
-            position = position << 2 | ((3 * right) ^ top);
-            if top == 0 {
-                if right == 1 {
-                    (x, y) = (!x, !y);
+        let ends = || (0..plan.len() as u32).filter(|&point| node_of_point[point as usize] != UNUSED);
+        let curve = Curve::around(ends().map(|point| plan[point as usize]));
+        // Places on top of each other, as at a gate, keep the order of their ways.
+        let mut order: Vec<(u32, u32)> = ends().map(|point| (curve.position(plan[point as usize]), point)).collect();
+        order.par_sort_unstable();
+        order.iter().zip(0..).for_each(|(&(_, point), node)| node_of_point[point as usize] = node);
+        let mut out = Self {
+            nodes: order.iter().map(|&(_, point)| plan[point as usize]).collect(),
+            edges: Vec::with_capacity(kept.iter().filter(|keep| **keep).count()),
+            vertices: Vec::with_capacity(pieces.iter().map(|p| p.vertices.len()).sum()),
+            fixed: BTreeMap::new(),
+        };
+        drop(order);
+        let node = |point: NodeId| NodeId(node_of_point[point.index()]);
+        let mut kept = kept.iter();
+        for piece in pieces {
+            let mut times = piece.fixed.iter();
+            for (i, edge) in piece.edges.iter().enumerate() {
+                let time = if edge.is_fixed() { times.next() } else { None };
+                if kept.next() != Some(&true) {
+                    continue;
                 }
-                (x, y) = (y, x);
+                if let Some(time) = time {
+                    out.fixed.insert(EdgeId(out.edges.len() as u32), *time);
+                }
+                let first_vertex = out.vertices.len() as u32;
+                out.vertices.extend_from_slice(vertices_of(&piece.edges, &piece.vertices, i));
+                out.edges.push(Edge { from: node(edge.from), to: node(edge.to), first_vertex, ..edge.clone() });
             }
         }
-        position
+        out
     }
-}
-
-/// The edges that stay, in the order of their ids, each with the piece that it was cut in.
-fn kept_of<'a>(pieces: &'a [Pieces], kept: &'a [bool]) -> impl Iterator<Item = (&'a Pieces, &'a Edge)> {
-    let all = pieces.iter().flat_map(|piece| piece.edges.iter().map(move |edge| (piece, edge)));
-    all.zip(kept).filter_map(|(edge, keep)| keep.then_some(edge))
 }
 
 /// The edges at every node: where each group starts, and the edges, a loop once.
@@ -514,20 +511,8 @@ fn edges_at_nodes(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<EdgeId>) {
     (first, at_nodes)
 }
 
-fn edge_tree(pieces: &[Pieces], kept: &[bool]) -> RTree<EdgeBox> {
-    let boxes = kept_of(pieces, kept)
-        .enumerate()
-        .filter(|(_, (_, edge))| edge.is_street())
-        .map(|(i, (piece, edge))| {
-            let mut low = [f64::INFINITY; 2];
-            let mut high = [f64::NEG_INFINITY; 2];
-            for v in piece.geometry(edge) {
-                low = [low[0].min(v.at.x), low[1].min(v.at.y)];
-                high = [high[0].max(v.at.x), high[1].max(v.at.y)];
-            }
-            let [low, high] = outwards(low, high);
-            GeomWithData::new(Rectangle::from_corners(low, high), EdgeId(i as u32))
-        })
-        .collect();
-    RTree::bulk_load(boxes)
+fn edge_tree(edges: &[Edge], vertices: &[Vertex]) -> EdgeTree {
+    let around = |i: usize| EdgeBox::around(vertices_of(edges, vertices, i).iter().map(|vertex| vertex.at));
+    let streets = (0..edges.len()).into_par_iter().filter(|&i| edges[i].is_street());
+    EdgeTree::new(streets.map(|i| (around(i), EdgeId(i as u32))).collect())
 }

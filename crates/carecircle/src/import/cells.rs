@@ -146,7 +146,7 @@ impl Cells {
             }
         }
         let network = study.network();
-        for (i, edge) in network.edges().iter().enumerate().filter(|(_, edge)| !edge.across) {
+        for (i, edge) in network.edges().iter().enumerate().filter(|(_, edge)| !edge.is_across()) {
             let on_foot = match edge.class {
                 StreetClass::Footway | StreetClass::Steps => true,
                 StreetClass::Street => false,

@@ -181,7 +181,7 @@ fn weigh<T>(points: &[DemandPoint], what: &[T], holds: impl Fn(&DemandPoint, &T)
 
 fn lengths(city: &City) -> Lengths {
     let mut out = Lengths::default();
-    for edge in city.study.network().edges().iter().filter(|edge| !edge.across && edge.gate.is_none()) {
+    for edge in city.study.network().edges().iter().filter(|edge| !edge.is_across() && edge.gate().is_none()) {
         let sum = match edge.class {
             StreetClass::Footway => &mut out.footway_m,
             StreetClass::Steps => &mut out.steps_m,
