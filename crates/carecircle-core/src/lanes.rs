@@ -4,6 +4,7 @@
 //! arc followed for all of them at once. Worth it only where origins are near each other.
 
 use crate::layout::Layout;
+use crate::network::NodeId;
 use crate::queue::Buckets;
 use crate::time::WalkTime;
 use std::sync::Arc;
@@ -11,98 +12,106 @@ use std::sync::Arc;
 /// So many origins are searched side by side.
 pub(crate) const LANES: usize = 8;
 
-type Times = [i32; LANES];
+/// Whole milliseconds, exact below [`Lanes::TOO_LONG`]: every processor adds and compares these several at a time.
+type Times = [f32; LANES];
 
-/// Later than any limit that lanes are used for, and far enough from an overflow to be added to.
-const NEVER: i32 = i32::MAX / 2;
+/// Not in the queue.
+const NEVER: u32 = u32::MAX;
 
 /// Scratch for such searches.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    /// By state.
+    /// By state; between searches all are `beyond`.
     best: Vec<Times>,
+    /// A millisecond after the limit: nothing that late counts, so that no time has to be held against the limit.
+    beyond: f32,
     /// By state: when it is due in the queue, [`NEVER`] while it isn't in it.
-    due: Vec<i32>,
+    due: Vec<u32>,
     reached: Vec<u32>,
+    /// What the last run found.
+    found: Vec<(NodeId, Times)>,
     /// Buckets of half a minute: a state waits for all lanes that come soon.
     queue: Buckets<15>,
 }
 
 impl Lanes {
-    /// Limits from this on are too long.
-    pub(crate) const TOO_LONG: WalkTime = WalkTime::from_millis(1 << 29);
+    /// Limits from this on are too long: up to here every whole number is one of single precision.
+    pub(crate) const TOO_LONG: WalkTime = WalkTime::from_millis(1 << 24);
 
     /// Searches from starts, each a lane, a state and a time.
     pub(crate) fn run(&mut self, layout: &Arc<Layout>, starts: &[(usize, u32, WalkTime)], limit: WalkTime) {
-        for state in self.reached.drain(..) {
-            self.best[state as usize] = [NEVER; LANES];
-        }
-        if self.best.len() < layout.len() {
-            self.best.resize(layout.len(), [NEVER; LANES]);
+        let beyond = limit.millis() as f32 + 1.0;
+        if self.best.len() < layout.len() || self.beyond != beyond {
+            self.beyond = beyond;
+            self.best.clear();
+            self.best.resize(layout.len(), [beyond; LANES]);
             self.due.resize(layout.len(), NEVER);
         }
+        self.found.clear();
         self.queue.reset();
-        let most = limit.millis() as i32;
         for &(lane, state, time) in starts.iter().filter(|start| start.2 <= limit) {
-            let mut times = [NEVER; LANES];
-            times[lane] = time.millis() as i32;
-            if let Some(due) = self.improve(state, &times) {
-                self.enter(state, due);
-            }
+            let mut times = [beyond; LANES];
+            times[lane] = time.millis() as f32;
+            self.improve(state, &times, true);
         }
         while let Some((time, state)) = self.queue.pop() {
             let due = &mut self.due[state as usize];
-            if *due != time as i32 {
+            if *due != time {
                 continue;
             }
             *due = NEVER;
             let here = self.best[state as usize];
             for arc in layout.arcs(state) {
-                // An arc longer than any limit leads beyond it.
-                let step = arc.time.min(NEVER as u32) as i32;
-                let there = here.map(|time| if time + step <= most { time + step } else { NEVER });
-                if let Some(due) = self.improve(arc.to(), &there)
-                    && !arc.is_dead_end()
-                {
-                    self.enter(arc.to(), due);
-                }
+                let step = arc.time as f32;
+                self.improve(arc.to(), &here.map(|time| time + step), !arc.is_dead_end());
+            }
+        }
+        for state in self.reached.drain(..) {
+            let times = std::mem::replace(&mut self.best[state as usize], [beyond; LANES]);
+            self.found.push((layout.node(state), times));
+        }
+    }
+
+    /// Takes over times that are better, and puts the state into the queue where others follow from it.
+    #[inline]
+    fn improve(&mut self, state: u32, times: &Times, leads_on: bool) {
+        let best = &mut self.best[state as usize];
+        let known = *best;
+        let is_better = |lane: usize| times[lane] < known[lane];
+        if !(0..LANES).fold(false, |any, lane| any | is_better(lane)) {
+            return;
+        }
+        if known == [self.beyond; LANES] {
+            self.reached.push(state);
+        }
+        *best = std::array::from_fn(|lane| lesser(times[lane], known[lane]));
+        if leads_on {
+            let better: Times = std::array::from_fn(|lane| if is_better(lane) { times[lane] } else { f32::MAX });
+            let earliest = earliest(&better) as u32;
+            let due = &mut self.due[state as usize];
+            if earliest < *due {
+                *due = earliest;
+                self.queue.push(earliest, state);
             }
         }
     }
 
-    /// The earliest time that got better.
-    #[inline]
-    fn improve(&mut self, state: u32, times: &Times) -> Option<i32> {
-        let best = &mut self.best[state as usize];
-        let mut better = [NEVER; LANES];
-        for lane in 0..LANES {
-            better[lane] = if times[lane] < best[lane] { times[lane] } else { NEVER };
-        }
-        let earliest = better.into_iter().fold(NEVER, i32::min);
-        if earliest == NEVER {
-            return None;
-        }
-        if *best == [NEVER; LANES] {
-            self.reached.push(state);
-        }
-        for lane in 0..LANES {
-            best[lane] = best[lane].min(better[lane]);
-        }
-        Some(earliest)
+    /// The nodes that a lane reached, each with its time, in no particular order.
+    pub(crate) fn nodes(&self, lane: usize) -> impl Iterator<Item = (NodeId, WalkTime)> + '_ {
+        let times = self.found.iter().map(move |(node, times)| (*node, times[lane]));
+        let within = times.filter(|(_, time)| *time < self.beyond);
+        within.map(|(node, time)| (node, WalkTime::from_millis(time as u32)))
     }
+}
 
-    #[inline]
-    fn enter(&mut self, state: u32, time: i32) {
-        let due = &mut self.due[state as usize];
-        if time < *due {
-            *due = time;
-            self.queue.push(time as u32, state);
-        }
-    }
+/// As [`f32::min`] where nothing is undefined: one instruction for several.
+fn lesser(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
 
-    /// The states that a lane reached, each with its time, in no particular order.
-    pub(crate) fn states(&self, lane: usize) -> impl Iterator<Item = (u32, WalkTime)> + '_ {
-        let times = self.reached.iter().map(move |&state| (state, self.best[state as usize][lane]));
-        times.filter(|(_, time)| *time < NEVER).map(|(state, time)| (state, WalkTime::from_millis(time as u32)))
-    }
+/// The least, by halves.
+fn earliest(times: &Times) -> f32 {
+    let [a, b, c, d, e, f, g, h] = *times;
+    let quarters = [lesser(a, e), lesser(b, f), lesser(c, g), lesser(d, h)];
+    lesser(lesser(quarters[0], quarters[2]), lesser(quarters[1], quarters[3]))
 }

@@ -100,8 +100,8 @@ impl Around<'_> {
     /// several legs comes several times.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, WalkTime)> + '_ {
         let alone = self.lane.is_none().then(|| self.scratch.search.states()).into_iter().flatten();
-        let together = self.lane.map(|lane| self.scratch.lanes.states(lane)).into_iter().flatten();
-        alone.chain(together).map(|(state, time)| (self.layout.node(state), time))
+        let together = self.lane.map(|lane| self.scratch.lanes.nodes(lane)).into_iter().flatten();
+        alone.map(|(state, time)| (self.layout.node(state), time)).chain(together)
     }
 }
 
