@@ -76,7 +76,7 @@ pub fn matrix<E>(
 /// Bytes of scratch that each thread takes, at most: what it knows of each state, and every arc waiting to be followed.
 pub fn bytes_per_thread(network: &Network, weights: &Weights) -> usize {
     let layout = weights.layout(network);
-    layout.len() * (16 + LANES * 4 + 8) + layout.arc_count() * 8
+    layout.len() * (16 + 2 * LANES * 4 + 12) + layout.arc_count() * 8
 }
 
 /// What lies within a limit of one of several origins.

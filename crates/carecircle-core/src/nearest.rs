@@ -4,7 +4,7 @@ use crate::coverage::origins;
 use crate::layout::{Layout, legs};
 use crate::network::{Network, NodeId, Snap};
 use crate::queue::Buckets;
-use crate::search::{Arrival, Leg, Origin, along_edge, end_times, ends, later};
+use crate::search::{Arrival, Leg, NEVER, Origin, along_edge, end_times, ends, last_within, later};
 use crate::study::Study;
 use crate::time::WalkTime;
 use crate::weights::{Way, Weights};
@@ -26,15 +26,12 @@ pub struct Nearest {
     origins: Vec<Origin>,
 }
 
-/// No walk at all.
-const NEVER: u64 = u64::MAX;
-
 impl Nearest {
     /// Finds the `few` nearest of the origins, 1 to [`MOST_NEAREST`], as far as they are within `limit`.
     pub fn new(network: &Network, weights: &Weights, origins: &[Origin], few: usize, limit: WalkTime) -> Self {
         let few = few.clamp(1, MOST_NEAREST);
         let layout = Arc::clone(weights.layout(network));
-        let most = Arrival { time: limit.min(WalkTime::from_millis(u32::MAX - 1)), label: u32::MAX }.key();
+        let most = last_within(limit);
         let mut best = vec![NEVER; layout.len() * few];
         let mut queue: Buckets = Buckets::default();
         queue.reset();

@@ -7,7 +7,7 @@
 /// So many stand open at a time; what is due later waits aside.
 const OPEN: usize = 1 << 9;
 
-/// What waits to be settled: states by time. Buckets are two to the power of `SHIFT` milliseconds wide: of 8,192 ms, eleven
+/// What waits to be settled: states by time. Buckets are two to the power of `SHIFT` milliseconds wide: of 16,384 ms, twenty-two
 /// metres at 4.8 km/h, unless said otherwise.
 #[derive(Debug)]
 pub(crate) struct Buckets<const SHIFT: u32 = 14> {

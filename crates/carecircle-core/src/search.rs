@@ -164,7 +164,6 @@ impl Search {
         let best = &mut best[..layout.len()];
         let part = |state: u32| if by_parts { state >> PART_BITS } else { 0 };
         for starts in starts.chunk_by(|a, b| part(a.0) == part(b.0)) {
-            queue.reset();
             if by_parts {
                 // A search jumps; what it will need comes faster in order.
                 let first = part(starts[0].0) << PART_BITS;
@@ -175,32 +174,14 @@ impl Search {
                     best.iter().step_by(8).fold(0, |sum: u64, key| sum.wrapping_add(*key)),
                 ));
             }
-            for &(state, key) in starts {
-                if improve(best, reached, state, key, most) {
-                    queue.push((key >> 32) as u32, state);
-                    if TRACED {
-                        before[state as usize] = NO_STATE;
-                    }
+            settle(queue, layout, best, most, starts.iter().copied(), |state, from, is_first| {
+                if is_first {
+                    reached.push(state);
                 }
-            }
-            while let Some((time, state)) = queue.pop() {
-                let key = best[state as usize];
-                // Only the last entry of a state counts.
-                if (key >> 32) as u32 != time {
-                    continue;
+                if TRACED {
+                    before[state as usize] = from;
                 }
-                for arc in layout.arcs(state) {
-                    let (to, key) = (arc.to(), later(key, arc.time));
-                    if improve(best, reached, to, key, most) {
-                        if TRACED {
-                            before[to as usize] = state;
-                        }
-                        if !arc.is_dead_end() {
-                            queue.push((key >> 32) as u32, to);
-                        }
-                    }
-                }
-            }
+            });
         }
         self.starts = starts;
     }
@@ -243,18 +224,43 @@ impl Search {
     }
 }
 
-/// Whether a state's key gets better.
-#[inline]
-fn improve(best: &mut [u64], reached: &mut Vec<u32>, state: u32, key: u64, most: u64) -> bool {
-    let slot = &mut best[state as usize];
-    let is_better = key < *slot && key <= most;
-    if is_better {
-        if *slot == NEVER {
-            reached.push(state);
+/// Lets keys spread from starts along arcs, none beyond `most`, until no state's gets better. `improved` is told each state
+/// whose key did, the one that it came from, and whether it is the state's first.
+pub(crate) fn settle(
+    queue: &mut Buckets,
+    layout: &Layout,
+    best: &mut [u64],
+    most: u64,
+    starts: impl Iterator<Item = (u32, u64)>,
+    mut improved: impl FnMut(u32, u32, bool),
+) {
+    let mut improve = |slot: &mut u64, state: u32, key: u64, from: u32| {
+        let is_better = key < *slot && key <= most;
+        if is_better {
+            improved(state, from, *slot == NEVER);
+            *slot = key;
         }
-        *slot = key;
+        is_better
+    };
+    queue.reset();
+    for (state, key) in starts {
+        if improve(&mut best[state as usize], state, key, NO_STATE) {
+            queue.push((key >> 32) as u32, state);
+        }
     }
-    is_better
+    while let Some((time, state)) = queue.pop() {
+        let key = best[state as usize];
+        // Only the last entry of a state counts.
+        if (key >> 32) as u32 != time {
+            continue;
+        }
+        for arc in layout.arcs(state) {
+            let (to, key) = (arc.to(), later(key, arc.time));
+            if improve(&mut best[to as usize], to, key, state) && !arc.is_dead_end() {
+                queue.push((key >> 32) as u32, to);
+            }
+        }
+    }
 }
 
 /// The key of the nearest origin for a walk that starts from a node along an edge of this kind.

@@ -23,7 +23,7 @@ use crate::network::Snap;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::queue::Buckets;
-use crate::search::{Arrival, NEVER, Origin, Search, along_edge, beginnings, ends, last_within, later};
+use crate::search::{Arrival, NEVER, Origin, Search, along_edge, beginnings, ends, last_within, later, settle};
 use crate::study::Study;
 use crate::time::WalkTime;
 use crate::weights::Weights;
@@ -226,33 +226,8 @@ impl Field {
                 self.starts.push((state, key));
             }
         }
-        self.queue.reset();
-        while let Some((state, key)) = self.starts.pop() {
-            if self.improve(state, key, most) {
-                self.queue.push((key >> 32) as u32, state);
-            }
-        }
-        while let Some((time, state)) = self.queue.pop() {
-            let key = self.best[state as usize];
-            if (key >> 32) as u32 == time {
-                for arc in terrain.layout.arcs(state) {
-                    let (to, key) = (arc.to(), later(key, arc.time));
-                    if self.improve(to, key, most) && !arc.is_dead_end() {
-                        self.queue.push((key >> 32) as u32, to);
-                    }
-                }
-            }
-        }
-    }
-
-    fn improve(&mut self, state: u32, key: u64, most: u64) -> bool {
-        let slot = &mut self.best[state as usize];
-        let is_better = key < *slot && key <= most;
-        if is_better {
-            *slot = key;
-            self.changed.push(state);
-        }
-        is_better
+        let Self { best, changed, starts, queue, .. } = self;
+        settle(queue, &terrain.layout, best, most, starts.drain(..), |state, _, _| changed.push(state));
     }
 
     /// The walk from a point, by what a search found for each state.
