@@ -406,11 +406,13 @@ struct Cutter<'a> {
     parts: Vec<(f64, f64, [Way; 2])>,
     /// Bends of an edge, each with its metres along.
     bends: Vec<(Point, f64)>,
+    /// Those passed over since the last of them.
+    skipped: Vec<Point>,
 }
 
 impl<'a> Cutter<'a> {
     fn new(network: &'a Network, weights: &'a Weights) -> Self {
-        Self { network, weights, parts: Vec::new(), bends: Vec::new() }
+        Self { network, weights, parts: Vec::new(), bends: Vec::new(), skipped: Vec::new() }
     }
 
     fn cut(&mut self, id: EdgeId, anchors: &[Anchor], out: &mut Vec<Piece>) {
@@ -448,10 +450,9 @@ impl<'a> Cutter<'a> {
 
     /// Bends of less than [`STRAIGHT_M`] are none.
     fn find_bends(&mut self, id: EdgeId) {
-        let bends = &mut self.bends;
+        let Self { bends, skipped, .. } = self;
         bends.clear();
-        let mut skipped: [Point; MOST_SKIPPED] = [Point::default(); MOST_SKIPPED];
-        let mut count = 0;
+        skipped.clear();
         let mut last: Option<(Point, f64)> = None;
         for bend in self.network.geometry(id) {
             let Some(before) = last.replace(bend) else {
@@ -462,19 +463,16 @@ impl<'a> Cutter<'a> {
             if before.1 <= 0.0 {
                 continue;
             }
-            let is_straight = count < MOST_SKIPPED && {
-                skipped[count] = before.0;
-                skipped[..=count].iter().all(|at| {
+            skipped.push(before.0);
+            let is_straight = skipped.len() <= MOST_SKIPPED
+                && skipped.iter().all(|at| {
                     let foot = start + (bend.0 - start) * fraction_along(start, bend.0, *at);
                     let off = *at - foot;
                     off.x * off.x + off.y * off.y <= STRAIGHT_M * STRAIGHT_M
-                })
-            };
-            if is_straight {
-                count += 1;
-            } else {
+                });
+            if !is_straight {
                 bends.push(before);
-                count = 0;
+                skipped.clear();
             }
         }
         bends.extend(last);
