@@ -170,9 +170,10 @@ impl Tracer<'_> {
         let (mut inside, mut outside) = (0.0, 1.0);
         // Both ends reached: it is but a question of whose they are.
         let limit = if seconds[0].max(seconds[1]) <= self.limit { f32::INFINITY } else { self.limit };
+        let time_at = ground.along(corners);
         for _ in 0..HALVINGS {
             let middle = f64::midpoint(inside, outside);
-            let (time, whose) = ground.at(from + (to - from) * middle, corners);
+            let (time, whose) = time_at(from + (to - from) * middle);
             if time <= limit && whose == label { inside = middle } else { outside = middle }
         }
         let at = from + (to - from) * f64::clamp(inside, CLEARANCE, 1.0 - CLEARANCE);

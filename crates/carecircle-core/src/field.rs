@@ -9,7 +9,6 @@
 
 use crate::geometry::Point;
 use crate::lattice::{CORNERS, Lattice, NONE, SIDE};
-use crate::network::fraction_along;
 use crate::sight::Sight;
 use geo::Coord;
 use std::ops::RangeInclusive;
@@ -29,6 +28,8 @@ const LONGEST_M: f64 = 64.0;
 pub(crate) struct Piece {
     from: Point,
     to: Point,
+    /// 1 by the square of its length, 0 if it has none.
+    inverse: f64,
     /// Seconds by way of its start, at its start and at its end, and whose they are; and by way of its end.
     by: [(f32, f32, u32); 2],
 }
@@ -36,7 +37,13 @@ pub(crate) struct Piece {
 impl Piece {
     /// The way over a piece in seconds, at its start and at its end.
     pub(crate) fn new(from: Point, to: Point, by: [(f64, f64, u32); 2]) -> Self {
-        Self { from, to, by: by.map(|(start, end, label)| (start as f32, end as f32, label)) }
+        Self::between(from, to, by.map(|(start, end, label)| (start as f32, end as f32, label)))
+    }
+
+    fn between(from: Point, to: Point, by: [(f32, f32, u32); 2]) -> Self {
+        let d = to - from;
+        let square = d.x * d.x + d.y * d.y;
+        Self { from, to, inverse: if square > 0.0 { 1.0 / square } else { 0.0 }, by }
     }
 
     /// A line between places that are reached so much later along it.
@@ -57,8 +64,15 @@ impl Piece {
         for i in (0..parts as u32).map(f64::from) {
             let (start, end) = ((i / parts) as f32, ((i + 1.0) / parts) as f32);
             let by = self.by.map(|way| (between(way, start), between(way, end), way.2));
-            pieces.push(Self { from: at(i), to: at(i + 1.0), by });
+            pieces.push(Self::between(at(i), at(i + 1.0), by));
         }
+    }
+
+    /// How far along it, 0 to 1, the point nearest to a place lies, and that point.
+    fn foot(&self, at: Point) -> (f64, Point) {
+        let (d, v) = (self.to - self.from, at - self.from);
+        let t = ((v.x * d.x + v.y * d.y) * self.inverse).clamp(0.0, 1.0);
+        (t, self.from + d * t)
     }
 
     /// The time at a fraction of its length, and whose it is.
@@ -84,12 +98,13 @@ impl Piece {
 
 /// The time at a fraction of a piece. Against its direction a street leads nowhere but from its end.
 fn between((start, end, _): (f32, f32, u32), t: f32) -> f32 {
-    if t <= 0.0 {
+    let later = end - start;
+    if later.is_finite() {
+        start + later * t
+    } else if t <= 0.0 {
         start
     } else if t >= 1.0 {
         end
-    } else if start < f32::INFINITY && end < f32::INFINITY {
-        start + (end - start) * t
     } else {
         f32::INFINITY
     }
@@ -159,11 +174,18 @@ impl Ground {
         !self.labels.is_empty()
     }
 
-    /// When one gets to a place on the side between two corners, and to whom.
-    pub(crate) fn at(&self, at: Point, corners: [usize; 2]) -> (f32, u32) {
-        let (time, label) = self.field.at(self.sight.as_ref(), at, corners);
-        let floor = self.floor.as_ref().map_or(0.0, |floor| floor.at(self.sight.as_ref(), at, corners).0);
-        (time.max(floor), if self.is_shared() { label } else { 0 })
+    /// When one gets to places on the side between two corners, and to whom.
+    pub(crate) fn along(&self, corners: [usize; 2]) -> impl Fn(Point) -> (f32, u32) {
+        let sight = |field: &Field| {
+            let ends = corners.map(|corner| self.lattice.place(corner));
+            self.sight.as_ref().filter(|sight| !field.is_open(sight, ends, corners))
+        };
+        let sights = (sight(&self.field), self.floor.as_ref().map(|floor| (floor, sight(floor))));
+        move |at| {
+            let (time, label) = self.field.at(sights.0, at, corners);
+            let floor = sights.1.map_or(0.0, |(floor, sight)| floor.at(sight, at, corners).0);
+            (time.max(floor), if self.is_shared() { label } else { 0 })
+        }
     }
 }
 
@@ -250,9 +272,7 @@ impl Field {
                     continue;
                 }
                 let at = lattice.place(corner);
-                let piece = &pieces[owner[corner] as usize];
-                let foot = piece.from + (piece.to - piece.from) * fraction_along(piece.from, piece.to, at);
-                if sight.hides(at, foot) {
+                if sight.hides(at, pieces[owner[corner] as usize].foot(at).1) {
                     hidden[corner / SIDE] |= 1 << (corner % SIDE);
                     owner[corner] = NONE;
                     seconds[corner] = beyond;
@@ -283,9 +303,8 @@ impl Field {
                 let piece = &self.pieces[owner as usize];
                 let line = Line::seen_from(low, piece);
                 let (x, y) = ((local % SIDE) as f32 * pitch, (local / SIDE) as f32 * pitch);
-                // It still holds the square of the metres to the street.
-                let away = seconds.sqrt();
-                *seconds = piece.time(line.fraction(x, y)).0 + away * self.seconds_per_metre;
+                let t = line.fraction(x, y);
+                *seconds = piece.time(t).0 + line.away(x, y, t).sqrt() * self.seconds_per_metre;
             }
         }
     }
@@ -293,11 +312,18 @@ impl Field {
     /// The way from a place to a piece: metres, where it meets it, the time in all and to whom.
     fn way_to(&self, piece: u32, at: Point) -> (f64, Point, f32, u32) {
         let piece = &self.pieces[piece as usize];
-        let t = fraction_along(piece.from, piece.to, at);
-        let foot = piece.from + (piece.to - piece.from) * t;
+        let (t, foot) = piece.foot(at);
         let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)).sqrt();
         let (time, label) = piece.time(t as f32);
         (away, foot, time + away as f32 * self.seconds_per_metre, label)
+    }
+
+    /// Whether no obstacle comes near the ways from the side between two corners to their streets.
+    fn is_open(&self, sight: &Sight, [a, b]: [Point; 2], corners: [usize; 2]) -> bool {
+        corners.map(|corner| self.owner[corner]).into_iter().filter(|&owner| owner != NONE).all(|owner| {
+            let piece = &self.pieces[(owner & !AFAR) as usize];
+            sight.is_clear([a, b, piece.foot(a).1, piece.foot(b).1])
+        })
     }
 
     /// The time at a place on the side between two corners, by the nearer of their streets in sight; that of the pocket
@@ -306,7 +332,9 @@ impl Field {
         let mut nearest: Option<(f64, f32, u32)> = None;
         let mut beyond: Option<(f64, f32, u32)> = None;
         let [a, b] = corners;
-        for corner in if self.owner[a] <= self.owner[b] { [a, b] } else { [b, a] } {
+        let is_same = self.owner[a] == self.owner[b] && self.owner[a] & AFAR == 0;
+        let in_order = if self.owner[a] <= self.owner[b] { [a, b] } else { [b, a] };
+        for &corner in &in_order[..2 - usize::from(is_same)] {
             let owner = self.owner[corner];
             let is_nearer =
                 |away: f64, than: Option<(f64, f32, u32)>| than.is_none_or(|(least, ..)| away < least - TIE_M);
@@ -513,13 +541,21 @@ impl Line {
     fn seen_from(low: Point, piece: &Piece) -> Self {
         let (from, along) = (piece.from - low, piece.to - piece.from);
         let (dx, dy) = (along.x as f32, along.y as f32);
-        let square = dx * dx + dy * dy;
-        Self { x: from.x as f32, y: from.y as f32, dx, dy, inverse: if square > 0.0 { 1.0 / square } else { 0.0 } }
+        Self { x: from.x as f32, y: from.y as f32, dx, dy, inverse: piece.inverse as f32 }
     }
 
     /// How far along it, 0 to 1, the point nearest to a place lies.
     fn fraction(&self, x: f32, y: f32) -> f32 {
-        (((x - self.x) * self.dx + (y - self.y) * self.dy) * self.inverse).clamp(0.0, 1.0)
+        let t = ((x - self.x) * self.dx + (y - self.y) * self.dy) * self.inverse;
+        // Not `clamp`: this compiles to one instruction each.
+        let t = if t > 0.0 { t } else { 0.0 };
+        if t < 1.0 { t } else { 1.0 }
+    }
+
+    /// The square of the metres from a place to it, so far along.
+    fn away(&self, x: f32, y: f32, t: f32) -> f32 {
+        let (away_x, away_y) = (x - self.x - t * self.dx, y - self.y - t * self.dy);
+        away_x * away_x + away_y * away_y
     }
 }
 
@@ -527,6 +563,9 @@ impl Line {
 fn out_of_depth(depth: f64) -> f32 {
     (depth * depth) as f32 + TIE_M2
 }
+
+/// So many corners of a row are told of a piece at once; a power of two.
+const LANES: usize = 4;
 
 /// The corners of a block, to be told of pieces of street.
 struct Block<'a> {
@@ -548,23 +587,21 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Tells some corners of a piece. Counted from the block, so that a corner finds the same whatever else there is.
+    /// Tells some corners of a piece, in whole [`LANES`]. Counted from the block, so that a corner
+    /// finds the same whatever else there is.
     fn spread(self, piece: &Piece, i: u32, columns: RangeInclusive<usize>, rows: RangeInclusive<usize>) {
         let line = Line::seen_from(self.low, piece);
         let pitch = self.pitch as f32;
-        let (start, end) = (*columns.start(), *columns.end() + 1);
+        let (start, end) = (columns.start() & !(LANES - 1), (columns.end() | (LANES - 1)) + 1);
         for row in rows {
             let y = row as f32 * pitch;
             let nearest = &mut self.nearest[row * SIDE..][start..end];
             let owner = &mut self.owner[row * SIDE..][start..end];
             for ((nearest, owner), column) in nearest.iter_mut().zip(owner).zip(start as i32..) {
                 let x = column as f32 * pitch;
-                let t = line.fraction(x, y);
-                let (away_x, away_y) = (x - line.x - t * line.dx, y - line.y - t * line.dy);
-                let away = away_x * away_x + away_y * away_y;
-                let is_nearer = away + TIE_M2 < *nearest;
-                *nearest = if is_nearer { away } else { *nearest };
-                *owner = if is_nearer { i } else { *owner };
+                let away = line.away(x, y, line.fraction(x, y));
+                *owner = if away + TIE_M2 < *nearest { i } else { *owner };
+                *nearest = if away < *nearest { away } else { *nearest };
             }
         }
     }
@@ -579,10 +616,14 @@ impl<'a> Block<'a> {
         lost: &[u16],
         sight: &Sight,
     ) {
+        let asked = u16::MAX >> (SIDE - 1 - columns.end()) & u16::MAX << columns.start();
         for row in rows {
-            for column in columns.clone().filter(|column| lost[row] >> column & 1 == 1) {
+            let mut left = lost[row] & asked;
+            while left != 0 {
+                let column = left.trailing_zeros() as usize;
+                left &= left - 1;
                 let at = self.low + Coord { x: column as f64, y: row as f64 } * self.pitch;
-                let foot = piece.from + (piece.to - piece.from) * fraction_along(piece.from, piece.to, at);
+                let (_, foot) = piece.foot(at);
                 let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
                 let corner = row * SIDE + column;
                 if away + TIE_M2 < self.nearest[corner] && !sight.hides(at, foot) {

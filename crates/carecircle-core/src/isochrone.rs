@@ -11,8 +11,8 @@
 //!
 //! The `field` module finds the times on a `lattice`, by lines of `sight`; `contour` draws the outlines, `simplify` takes corners out of them.
 //! Outlines are exact along the lattice's sides: a street cut off by its neighbours within less than a side may be
-//! missed. With a tolerance of 0 bands nest to the last digit, and a band is the same whichever others are drawn with
-//! it, but for the rounding of times along streets that a limit cuts.
+//! missed. Of streets within some centimetres of each other either may count. With a tolerance of 0 bands nest to the
+//! last digit, and a band is the same whichever others are drawn with it.
 
 use crate::contour::{self, Outline, Ring};
 use crate::doors::Door;
@@ -123,7 +123,7 @@ pub fn isochrones(
     let longest = longest(limits);
     let mut anchors = |weights: &Weights, doors: &[Door]| {
         let snaps: Vec<Snap> = doors.iter().map(|door| door.snap).collect();
-        anchors_of(&Reach::new(search, network, weights, &snaps, longest))
+        anchors_of(&Reach::new(search, network, weights, &snaps, longest), weights)
     };
     let streets =
         Streets { weights, anchors: anchors(weights, &origin.doors), sources: vec![(origin.at, &origin.doors, 0)] };
@@ -228,14 +228,20 @@ struct Anchor {
     label: u32,
 }
 
-fn anchors_of(reach: &Reach) -> Vec<Anchor> {
-    let mut anchors = Vec::with_capacity(reach.stretches.len() * 2);
+fn anchors_of(reach: &Reach, weights: &Weights) -> Vec<Anchor> {
+    let mut anchors = Vec::with_capacity(reach.stretches.len() * 2 + reach.origins.len());
     for stretch in &reach.stretches {
         let ends = [(stretch.start_m, stretch.start_time), (stretch.end_m, stretch.end_time)];
         for (at_m, time) in ends.into_iter().filter(|(_, time)| *time != WalkTime::NEVER) {
             anchors.push(Anchor { edge: stretch.edge, at_m, seconds: time.seconds(), label: 0 });
         }
     }
+    // Also where no limit gets as far as the street: it is cut in the same pieces for every limit.
+    anchors.extend(reach.origins.iter().map(|snap| {
+        let seconds = weights.speed().walk(snap.offset_m).seconds();
+        Anchor { edge: snap.edge, at_m: snap.along_m, seconds, label: 0 }
+    }));
+    anchors.sort_by_key(|anchor| anchor.edge);
     anchors
 }
 
@@ -400,11 +406,13 @@ struct Cutter<'a> {
     parts: Vec<(f64, f64, [Way; 2])>,
     /// Bends of an edge, each with its metres along.
     bends: Vec<(Point, f64)>,
+    /// Those passed over since the last of them.
+    skipped: Vec<Point>,
 }
 
 impl<'a> Cutter<'a> {
     fn new(network: &'a Network, weights: &'a Weights) -> Self {
-        Self { network, weights, parts: Vec::new(), bends: Vec::new() }
+        Self { network, weights, parts: Vec::new(), bends: Vec::new(), skipped: Vec::new() }
     }
 
     fn cut(&mut self, id: EdgeId, anchors: &[Anchor], out: &mut Vec<Piece>) {
@@ -442,10 +450,9 @@ impl<'a> Cutter<'a> {
 
     /// Bends of less than [`STRAIGHT_M`] are none.
     fn find_bends(&mut self, id: EdgeId) {
-        let bends = &mut self.bends;
+        let Self { bends, skipped, .. } = self;
         bends.clear();
-        let mut skipped: [Point; MOST_SKIPPED] = [Point::default(); MOST_SKIPPED];
-        let mut count = 0;
+        skipped.clear();
         let mut last: Option<(Point, f64)> = None;
         for bend in self.network.geometry(id) {
             let Some(before) = last.replace(bend) else {
@@ -456,19 +463,16 @@ impl<'a> Cutter<'a> {
             if before.1 <= 0.0 {
                 continue;
             }
-            let is_straight = count < MOST_SKIPPED && {
-                skipped[count] = before.0;
-                skipped[..=count].iter().all(|at| {
+            skipped.push(before.0);
+            let is_straight = skipped.len() <= MOST_SKIPPED
+                && skipped.iter().all(|at| {
                     let foot = start + (bend.0 - start) * fraction_along(start, bend.0, *at);
                     let off = *at - foot;
                     off.x * off.x + off.y * off.y <= STRAIGHT_M * STRAIGHT_M
-                })
-            };
-            if is_straight {
-                count += 1;
-            } else {
+                });
+            if !is_straight {
                 bends.push(before);
-                count = 0;
+                skipped.clear();
             }
         }
         bends.extend(last);

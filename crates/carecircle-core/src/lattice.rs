@@ -12,9 +12,11 @@ pub(crate) const CORNERS: usize = SIDE * SIDE;
 /// No such block, piece or corner.
 pub(crate) const NONE: u32 = u32::MAX;
 /// The lattice's finest side at an ordinary pace, metres.
-pub(crate) const PITCH_M: f64 = 20.0;
+pub(crate) const PITCH_M: f64 = 25.0;
 /// More corners than this, the box around them in blocks included, are never laid: the lattice grows coarser.
 const MOST_CORNERS: usize = 16_000_000;
+/// More cells than there are from the plan's centre.
+const FAR_CELLS: f64 = 16_777_216.0;
 
 /// Which corners there are.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Lattice {
     fn with_pitch(boxes: &[[Point; 2]], [low, high]: [Point; 2], pitch: f64) -> Option<Self> {
         let per_block = 1.0 / (pitch * SIDE as f64);
         // What is reached has corners all around; and all blocks have a rim of free ones.
-        let block = |m: f64| (m * per_block).floor() as i64;
+        let block = |m: f64| round_down(m * per_block);
         let first = [block(low.x - pitch) - 1, block(low.y - pitch) - 1];
         let size = [(block(high.x + pitch) - first[0] + 2) as usize, (block(high.y + pitch) - first[1] + 2) as usize];
         if size[0].saturating_mul(size[1]) > MOST_CORNERS / 4 {
@@ -148,7 +150,7 @@ impl Lattice {
 
     /// The corners of the cell that a place lies in.
     pub(crate) fn cell(&self, at: Point) -> impl Iterator<Item = usize> + '_ {
-        let (x, y) = ((at.x / self.pitch).floor() as i64, (at.y / self.pitch).floor() as i64);
+        let (x, y) = (round_down(at.x / self.pitch), round_down(at.y / self.pitch));
         [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)].into_iter().filter_map(|(x, y)| {
             let side = SIDE as i64;
             let local = (y.rem_euclid(side) * side + x.rem_euclid(side)) as usize;
@@ -166,7 +168,8 @@ impl Lattice {
         mut each: impl FnMut(usize, RangeInclusive<usize>, RangeInclusive<usize>),
     ) {
         let side = SIDE as i64;
-        let range = |low: f64, high: f64| (low / self.pitch).ceil() as i64..=(high / self.pitch).floor() as i64;
+        let per_metre = 1.0 / self.pitch;
+        let range = |low: f64, high: f64| -round_down(-low * per_metre)..=round_down(high * per_metre);
         let local = |range: &RangeInclusive<i64>, block: i64| {
             let first = (range.start() - block * side).max(0) as usize;
             first..=(range.end() - block * side).min(side - 1) as usize
@@ -188,4 +191,9 @@ impl Lattice {
         let at = |i: [i64; 2]| Coord { x: i[0] as f64 * side, y: i[1] as f64 * side };
         [at(self.low), at([self.low[0] + self.size[0] as i64, self.low[1] + self.size[1] as i64])]
     }
+}
+
+/// A number of cells rounded down: quicker than a call.
+pub(crate) fn round_down(cells: f64) -> i64 {
+    (cells + FAR_CELLS) as i64 - FAR_CELLS as i64
 }

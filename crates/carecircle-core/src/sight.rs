@@ -1,14 +1,12 @@
 //! Sight lines, and the obstacles that stand in their way.
 
 use crate::geometry::Point;
-use crate::lattice::{CORNERS, Lattice, NONE, SIDE};
+use crate::lattice::{CORNERS, Lattice, NONE, SIDE, round_down};
 use crate::obstacle::Obstacles;
 use geo::Coord;
 
 /// Rounding must not keep two lines that cross from a common cell, metres.
 const HAIR_M: f64 = 1e-6;
-/// More cells than there are from the plan's centre: what is added to round down without a call.
-const FAR_CELLS: f64 = 16_777_216.0;
 /// A sight line ends this far before the street, metres: a street drawn along an obstacle is in sight of both sides.
 const ON_STREET_M: f64 = 0.05;
 
@@ -16,7 +14,8 @@ const ON_STREET_M: f64 = 0.05;
 #[derive(Debug)]
 pub(crate) struct Sight {
     lines: Vec<(Point, Point)>,
-    cell: f64,
+    /// Cells in a metre.
+    per_metre: f64,
     /// Blocks to either side that the depth reaches into.
     beyond: i64,
     low: [i64; 2],
@@ -47,7 +46,7 @@ impl Sight {
             .collect();
         let mut sight = Self {
             lines,
-            cell: lattice.pitch,
+            per_metre: 1.0 / lattice.pitch,
             beyond,
             low: lattice.low.map(|i| i - beyond),
             size: lattice.size.map(|n| n + 2 * beyond as usize),
@@ -62,8 +61,7 @@ impl Sight {
         let mut found: Vec<(u32, u32)> = Vec::new();
         let mut slots = 0;
         for i in 0..sight.lines.len() {
-            let (line, cell) = (sight.lines[i], sight.cell);
-            cells(line, cell, |x, y| {
+            cells(sight.lines[i], lattice.pitch, |x, y| {
                 let side = SIDE as i64;
                 let (bx, by) = (x.div_euclid(side), y.div_euclid(side));
                 let Some(block) = sight.block(bx, by) else { return false };
@@ -112,10 +110,22 @@ impl Sight {
 
     /// Whether an obstacle crosses a straight line, a short one. Touching its ends is not crossing.
     pub(crate) fn is_blocked(&self, from: Point, to: Point) -> bool {
+        self.any_near([from, to], |line| crosses((from, to), line))
+    }
+
+    /// Whether nothing stands in the box around some places, a small one, nor in any cell that it meets.
+    pub(crate) fn is_clear<const N: usize>(&self, places: [Point; N]) -> bool {
+        !self.any_near(places, |_| true)
+    }
+
+    /// Whether any of the lines in the cells around some places is like that.
+    fn any_near<const N: usize>(&self, places: [Point; N], mut is_such: impl FnMut((Point, Point)) -> bool) -> bool {
         let side = SIDE as i64;
-        let index = |m: f64| ((m / self.cell) + FAR_CELLS) as i64 - FAR_CELLS as i64;
-        let (left, right) = (index(from.x.min(to.x) - HAIR_M), index(from.x.max(to.x) + HAIR_M));
-        for y in index(from.y.min(to.y) - HAIR_M)..=index(from.y.max(to.y) + HAIR_M) {
+        let index = |m: f64| round_down(m * self.per_metre);
+        let [low, high] = [f64::min, f64::max]
+            .map(|f| places.into_iter().reduce(|a, b| Coord { x: f(a.x, b.x), y: f(a.y, b.y) }).unwrap_or_default());
+        let (left, right) = (index(low.x - HAIR_M), index(high.x + HAIR_M));
+        for y in index(low.y - HAIR_M)..=index(high.y + HAIR_M) {
             let mut x = left;
             while x <= right {
                 let block_x = x.div_euclid(side);
@@ -125,8 +135,7 @@ impl Sight {
                     let row = slot as usize * CORNERS + (y.rem_euclid(side) * side) as usize;
                     let cells = row + (x - block_x * side) as usize..=row + (last - block_x * side) as usize;
                     let entries = self.first[*cells.start()] as usize..self.first[*cells.end() + 1] as usize;
-                    let mut lines = self.entries[entries].iter().map(|&line| self.lines[line as usize]);
-                    if lines.any(|line| crosses((from, to), line)) {
+                    if self.entries[entries].iter().any(|&line| is_such(self.lines[line as usize])) {
                         return true;
                     }
                 }
@@ -148,7 +157,7 @@ impl Sight {
 /// Tries the cells that a line passes, and some that it only touches, until one is `enough`.
 fn cells((a, b): (Point, Point), side: f64, mut enough: impl FnMut(i64, i64) -> bool) -> bool {
     let (a, b) = if a.y <= b.y { (a, b) } else { (b, a) };
-    let index = |m: f64| (m / side).floor() as i64;
+    let index = |m: f64| round_down(m / side);
     let at = |y: f64| if b.y > a.y { a.x + (b.x - a.x) * ((y - a.y) / (b.y - a.y)).clamp(0.0, 1.0) } else { a.x };
     for row in index(a.y - HAIR_M)..=index(b.y + HAIR_M) {
         let (low, high) = (row as f64 * side - HAIR_M, (row + 1) as f64 * side + HAIR_M);

@@ -2,7 +2,7 @@
 
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone::{Circle, Drawing, Source, Split, circles, isochrones};
+use carecircle_core::isochrone::{Circle, Drawing, Isochrone, Source, Split, circles, isochrones};
 use carecircle_core::network::{EdgeId, Network, Snap};
 use carecircle_core::place::Places;
 use carecircle_core::polygon::{contains, even_sample};
@@ -14,13 +14,12 @@ use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
 use geo::{Area, Coord, Distance, Euclidean, Line, MultiPolygon, Point, Validation, Winding};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
 /// The lattice's side: nothing smaller is told apart.
-const SIDE_M: f64 = 20.0;
+const SIDE_M: f64 = 25.0;
 const FULL: Drawing = Drawing { depth_m: 40.0, tolerance_m: 0.0 };
 
 fn source(network: &Network, at: Coord<f64>) -> Option<Source> {
@@ -44,6 +43,9 @@ fn lies_in(inner: &MultiPolygon<f64>, outer: &MultiPolygon<f64>) -> bool {
         && inner.unsigned_area() <= outer.unsigned_area() + 1e-6
 }
 
+/// Streets whose bends are passed over when drawing, as they lie within 25 cm of a straight line, may change places with
+/// others as near, metres. In these towns such bends are those of the plan's projection alone, a few millimetres.
+const BEND_M: f64 = 1e-2;
 /// Rounding of times and of places.
 const HAIR: WalkTime = WalkTime::from_millis(5);
 
@@ -53,8 +55,8 @@ enum Verdict {
     /// None within the depth.
     NoStreet,
     /// Near the line from the origin to its street; at the end of a one-way street, where another may go on, or of streets
-    /// that end in one place without meeting; as near to another street, but for a hair; just within the depth; or another
-    /// part of a street is in sight than the nearest.
+    /// that end in one place without meeting; as near to another street or strand of it, but for [`BEND_M`]; just within the
+    /// depth; or another part of a street is in sight than the nearest.
     Unsure,
 }
 
@@ -99,7 +101,7 @@ fn verdict(study: &Study, weights: &Weights, sweep: &Sweep, source: &Source, at:
     let edge = network.edge(snap.edge);
     let is_within = 0.0 < snap.along_m && snap.along_m < edge.length_m;
     let is_other = |other: &Snap| other.edge != snap.edge || (other.along_m - snap.along_m).abs() > 1e-2;
-    let is_as_near = |other: &Snap| is_other(other) && other.offset_m.powi(2) < snap.offset_m.powi(2) + 1e-2;
+    let is_as_near = |other: &Snap| is_other(other) && other.offset_m.powi(2) < (snap.offset_m + BEND_M).powi(2) + 1e-2;
     let is_tied = near.iter().any(is_as_near);
     // Nodes may stand in one place and be none the nearer to each other.
     let node = |snap: &Snap| {
@@ -140,19 +142,8 @@ fn corners_around(at: Coord<f64>) -> [Coord<f64>; 4] {
     [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(x, y)| low + Coord { x, y } * SIDE_M)
 }
 
-/// The same random towns each time. In about one of a thousand others a cell is drawn none of whose corners is reached: a
-/// defect of the drawing or of the law that is not understood yet. `PROPTEST_RNG_SEED` draws others.
-fn same_towns(cases: u32) -> ProptestConfig {
-    let config = ProptestConfig::with_cases(cases);
-    let rng_seed = match config.rng_seed {
-        RngSeed::Random => RngSeed::Fixed(1),
-        asked @ RngSeed::Fixed(_) => asked,
-    };
-    ProptestConfig { rng_seed, ..config }
-}
-
 proptest! {
-    #![proptest_config(same_towns(120))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
     fn bands_are_valid_nested_and_agree_with_the_verdict(
@@ -170,11 +161,13 @@ proptest! {
         let mut draw = |limits: &[WalkTime], drawing: &Drawing| isochrones(&mut search, &study, &weights, &source, limits, drawing);
         let bands = draw(&limits, &FULL);
         for (alone, band) in [(draw(&limits[..1], &FULL), &bands[0]), (draw(&limits[1..], &FULL), &bands[1])] {
-            // Times along a street that a limit cuts are rounded otherwise than along the whole of it.
-            let (alone, band) = (alone[0].shape.unsigned_area(), band.shape.unsigned_area());
-            prop_assert!((alone - band).abs() <= 1.0 + band * 1e-4, "a band depends on the others: {alone} m², {band} m²");
+            prop_assert_eq!(&alone[0].shape, &band.shape, "a band depends on the others");
         }
         let simple = draw(&limits, &Drawing { tolerance_m, ..FULL });
+        // Of bands drawn together a corner stays that any of them turns at.
+        let lone = draw(&limits[..1], &Drawing { tolerance_m, ..FULL });
+        let corners = |band: &Isochrone| band.shape.iter().map(|p| p.exterior().0.len()).sum::<usize>();
+        prop_assert!(tolerance_m < 3.0 || corners(&lone[0]) <= corners(&bands[0]));
 
         let sweep = Sweep::new(network, &weights, &[Origin { snap: source.doors[0].snap, label: 0 }], WalkTime::NEVER);
         for (band, simple) in bands.iter().zip(&simple) {
@@ -183,8 +176,6 @@ proptest! {
             let to_degrees = network.projection().unproject_shape(&simple.shape);
             prop_assert!(to_degrees.is_valid(), "rounded: {:?}", to_degrees.check_validation());
             prop_assert!(contains(&band.shape, origin), "the origin lies outside its own {:?}", band.limit);
-            let corners = |shape: &MultiPolygon<f64>| shape.iter().map(|p| p.exterior().0.len()).sum::<usize>();
-            prop_assert!(tolerance_m < 3.0 || corners(&simple.shape) <= corners(&band.shape));
             for at in even_sample(&band.shape, 60, 5.0) {
                 let verdicts = corners_around(at).map(|corner| verdict(&study, &weights, &sweep, &source, corner));
                 let may_be_reached = |verdict: &Verdict| match verdict {
@@ -279,8 +270,42 @@ fn nobody_leaps_over_a_wall() {
     assert!([-30.0, 30.0].iter().all(|&y| contains(&drawn, at + Coord { x: 50.0, y })));
 }
 
+#[test]
+fn a_street_folded_back_counts_by_either_strand() {
+    // 258 m out by way of a node that lies a third of a millimetre off the straight line, and straight back.
+    let streets = town::streets(&[(0, 4), (1, 4), (3, 4), (0, 4)], &[(vec![0, 1, 2, 3], true, true)]);
+    let (start, beside) = (on_plan(&streets, 0.0, 4.0), on_plan(&streets, 0.7, 4.0) + Coord { x: 0.0, y: 20.0 });
+    let study = study(&streets, &[]);
+    let source = source(study.network(), start).expect("a street nearby");
+    let weights = study.network().weigh(&Profile::walk());
+    let origin = Origin { snap: source.doors[0].snap, label: 0 };
+    let sweep = Sweep::new(study.network(), &weights, &[origin], WalkTime::NEVER);
+    let found = verdict(&study, &weights, &sweep, &source, beside);
+    assert!(matches!(found, Verdict::Unsure), "{found:?}");
+    // 60 m along the strand out and 455 m along the one back.
+    assert!(contains(&band(&study, start, 3.0), beside) && contains(&band(&study, start, 8.0), beside));
+    assert!(!contains(&band(&study, start, 0.5), beside), "neither is reached");
+}
+
+#[test]
+fn a_street_that_only_later_limits_get_to_is_cut_alike() {
+    // It is seen in part, past a wall: which part depends on where it is cut.
+    let streets = town::streets(&[(5, 2), (0, 3), (3, 1)], &[(vec![2, 0], true, true)]);
+    let end = on_plan(&streets, 5.0, 2.0);
+    let wall = [(-342.73, 96.67), (143.69, -94.33), (87.88, 392.44)].map(|(x, y)| end + Coord { x, y });
+    let study = study(&streets, &[wall.to_vec()]);
+    let weights = study.network().weigh(&Profile::walk());
+    let at = end + Coord { x: 73.754, y: -157.162 };
+    let source = source(study.network(), at).expect("a street nearby");
+    let draw = |minutes: &[f64]| {
+        let limits: Vec<WalkTime> = minutes.iter().copied().map(WalkTime::from_minutes).collect();
+        isochrones(&mut Search::new(), &study, &weights, &source, &limits, &FULL).remove(0)
+    };
+    assert_eq!(draw(&[1.96906]), draw(&[1.96906, 8.0]));
+}
+
 proptest! {
-    #![proptest_config(same_towns(60))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn however_circles_are_split_they_cover_the_same(
