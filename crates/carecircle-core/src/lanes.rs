@@ -21,10 +21,9 @@ const NEVER: u32 = u32::MAX;
 /// Scratch for such searches.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    /// By state; between searches all are `beyond`.
+    /// By state; between searches a millisecond after the limit, so that no time has to be held against the limit.
     best: Vec<Times>,
-    /// A millisecond after the limit: nothing that late counts, so that no time has to be held against the limit.
-    beyond: f32,
+    limit: WalkTime,
     /// By state: when it is due in the queue, [`NEVER`] while it isn't in it.
     due: Vec<u32>,
     reached: Vec<u32>,
@@ -41,8 +40,8 @@ impl Lanes {
     /// Searches from starts, each a lane, a state and a time.
     pub(crate) fn run(&mut self, layout: &Arc<Layout>, starts: &[(usize, u32, WalkTime)], limit: WalkTime) {
         let beyond = limit.millis() as f32 + 1.0;
-        if self.best.len() < layout.len() || self.beyond != beyond {
-            self.beyond = beyond;
+        if self.best.len() < layout.len() || self.limit != limit {
+            self.limit = limit;
             self.best.clear();
             self.best.resize(layout.len(), [beyond; LANES]);
             self.due.resize(layout.len(), NEVER);
@@ -81,7 +80,8 @@ impl Lanes {
         if !(0..LANES).fold(false, |any, lane| any | is_better(lane)) {
             return;
         }
-        if known == [self.beyond; LANES] {
+        let last = self.limit.millis() as f32;
+        if known.iter().all(|&time| time > last) {
             self.reached.push(state);
         }
         *best = std::array::from_fn(|lane| lesser(times[lane], known[lane]));
@@ -99,8 +99,8 @@ impl Lanes {
     /// The nodes that a lane reached, each with its time, in no particular order.
     pub(crate) fn nodes(&self, lane: usize) -> impl Iterator<Item = (NodeId, WalkTime)> + '_ {
         let times = self.found.iter().map(move |(node, times)| (*node, times[lane]));
-        let within = times.filter(|(_, time)| *time < self.beyond);
-        within.map(|(node, time)| (node, WalkTime::from_millis(time as u32)))
+        let times = times.map(|(node, time)| (node, WalkTime::from_millis(time as u32)));
+        times.filter(|(_, time)| *time <= self.limit)
     }
 }
 
