@@ -503,6 +503,21 @@ fn the_network_is_exported_into_a_folder_that_keeps_its_other_files() {
     assert!(refuse(&["export-network", "-o", &out, "--profile", "tank"]).contains("--profile"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_export_that_fails_midway_leaves_the_folder_as_it_was() {
+    let folder = Folder::new("export-full");
+    let old = folder.write("node.csv", "an earlier table");
+    // The disk is full when the last table is written.
+    std::os::unix::fs::symlink("/dev/full", folder.file("use_definition.csv")).expect("a link");
+    let output = carecircle(&["export-network", "-o", folder.0.to_str().expect("a plain path")]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("use_definition.csv"), "{err}");
+    assert_eq!(folder.names(), ["node.csv", "use_definition.csv"]);
+    assert_eq!(std::fs::read_to_string(old).expect("the table"), "an earlier table");
+}
+
 /// The rows of a CSV table, less its header.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
