@@ -57,6 +57,14 @@ pub enum TableError {
         /// The file.
         path: PathBuf,
     },
+    /// There are no rows where some are needed.
+    #[error("{}: the table has no row; one for each {wanted}, with id, lon and lat, was expected", path.display())]
+    NoRow {
+        /// The file.
+        path: PathBuf,
+        /// What each row stands for.
+        wanted: &'static str,
+    },
     /// CSV that can't be split into rows.
     #[error("{}: not a CSV table", path.display())]
     Csv {
@@ -219,6 +227,14 @@ impl Table {
             rows.push(Row { number: i + 1, cells, geometry });
         }
         Ok(Self { path: path.to_owned(), columns, rows })
+    }
+
+    /// Refuses a table of places without a row; `wanted` is what each row stands for.
+    pub fn require_rows(&self, wanted: &'static str) -> Result<(), TableError> {
+        if self.rows.is_empty() {
+            return Err(TableError::NoRow { path: self.path.clone(), wanted });
+        }
+        Ok(())
     }
 
     /// The name that messages call the file by.

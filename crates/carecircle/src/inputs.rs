@@ -150,6 +150,9 @@ pub(crate) struct Inputs {
     /// Find out which single gate or private way, open to the public, would cover most of each gap
     #[arg(long)]
     what_if_gates: bool,
+    /// Whether a table of facilities must have some: where there are none every block is a gap, but nothing is drawn.
+    #[arg(skip)]
+    needs_facilities: bool,
     /// Write seconds per stage and peak memory to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
@@ -337,9 +340,10 @@ impl Source<'_> {
 }
 
 impl Inputs {
-    /// A city with its facilities, and who walks there; neither blocks nor areas but the map's.
+    /// A city with its facilities, at least one where they come from a table, and who walks there; neither blocks nor areas
+    /// but the map's.
     pub(crate) fn of(sources: Sources, walker: Walker) -> Self {
-        Self { sources, walker, ..Self::default() }
+        Self { sources, walker, needs_facilities: true, ..Self::default() }
     }
 
     /// The language to speak.
@@ -409,6 +413,9 @@ impl Inputs {
         let mut findings = Findings::default();
         if let Some((path, embedded)) = source(&self.sources.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
+            if self.needs_facilities {
+                table.require_rows("facility")?;
+            }
             let sorted = columns::facilities(&table, &mapping)?;
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();

@@ -84,6 +84,9 @@ impl WalkMatrix {
         if !is_one {
             tables.push(Table::read(&self.to)?);
         }
+        for table in &tables {
+            table.require_rows("point")?;
+        }
         let is_there = |header: &String| tables.iter().any(|table| table.columns.contains(header));
         if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
             return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));

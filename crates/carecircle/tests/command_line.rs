@@ -648,11 +648,28 @@ fn tables_and_limits_that_cannot_be_meant_are_refused() {
     assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", &homes]).contains("is one of the inputs"));
     assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", "out.xlsx"]).contains("must end in .csv"));
     assert_eq!(folder.names().iter().filter(|name| name.starts_with("out")).count(), 0, "something half-done remains");
+}
 
-    let header = folder.write("header.csv", "id,lon,lat\n");
-    let told = succeed(&["matrix", "--from", &header, "--to", &homes, "-o", &out]);
-    assert!(told.contains("from 0 points to 4: 0 of 0 pairs"), "{told}");
-    assert_eq!(rows(&std::fs::read_to_string(&out).expect("the file")).len(), 0);
+#[test]
+fn a_table_without_a_row_is_named() {
+    let folder = Folder::new("no-rows");
+    let homes = folder.write("homes.csv", HOMES);
+    // Nothing is read of a city meanwhile.
+    let city = folder.write("city.osm.pbf", "this is no map");
+    let none = r#"{"type":"FeatureCollection","features":[]}"#;
+    let empty = [folder.write("none.csv", "id,lon,lat\n"), folder.write("none.geojson", none)];
+    for (table, out) in empty.iter().zip([folder.file("out.csv"), "-".to_owned()]) {
+        let hint = format!("{table}: the table has no row; one for each ");
+        for (from, to) in [(table, &homes), (&homes, table)] {
+            let said = refuse(&["matrix", &city, "--from", from, "--to", to, "-o", &out]);
+            assert!(said.contains(&format!("{hint}point, with id, lon and lat")), "{said}");
+        }
+        let said = refuse(&["isochrone", "--facilities", table, "-o", &folder.file("out.geojson")]);
+        assert!(said.contains(&format!("{hint}facility, with id, lon and lat")), "{said}");
+        let told = succeed(&["check", "--facilities", table]);
+        assert!(told.contains("no facility counts, so no block is covered"), "{told}");
+    }
+    assert!(folder.names().iter().all(|name| !name.starts_with("out")), "something half-done remains");
 }
 
 #[test]
