@@ -78,7 +78,7 @@ impl WalkMatrix {
         let minutes = self.minutes.map(policy::minutes).transpose().map_err(bad_parameter)?;
         let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
 
-        // A wrong name should not cost the reading of a city.
+        // A wrong name, or a table too long, should not cost the reading of a city.
         let is_one = self.from == self.to;
         let mut tables = vec![Table::read(&self.from)?];
         if !is_one {
@@ -90,6 +90,13 @@ impl WalkMatrix {
         let is_there = |header: &String| tables.iter().any(|table| table.columns.contains(header));
         if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
             return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
+        }
+        let pairs = tables[0].rows.len().saturating_mul(tables[tables.len() - 1].rows.len());
+        if minutes.is_none() && pairs > MOST_PAIRS {
+            let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
+            return Err(bad_input(format!(
+                "{pairs} pairs without a limit; give --minutes, or tables of at most {most} pairs"
+            )));
         }
         let walked = self.streets.load(&mut timings)?;
         let (weights, profile) = (walked.weights, walked.profile);
@@ -103,13 +110,6 @@ impl WalkMatrix {
         let to = points.last().unwrap_or(from);
         timings.stage("points");
         tell_rejects(&rejected, lang);
-        let pairs = from.ids.len().saturating_mul(to.ids.len());
-        if minutes.is_none() && pairs > MOST_PAIRS {
-            let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
-            return Err(bad_input(format!(
-                "{pairs} pairs without a limit; give --minutes, or tables of at most {most} pairs"
-            )));
-        }
 
         let limit = minutes.map_or(WalkTime::NEVER, WalkTime::from_minutes);
         let walks = Walks { network: study.network(), weights: &weights, from, to, limit };

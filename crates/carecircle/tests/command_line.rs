@@ -642,8 +642,8 @@ fn tables_and_limits_that_cannot_be_meant_are_refused() {
     assert!(matrix(&homes, &["--snap-m", "nan"]).contains("--snap-m"));
     let many: Vec<String> = (0..7_100).map(|i| format!("p{i},114.29,30.9\n")).collect();
     let many = folder.write("many.csv", format!("id,lon,lat\n{}", many.concat()));
-    let out = folder.file("out.csv");
-    let said = refuse(&["matrix", "--from", &many, "--to", &many, "-o", &out]);
+    let (out, city) = (folder.file("out.csv"), folder.write("city.osm.pbf", "never read"));
+    let said = refuse(&["matrix", &city, "--from", &many, "--to", &many, "-o", &out]);
     assert!(said.contains("50,410,000 pairs without a limit") && said.contains("--minutes"), "{said}");
     assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", &homes]).contains("is one of the inputs"));
     assert!(refuse(&["matrix", "--from", &homes, "--to", &homes, "-o", "out.xlsx"]).contains("must end in .csv"));
