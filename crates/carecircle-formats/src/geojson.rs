@@ -548,10 +548,10 @@ fn openings(study: &Study, coverage: &Coverage) -> Value {
 }
 
 /// Writes a FeatureCollection around features that are already JSON, with further members before them.
-pub fn write_collection<'a>(
+pub fn write_collection(
     out: &mut impl Write,
     members: &Map<String, Value>,
-    features: impl Iterator<Item = &'a [u8]>,
+    features: impl Iterator<Item = impl AsRef<[u8]>>,
 ) -> io::Result<()> {
     out.write_all(b"{\"type\":\"FeatureCollection\"")?;
     for (name, value) in members {
@@ -560,7 +560,7 @@ pub fn write_collection<'a>(
     out.write_all(b",\"features\":[")?;
     for (i, feature) in features.enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-        out.write_all(feature)?;
+        out.write_all(feature.as_ref())?;
     }
     out.write_all(b"\n]}\n")
 }

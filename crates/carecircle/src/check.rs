@@ -107,7 +107,7 @@ fn write_blocks(out: &mut impl Write, format: Format, city: &City, coverage: &Co
     match format {
         Format::GeoJson => {
             let about = geojson::about(&city.study, coverage, city.extract_date.as_deref());
-            geojson::write_collection(out, &about, features.iter().map(Vec::as_slice))?;
+            geojson::write_collection(out, &about, features.iter())?;
         }
         Format::GeoJsonLines => {
             for feature in &features {

@@ -7,7 +7,7 @@ use crate::timings::Timings;
 use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::geometry::LonLat;
-use carecircle_core::isochrone::{Drawing, Split, circles, isochrones};
+use carecircle_core::isochrone::{Circle, Drawing, Split, circles, isochrones};
 use carecircle_core::policy::Policy;
 use carecircle_core::polygon::area_m2;
 use carecircle_core::search::Search;
@@ -57,11 +57,26 @@ fn splits() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).try_map(|name| Split::named(&name).ok_or("no such way"))
 }
 
-/// What is drawn: the features, what they say of themselves, and a line for each number of minutes.
-struct Drawn {
-    features: Vec<Vec<u8>>,
+/// Where each facility has a polygon of its own, so many facilities are drawn around at a time: tens of thousands are
+/// not held in memory.
+const LOT: usize = 64;
+
+/// What is drawn.
+struct Drawn<'a> {
+    /// What the polygons say of themselves.
     about: Map<String, Value>,
-    told: String,
+    /// Drawn as they are taken.
+    polygons: Box<dyn Iterator<Item = Polygon> + 'a>,
+    /// How many facilities count, if it is they that are drawn around.
+    facilities: Option<usize>,
+}
+
+/// A polygon as a feature.
+struct Polygon {
+    json: Vec<u8>,
+    km2: f64,
+    /// Which of the numbers of minutes.
+    limit: usize,
 }
 
 impl DrawIsochrone {
@@ -83,19 +98,23 @@ impl DrawIsochrone {
         let lang = inputs.lang();
         tell_rejects(&city.rejected, lang);
         let drawn = match at {
-            Some(at) => self.around_place(at, &city, &policy, &minutes, &drawing, lang)?,
+            Some(at) => self.around_place(at, &city, &policy, &minutes, &drawing)?,
             None => self.around_facilities(&city, &policy, &minutes, &drawing, lang),
         };
-        let write = |out: &mut dyn Write| {
-            let features = drawn.features.iter().map(Vec::as_slice);
-            Ok(geojson::write_collection(&mut { out }, &drawn.about, features)?)
-        };
+        let Drawn { about, polygons, facilities } = drawn;
+        let mut km2 = vec![0.0; minutes.len()];
+        let features = polygons.map(|polygon| {
+            km2[polygon.limit] += polygon.km2;
+            polygon.json
+        });
+        let write = |out: &mut dyn Write| Ok(geojson::write_collection(&mut { out }, &about, features)?);
         if !is_file {
             return write(&mut io::stdout().lock());
         }
         write_whole(&self.output, |out| write(out))?;
         write_rejects(&self.output, &city.rejected)?;
-        Ok(io::stdout().lock().write_all(drawn.told.as_bytes())?)
+        let km2 = Some(km2).filter(|_| self.split != Some(Split::Facility));
+        Ok(io::stdout().lock().write_all(told(&minutes, facilities, km2.as_deref(), lang).as_bytes())?)
     }
 
     /// The limits asked for, ascending, each once.
@@ -118,8 +137,7 @@ impl DrawIsochrone {
         policy: &Policy,
         minutes: &[f64],
         drawing: &Drawing,
-        lang: Lang,
-    ) -> Result<Drawn> {
+    ) -> Result<Drawn<'static>> {
         let (network, profile, snap_m) = (city.study.network(), &policy.profile, city.study.snap_m());
         let weights = network.weigh(profile);
         let source = city.study.place_source(network.projection().project(at), &weights);
@@ -127,17 +145,12 @@ impl DrawIsochrone {
         let source =
             source.ok_or_else(|| bad_input(format!("--at {at_text}: no walkable street within {snap_m} m")))?;
         let drawn = isochrones(&mut Search::new(), &city.study, &weights, &source, &limits(minutes), drawing);
-        let (mut features, mut told) = (Vec::new(), String::new());
-        for (isochrone, m) in drawn.iter().zip(minutes) {
-            let mut feature = Vec::new();
+        let mut polygons = Vec::new();
+        for (limit, (isochrone, m)) in drawn.iter().zip(minutes).enumerate() {
+            let mut json = Vec::new();
             let id = geojson::isochrone_id(*m);
-            geojson::isochrone_feature(&mut feature, network.projection(), isochrone, &id, profile.speed.kmh());
-            features.push(feature);
-            let km2 = area_m2(&isochrone.shape) / 1e6;
-            _ = match lang {
-                Lang::En => writeln!(told, "{m} minutes: {km2:.2} km²"),
-                Lang::Zh => writeln!(told, "{m} 分钟：{km2:.2} 平方公里"),
-            };
+            geojson::isochrone_feature(&mut json, network.projection(), isochrone, &id, profile.speed.kmh());
+            polygons.push(Polygon { json, km2: area_m2(&isochrone.shape) / 1e6, limit });
         }
         let mut about = Map::new();
         about.insert("attribution".to_owned(), json!(geojson::ATTRIBUTION));
@@ -151,37 +164,26 @@ impl DrawIsochrone {
                 "snapped_off_m": (source.metres_to_street() * 10.0).round() / 10.0,
             }),
         );
-        Ok(Drawn { features, about, told })
+        Ok(Drawn { about, polygons: Box::new(polygons.into_iter()), facilities: None })
     }
 
-    fn around_facilities(&self, city: &City, policy: &Policy, minutes: &[f64], drawing: &Drawing, lang: Lang) -> Drawn {
+    fn around_facilities<'a>(
+        &self,
+        city: &'a City,
+        policy: &'a Policy,
+        minutes: &'a [f64],
+        drawing: &'a Drawing,
+        lang: Lang,
+    ) -> Drawn<'a> {
         for remark in &city.remarks {
             complain(lang.pick(&remark.en, &remark.zh));
         }
         let (study, split) = (&city.study, self.split.unwrap_or(Split::None));
-        let projection = study.network().projection();
         let weights = study.network().weigh(&policy.profile);
-        let counts = |f: usize| policy.eligibility.admits(&study.facilities()[f].facility);
-        let limits = limits(minutes);
-        let drawn = circles(study, &weights, &counts, &limits, split, drawing);
-        let named = |limit: WalkTime| limits.iter().zip(minutes).find(|(l, _)| **l == limit).map_or(0.0, |(_, m)| *m);
-        let mut features = Vec::new();
-        for circle in &drawn {
-            let limit = circle.isochrone.limit;
-            let facility = circle.facility.map(|f| study.facilities()[f].facility.id.as_str());
-            let drawing = geojson::Drawing::shape(projection, &circle.isochrone.shape);
-            let mut feature = Vec::new();
-            let id = geojson::circle_id(facility, named(limit));
-            geojson::circle_feature(&mut feature, study, &policy.profile, &drawing, &id, (circle.facility, limit));
-            features.push(feature);
-        }
-        let about =
-            geojson::about_circles(study, policy, &json!(minutes), split, drawing, city.extract_date.as_deref());
-        let counted = (0..study.facilities().len()).filter(|&f| counts(f)).count();
-        let reached =
-            (0..study.facilities().len()).filter(|&f| counts(f) && study.facility_source(f, &weights).is_some());
-        let unreached = counted - reached.count();
-        if counted == 0 {
+        let counts = |f: &usize| policy.eligibility.admits(&study.facilities()[*f].facility);
+        let counted: Vec<usize> = (0..study.facilities().len()).filter(counts).collect();
+        let unreached = counted.iter().filter(|&&f| study.facility_source(f, &weights).is_none()).count();
+        if counted.is_empty() {
             complain(lang.pick("warning: no facility counts", "注意：没有计入的托育机构"));
         } else if unreached > 0 {
             let snap_m = study.snap_m();
@@ -190,19 +192,49 @@ impl DrawIsochrone {
                 Lang::Zh => format!("距任何道路超过 {snap_m} 米的托育机构：{unreached} 家"),
             });
         }
-        let mut told = String::new();
-        for (limit, m) in limits.iter().zip(minutes) {
-            let of_limit = drawn.iter().filter(|circle| circle.isochrone.limit == *limit);
-            let km2 = of_limit.map(|circle| area_m2(&circle.isochrone.shape) / 1e6).fold(0.0, |sum, km2| sum + km2);
-            _ = match (lang, split) {
-                (Lang::En, Split::Facility) => writeln!(told, "{m} minutes: {counted} facilities"),
-                (Lang::Zh, Split::Facility) => writeln!(told, "{m} 分钟：{counted} 家托育机构"),
-                (Lang::En, _) => writeln!(told, "{m} minutes: {counted} facilities, {km2:.2} km²"),
-                (Lang::Zh, _) => writeln!(told, "{m} 分钟：{counted} 家托育机构，{km2:.2} 平方公里"),
-            };
-        }
-        Drawn { features, about, told }
+        let about =
+            geojson::about_circles(study, policy, &json!(minutes), split, drawing, city.extract_date.as_deref());
+        let facilities = Some(counted.len());
+        let lot = if split == Split::Facility { LOT } else { counted.len().max(1) };
+        let lots: Vec<Vec<usize>> = counted.chunks(lot).map(<[usize]>::to_vec).collect();
+        let limits = limits(minutes);
+        let polygon = move |circle: &Circle, limits: &[WalkTime]| {
+            let (facility, isochrone) = (circle.facility, &circle.isochrone);
+            let limit = limits.iter().position(|limit| *limit == isochrone.limit).unwrap_or_default();
+            let id = geojson::circle_id(facility.map(|f| &*study.facilities()[f].facility.id), minutes[limit]);
+            let shape = geojson::Drawing::shape(study.network().projection(), &isochrone.shape);
+            let mut json = Vec::new();
+            geojson::circle_feature(&mut json, study, &policy.profile, &shape, &id, (facility, isochrone.limit));
+            Polygon { json, km2: area_m2(&isochrone.shape) / 1e6, limit }
+        };
+        let polygons = lots.into_iter().flat_map(move |lot| {
+            let drawn = circles(study, &weights, &|f| lot.binary_search(&f).is_ok(), &limits, split, drawing);
+            drawn.iter().map(|circle| polygon(circle, &limits)).collect::<Vec<_>>()
+        });
+        Drawn { about, polygons: Box::new(polygons), facilities }
     }
+}
+
+/// A line for each number of minutes: how many facilities count, and square kilometres, where these are to be told.
+fn told(minutes: &[f64], facilities: Option<usize>, km2: Option<&[f64]>, lang: Lang) -> String {
+    let of_facilities = |n| match lang {
+        Lang::En => format!("{n} facilities"),
+        Lang::Zh => format!("{n} 家托育机构"),
+    };
+    let of_ground = |km2| match lang {
+        Lang::En => format!("{km2:.2} km²"),
+        Lang::Zh => format!("{km2:.2} 平方公里"),
+    };
+    let mut out = String::new();
+    for (i, m) in minutes.iter().enumerate() {
+        let parts = facilities.map(of_facilities).into_iter().chain(km2.map(|km2| of_ground(km2[i])));
+        let parts: Vec<String> = parts.collect();
+        _ = match lang {
+            Lang::En => writeln!(out, "{m} minutes: {}", parts.join(", ")),
+            Lang::Zh => writeln!(out, "{m} 分钟：{}", parts.join("，")),
+        };
+    }
+    out
 }
 
 fn limits(minutes: &[f64]) -> Vec<WalkTime> {

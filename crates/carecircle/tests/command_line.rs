@@ -312,6 +312,18 @@ fn circles_of_the_city_are_those_of_the_facilities_that_count() {
 }
 
 #[test]
+fn circles_of_many_facilities_are_drawn_lot_by_lot_and_all_come_in_their_order() {
+    let folder = Folder::new("lots");
+    let row = |i: u32| format!("f{i:03},{},30.9\n", 114.28 + f64::from(i) * 0.0002);
+    let table = folder.write("f.csv", format!("id,lon,lat\n{}", (0..150).map(row).collect::<String>()));
+    let circles = features(&succeed(&["isochrone", "--facilities", &table, "--split", "facility", "--minutes", "1,2"]));
+    let expected: Vec<String> = (0..150).flat_map(|i| [1, 2].map(|m| format!("f{i:03}-{m}min"))).collect();
+    assert_eq!(ids_of(&circles), expected);
+    let last = features(&succeed(&["isochrone", "--at", "114.3098,30.9", "--minutes", "1,2"]));
+    assert_eq!(circles[298]["geometry"], last[0]["geometry"]);
+}
+
+#[test]
 fn circles_are_drawn_the_same_each_time() {
     for split in ["none", "facility", "nearest"] {
         let draw = || succeed(&["isochrone", "--split", split, "--minutes", "6,12"]);
