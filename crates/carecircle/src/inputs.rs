@@ -12,7 +12,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
-use carecircle_formats::columns::{self, Reject, Sorted};
+use carecircle_formats::columns::{self, Mapping, Reject, Sorted};
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
@@ -80,6 +80,59 @@ impl Walker {
     }
 }
 
+/// How tables are read, and how their points meet the streets.
+#[derive(Args, Clone)]
+pub(crate) struct Reading {
+    /// Coordinate system of the tables
+    #[arg(long, value_name = "C", default_value = "wgs84")]
+    crs: String,
+    /// Which column means what where the header doesn't tell: ours=theirs,…
+    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
+    columns: String,
+    /// Stop at the first table row that can't be used
+    #[arg(long)]
+    strict: bool,
+    /// Points snap to streets within so many metres
+    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = SNAP_WITHIN_M)]
+    pub(crate) snap_m: f64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { crs: "wgs84".to_owned(), columns: String::new(), strict: false, snap_m: SNAP_WITHIN_M }
+    }
+}
+
+impl Reading {
+    /// Which column means what; refuses a parameter that can't be meant.
+    pub(crate) fn mapping(&self) -> Result<Mapping> {
+        check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;
+        if !["wgs84", "epsg:4326", "epsg:4490"].contains(&self.crs.to_lowercase().as_str()) {
+            let crs = &self.crs;
+            return Err(bad_input(format!(
+                "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
+            )));
+        }
+        columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))
+    }
+
+    /// Stops at a table's first reject where the user is strict.
+    pub(crate) fn refuse_rejects(&self, table: &Table, rejects: &[Reject]) -> Result<()> {
+        match rejects.first().filter(|_| self.strict) {
+            Some(first) => Err(bad_input(describe(table, first))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses a mapping of a column that no table has.
+pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&String) -> bool) -> Result<()> {
+    match mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
+        Some((ours, theirs)) => Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`"))),
+        None => Ok(()),
+    }
+}
+
 /// The city, its facilities and which of them count; how tables are read.
 #[derive(Args, Clone)]
 pub(crate) struct Sources {
@@ -94,18 +147,8 @@ pub(crate) struct Sources {
     /// What counts: `default`, `national`, or a .toml file
     #[arg(long, value_name = "P")]
     policy: Option<String>,
-    /// Coordinate system of the tables
-    #[arg(long, value_name = "C", default_value = "wgs84")]
-    crs: String,
-    /// Which column means what where the header doesn't tell: ours=theirs,…
-    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
-    columns: String,
-    /// Stop at the first table row that can't be used
-    #[arg(long)]
-    strict: bool,
-    /// Points snap to streets within so many metres
-    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = SNAP_WITHIN_M)]
-    snap_m: f64,
+    #[command(flatten)]
+    reading: Reading,
     /// Connected streets shorter than this in all, metres, are an island and set aside
     #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = NetworkOptions::default().island_m)]
     island_m: f64,
@@ -121,10 +164,7 @@ impl Default for Sources {
             facilities: None,
             add_osm: false,
             policy: None,
-            crs: "wgs84".to_owned(),
-            columns: String::new(),
-            strict: false,
-            snap_m: SNAP_WITHIN_M,
+            reading: Reading::default(),
             island_m: NetworkOptions::default().island_m,
             lang: None,
         }
@@ -253,10 +293,6 @@ fn named_file(parameter: Option<&String>) -> Option<PathBuf> {
     parameter.map(PathBuf::from).filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
 }
 
-pub(crate) fn check_snap_m(metres: f64) -> Result<()> {
-    check_metres("--snap-m", metres, 1.0..=2_000.0)
-}
-
 fn check_island_m(metres: f64) -> Result<()> {
     check_metres("--island-m", metres, 0.0..=1_000_000.0)
 }
@@ -267,15 +303,6 @@ fn check_metres(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<()
     }
     let (low, high) = (range.start(), range.end());
     Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")))
-}
-
-pub(crate) fn check_crs(crs: &str) -> Result<()> {
-    if ["wgs84", "epsg:4326", "epsg:4490"].contains(&crs.to_lowercase().as_str()) {
-        return Ok(());
-    }
-    Err(bad_input(format!(
-        "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
-    )))
 }
 
 /// Rows of one table that couldn't be used.
@@ -392,11 +419,8 @@ impl Inputs {
 
     /// Reads everything and puts the study together.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
-        check_snap_m(self.sources.snap_m)?;
         check_island_m(self.sources.island_m)?;
-        check_crs(&self.sources.crs)?;
-        let mapping =
-            columns::parse_mapping(&self.sources.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        let mapping = self.sources.reading.mapping()?;
         let extract = self.extract()?;
         timings.stage("read");
         let Extract { streets, mut places, report: import, header } = extract;
@@ -445,11 +469,9 @@ impl Inputs {
             findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
             rows = Some(used);
         }
-        if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !findings.headers.contains(*theirs)) {
-            return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
-        }
+        refuse_unknown_columns(&mapping, |header| findings.headers.contains(header))?;
         timings.stage("tables");
-        let study = Study::new(network, places, rows, self.sources.snap_m);
+        let study = Study::new(network, places, rows, self.sources.reading.snap_m);
         timings.stage("study");
         Ok(City {
             study,
@@ -468,9 +490,7 @@ impl Inputs {
     /// Sets a table's rejects aside, or stops at them where the user is strict.
     fn keep<T>(&self, layer: &'static str, table: Table, sorted: Sorted<T>, findings: &mut Findings) -> Result<Vec<T>> {
         findings.headers.extend(table.columns.iter().cloned());
-        if let Some(first) = sorted.rejects.first().filter(|_| self.sources.strict) {
-            return Err(bad_input(describe(&table, first)));
-        }
+        self.sources.reading.refuse_rejects(&table, &sorted.rejects)?;
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
             findings.remarks.push(Remark {
@@ -521,8 +541,8 @@ impl Inputs {
         for path in [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten() {
             hash.add_file(path)?;
         }
-        let options =
-            (&self.sources.columns, self.sources.snap_m, self.sources.island_m, self.sources.add_osm, self.title());
+        let Sources { reading, island_m, add_osm, .. } = &self.sources;
+        let options = (&reading.columns, reading.snap_m, island_m, add_osm, self.title());
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }

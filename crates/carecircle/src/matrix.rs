@@ -2,8 +2,8 @@
 
 use crate::check::thousands;
 use crate::inputs::{
-    Rejected, StreetsOnly, check_crs, check_snap_m, describe, refuse_timings, refuse_to_overwrite, tell_rejects,
-    write_rejects,
+    Reading, Rejected, StreetsOnly, describe, refuse_timings, refuse_to_overwrite, refuse_unknown_columns,
+    tell_rejects, write_rejects,
 };
 use crate::lang::Lang;
 use crate::output::{beside, write_whole};
@@ -15,7 +15,7 @@ use carecircle_core::matrix::matrix;
 use carecircle_core::network::Network;
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
-use carecircle_core::study::{SNAP_WITHIN_M, Study};
+use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Mapping};
@@ -44,18 +44,8 @@ pub(crate) struct WalkMatrix {
     /// Only walks of so many minutes; without it every pair that a walk joins
     #[arg(long, value_name = "M", allow_hyphen_values = true)]
     minutes: Option<f64>,
-    /// Coordinate system of the tables
-    #[arg(long, value_name = "C", default_value = "wgs84")]
-    crs: String,
-    /// Which column means what where the header doesn't tell: ours=theirs,…
-    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
-    columns: String,
-    /// Stop at the first table row that can't be used
-    #[arg(long)]
-    strict: bool,
-    /// Points snap to streets within so many metres
-    #[arg(long, value_name = "METRES", allow_hyphen_values = true, default_value_t = SNAP_WITHIN_M)]
-    snap_m: f64,
+    #[command(flatten)]
+    reading: Reading,
     /// Where the walks go: .csv with from_id, to_id, minutes, metres; `-` streams to standard output
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
@@ -73,10 +63,8 @@ impl WalkMatrix {
         let lang = self.streets.lang();
         let file = Some(self.output.as_path()).filter(|path| *path != Path::new("-"));
         self.refuse_outputs(file)?;
-        check_snap_m(self.snap_m)?;
-        check_crs(&self.crs)?;
         let minutes = self.minutes.map(policy::minutes).transpose().map_err(bad_parameter)?;
-        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        let mapping = self.reading.mapping()?;
 
         // A wrong name, or a table too long, should not cost the reading of a city.
         let is_one = self.from == self.to;
@@ -87,10 +75,7 @@ impl WalkMatrix {
         for table in &tables {
             table.require_rows("point")?;
         }
-        let is_there = |header: &String| tables.iter().any(|table| table.columns.contains(header));
-        if let Some((ours, theirs)) = mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
-            return Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`")));
-        }
+        refuse_unknown_columns(&mapping, |header| tables.iter().any(|table| table.columns.contains(header)))?;
         let pairs = tables[0].rows.len().saturating_mul(tables[tables.len() - 1].rows.len());
         if minutes.is_none() && pairs > MOST_PAIRS {
             let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
@@ -100,7 +85,7 @@ impl WalkMatrix {
         }
         let walked = self.streets.load(&mut timings)?;
         let (weights, profile) = (walked.weights, walked.profile);
-        let study = Study::new(walked.network, Places::default(), Some(Vec::new()), self.snap_m);
+        let study = Study::new(walked.network, Places::default(), Some(Vec::new()), self.reading.snap_m);
         let mut rejected = Vec::new();
         let mut points = Vec::new();
         for (layer, table) in ["from", "to"].into_iter().zip(tables) {
@@ -129,7 +114,7 @@ impl WalkMatrix {
         write_rejects(path, &rejected)?;
         let mut about = geojson::about_walks(study.network(), &profile, walked.extract_date.as_deref());
         about["parameters"]["minutes"] = json!(minutes);
-        about["parameters"]["snap_m"] = json!(self.snap_m);
+        about["parameters"]["snap_m"] = json!(self.reading.snap_m);
         let about = Value::Object(about);
         write_whole(&beside(path, ".about.json"), |out| Ok(writeln!(out, "{about:#}")?))?;
         let summary = summary(&walks, &found, &profile, minutes, &walked.title, &rejected, lang);
@@ -162,11 +147,9 @@ impl WalkMatrix {
     ) -> Result<Points> {
         let sorted = columns::points(&table, mapping, |at| {
             let source = study.place_source(study.network().projection().project(at), weights);
-            source.ok_or_else(|| format!("no walkable street within {} m", self.snap_m))
+            source.ok_or_else(|| format!("no walkable street within {} m", self.reading.snap_m))
         })?;
-        if let Some(first) = sorted.rejects.first().filter(|_| self.strict) {
-            return Err(bad_input(describe(&table, first)));
-        }
+        self.reading.refuse_rejects(&table, &sorted.rejects)?;
         if !sorted.rejects.is_empty() {
             rejected.push(Rejected { layer, table, rejects: sorted.rejects });
         }
