@@ -11,6 +11,7 @@ use carecircle_core::street::Access;
 use carecircle_core::time::{Speed, WalkTime};
 use carecircle_core::weights::{Direction, Way, Weights};
 use carecircle_tests::dice::Dice;
+use carecircle_tests::public_streets::PublicStreets;
 use petgraph::visit::{EdgeRef, IntoEdges};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -70,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     let city = City { weights: weigh(&network), network };
     let mut dice = Dice(request.seed);
-    let streets = PublicStreets::of(&city);
+    let streets = PublicStreets::of(&city.network, |edge| city.is_public(edge));
 
     let pairs: Vec<[Snap; 2]> = if request.given.is_empty() {
         (0..request.pairs).filter_map(|_| city.draw_pair(&streets, &request, &mut dice)).collect()
@@ -88,7 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let from_map = facilities.len() >= ENOUGH_FACILITIES;
     if !from_map {
-        facilities = (0..request.facilities).map(|i| (format!("drawn{i}"), streets.draw(&city, &mut dice))).collect();
+        facilities =
+            (0..request.facilities).map(|i| (format!("drawn{i}"), streets.draw(&city.network, &mut dice))).collect();
     }
     let snaps: Vec<Snap> = facilities.iter().map(|(_, snap)| on_street(*snap)).collect();
     let wanted = if request.given.is_empty() { request.points } else { 0 };
@@ -179,7 +181,7 @@ impl City {
 
     fn draw_pair(&self, streets: &PublicStreets, request: &Request, dice: &mut Dice) -> Option<[Snap; 2]> {
         (0..1_000).find_map(|_| {
-            let start = streets.draw(self, dice);
+            let start = streets.draw(&self.network, dice);
             self.draw_around(start.at, request.apart_m, dice).map(|end| [start, end])
         })
     }
@@ -322,37 +324,5 @@ impl Leg {
     /// Standing at an end of the edge, which takes no direction.
     fn is_nothing(self) -> bool {
         (self.to_m - self.from_m).abs() <= 0.0
-    }
-}
-
-/// The public streets, to draw places on them evenly by their length.
-struct PublicStreets {
-    edges: Vec<EdgeId>,
-    /// Metres of the street up to and with each.
-    upto_m: Vec<f64>,
-}
-
-impl PublicStreets {
-    fn of(city: &City) -> Self {
-        let network = &city.network;
-        let ids = (0..network.edges().len() as u32).map(EdgeId);
-        let edges: Vec<EdgeId> = ids.filter(|&id| city.is_public(id)).collect();
-        let mut sum = 0.0;
-        let add = |id: &EdgeId| {
-            sum += network.edge(*id).length_m;
-            sum
-        };
-        let upto_m = edges.iter().map(add).collect();
-        Self { edges, upto_m }
-    }
-
-    fn draw(&self, city: &City, dice: &mut Dice) -> Snap {
-        let metres = dice.fraction() * self.upto_m.last().copied().unwrap_or_default();
-        let i = self.upto_m.partition_point(|&upto| upto < metres).min(self.edges.len() - 1);
-        let edge = self.edges[i];
-        let length_m = city.network.edge(edge).length_m;
-        let along_m = (metres - (self.upto_m[i] - length_m)).clamp(0.0, length_m);
-        let at = city.leg_points(Leg { edge, from_m: along_m, to_m: length_m })[0];
-        Snap { edge, along_m, offset_m: 0.0, at }
     }
 }

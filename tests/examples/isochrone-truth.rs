@@ -6,7 +6,7 @@
 
 use carecircle_core::geometry::Point;
 use carecircle_core::isochrone::{Drawing, isochrones};
-use carecircle_core::network::{EdgeId, Network, NetworkOptions, Snap};
+use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::Polylines;
 use carecircle_core::polygon::contains;
 use carecircle_core::profile::Profile;
@@ -14,8 +14,8 @@ use carecircle_core::search::{Origin, Search, Sweep};
 use carecircle_core::street::Access;
 use carecircle_core::study::{Door, SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
-use carecircle_core::weights::Weights;
 use carecircle_tests::dice::Dice;
+use carecircle_tests::public_streets::PublicStreets;
 use geo::{Coord, Validation};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -121,7 +121,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = network.weigh(&Profile::walk());
     let limit = WalkTime::from_minutes(MINUTES);
     let mut dice = Dice(request.seed);
-    let streets = PublicStreets::of(network, &weights);
+    let is_public = |edge| weights.is_snappable(edge) && network.edge(edge).access == Access::Public;
+    let streets = PublicStreets::of(network, is_public);
 
     let (mut all, mut clear) = (Tally::default(), Tally::default());
     let (mut millis, mut corners, mut valid) = (Vec::new(), Vec::new(), 0);
@@ -215,38 +216,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn degrees_of(network: &Network, at: Point) -> [f64; 2] {
     let (lon, lat) = network.projection().unproject(at);
     [(lon * 1e7).round() / 1e7, (lat * 1e7).round() / 1e7]
-}
-
-/// The public streets, to draw places on them evenly by their length.
-struct PublicStreets {
-    edges: Vec<EdgeId>,
-    /// Metres of the street up to and with each.
-    upto_m: Vec<f64>,
-}
-
-impl PublicStreets {
-    fn of(network: &Network, weights: &Weights) -> Self {
-        let is_public = |id: &EdgeId| weights.is_snappable(*id) && network.edge(*id).access == Access::Public;
-        let edges: Vec<EdgeId> = (0..network.edges().len() as u32).map(EdgeId).filter(is_public).collect();
-        let mut sum = 0.0;
-        let add = |id: &EdgeId| {
-            sum += network.edge(*id).length_m;
-            sum
-        };
-        let upto_m = edges.iter().map(add).collect();
-        Self { edges, upto_m }
-    }
-
-    fn draw(&self, network: &Network, dice: &mut Dice) -> Snap {
-        let metres = dice.fraction() * self.upto_m.last().copied().unwrap_or_default();
-        let i = self.upto_m.partition_point(|&upto| upto < metres).min(self.edges.len() - 1);
-        let edge = self.edges[i];
-        let length_m = network.edge(edge).length_m;
-        let along_m = (metres - (self.upto_m[i] - length_m)).clamp(0.0, length_m);
-        let bends: Vec<(Point, f64)> = network.geometry(edge).collect();
-        let next = bends.partition_point(|&(_, m)| m < along_m).clamp(1, bends.len() - 1);
-        let ((a, from_m), (b, to_m)) = (bends[next - 1], bends[next]);
-        let at = a + (b - a) * if to_m > from_m { (along_m - from_m) / (to_m - from_m) } else { 0.0 };
-        Snap { edge, along_m, offset_m: 0.0, at }
-    }
 }

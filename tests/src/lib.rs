@@ -5,5 +5,6 @@ pub mod dice;
 pub mod mutate;
 pub mod oracle;
 pub mod pbf;
+pub mod public_streets;
 pub mod streets;
 pub mod towns;
