@@ -3,6 +3,7 @@
 //! Only additions, multiplications, divisions and square roots are used: their results are the same to the last bit on
 //! every platform, which sines and logarithms do not promise.
 
+use crate::dice::Dice;
 use crate::pbf::{LAT_E7_PER_M, LON_E7_PER_M, ORIGIN_E7};
 
 /// A point of the plan: decimetres east and north of its south-western corner.
@@ -208,29 +209,21 @@ pub(super) fn hull(points: &[Pt]) -> Vec<Pt> {
     ring
 }
 
-/// Chance that always falls the same way: the splitmix64 generator (Steele, Lea and Flood, 2014).
+/// Chance in whole numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Prng(u64);
+pub(super) struct Prng(Dice);
 
 impl Prng {
     /// A stream of its own for each place, so that a change in one leaves the others as they were.
     pub(super) fn new(seed: u64, place: usize) -> Self {
-        let mut prng = Self(seed ^ (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        prng.next();
-        prng
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let mut dice = Dice(seed ^ (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        dice.roll();
+        Self(dice)
     }
 
     /// A number from `low` to `high`, both included.
     pub(super) fn between(&mut self, low: i32, high: i32) -> i32 {
-        low + ((self.next() >> 33) % (i64::from(high - low) + 1) as u64) as i32
+        low + ((self.0.roll() >> 33) % (i64::from(high - low) + 1) as u64) as i32
     }
 
     pub(super) fn percent(&mut self, chance: i32) -> bool {

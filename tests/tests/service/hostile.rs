@@ -2,7 +2,8 @@
 //! stays open.
 
 use crate::client::{Answer, Connection, ids};
-use crate::town::{Seed, town};
+use crate::town::town;
+use carecircle_tests::dice::Dice;
 use std::fmt::Write as _;
 
 const PATHS: [&str; 16] = [
@@ -140,27 +141,22 @@ const VALUES: [&str; 72] = [
 const BROKEN: [&str; 8] = ["%", "%f", "%zz", "%FF%FE", "%C3%28", "%ED%A0%80", "%u0031", "%%%"];
 
 /// A value as only chance writes it; sometimes one of kilobytes.
-fn value(seed: &mut Seed) -> String {
-    match seed.below(10) {
-        0..=4 => seed.one_of(&VALUES).to_owned(),
-        5 => seed.one_of(&BROKEN).to_owned(),
+fn value(dice: &mut Dice) -> String {
+    match dice.below(10) {
+        0..=4 => dice.pick(&VALUES).to_owned(),
+        5 => dice.pick(&BROKEN).to_owned(),
         6 => {
             let mut out = String::new();
-            for _ in 0..seed.below(24) {
-                _ = write!(out, "%{:02X}", seed.below(256));
+            for _ in 0..dice.below(24) {
+                _ = write!(out, "%{:02X}", dice.below(256));
             }
             out
         }
-        7 => (0..seed.below(20)).map(|_| char::from(b"0123456789.,-+eE:/TZ~*"[seed.below(22)])).collect(),
-        8 => format!(
-            "{}{}{}",
-            seed.one_of(&VALUES),
-            seed.one_of(&[",", "%20", "/", ";", "%00", "."]),
-            seed.one_of(&VALUES)
-        ),
+        7 => (0..dice.below(20)).map(|_| char::from(b"0123456789.,-+eE:/TZ~*"[dice.below(22)])).collect(),
+        8 => format!("{}{}{}", dice.pick(&VALUES), dice.pick(&[",", "%20", "/", ";", "%00", "."]), dice.pick(&VALUES)),
         _ => {
-            let unit = seed.one_of(&["9", "1,", "%41", "a", "(", "%E4%B8%AD", "-", "0.", "%00", ".."]);
-            unit.repeat((1 << seed.below(14)) / unit.len() + 1)
+            let unit = dice.pick(&["9", "1,", "%41", "a", "(", "%E4%B8%AD", "-", "0.", "%00", ".."]);
+            unit.repeat((1 << dice.below(14)) / unit.len() + 1)
         }
     }
 }
@@ -209,21 +205,21 @@ fn every_value_of_every_parameter_of_every_route_is_answered() {
 
 #[test]
 fn chance_finds_no_way_to_bring_the_service_down() {
-    let (paths, mut seed) = (paths(), Seed(2_025));
+    let (paths, mut dice) = (paths(), Dice(2_025));
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let mut connection = town().connect();
     let (mut answered, mut refused) = (0, 0);
     for _ in 0..6_000 {
-        let mut target = seed.one_of(&paths).to_owned();
-        let several = [0, 1, 1, 1, 2, 2, 3, 8][seed.below(8)];
+        let mut target = dice.pick(&paths).to_owned();
+        let several = [0, 1, 1, 1, 2, 2, 3, 8][dice.below(8)];
         for i in 0..several {
             target.push(if i == 0 { '?' } else { '&' });
             // Some names twice, some without a value, some of a chance's making.
-            match seed.below(12) {
-                0 => target += &value(&mut seed),
-                1 => target += seed.one_of(&NAMES),
-                2 if i > 0 => _ = write!(target, "minutes=5&minutes={}", value(&mut seed)),
-                _ => _ = write!(target, "{}={}", seed.one_of(&NAMES), value(&mut seed)),
+            match dice.below(12) {
+                0 => target += &value(&mut dice),
+                1 => target += dice.pick(&NAMES),
+                2 if i > 0 => _ = write!(target, "minutes=5&minutes={}", value(&mut dice)),
+                _ => _ = write!(target, "{}={}", dice.pick(&NAMES), value(&mut dice)),
             }
         }
         match ask(&mut connection, &target).status {
@@ -236,10 +232,10 @@ fn chance_finds_no_way_to_bring_the_service_down() {
 
 #[test]
 fn chance_finds_nothing_in_paths_either() {
-    let mut seed = Seed(7);
+    let mut dice = Dice(7);
     let mut connection = town().connect();
     for _ in 0..1_500 {
-        let odd = value(&mut seed);
+        let odd = value(&mut dice);
         // What is no path is a query, and tested there.
         let odd = odd.replace(['?', '#'], "");
         for target in [

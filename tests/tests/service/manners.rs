@@ -1,7 +1,8 @@
 //! HTTP as its RFCs have it, the same on every route: validators, encodings, methods, errors, other origins.
 
 use crate::client::{Answer, ids};
-use crate::town::{Seed, town};
+use crate::town::town;
+use carecircle_tests::dice::Dice;
 use flate2::read::GzDecoder;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -344,10 +345,10 @@ fn what_is_no_http_is_refused_and_the_next_client_served() {
 
 #[test]
 fn many_connections_at_once_get_equal_answers() {
-    let (first, mut seed) = (town().get("/collections/blocks/items?limit=100&minutes=13"), Seed(3));
+    let (first, mut dice) = (town().get("/collections/blocks/items?limit=100&minutes=13"), Dice(3));
     let threads: Vec<_> = (0..24)
         .map(|_| {
-            let skip = seed.below(5);
+            let skip = dice.below(5);
             std::thread::spawn(move || {
                 let mut connection = town().connect();
                 (0..40 + skip)
