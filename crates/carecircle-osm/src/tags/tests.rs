@@ -1,6 +1,12 @@
 //! The rules in tables.
 
+use super::facility::{age_months, capacity};
+use super::street::duration_s;
+use super::uses::{area, home, levels};
 use super::*;
+use carecircle_core::facility::Kind;
+use carecircle_core::place::{AreaLevel, Home};
+use carecircle_core::street::{Access, StreetClass};
 
 fn tags(pairs: &[(&'static str, &'static str)]) -> Tags<'static> {
     let mut tags = Tags::default();
