@@ -15,6 +15,7 @@ use carecircle_core::time::WalkTime;
 use carecircle_formats::{geojson, policy as policies};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -209,7 +210,7 @@ impl DrawIsochrone {
         };
         let polygons = lots.into_iter().flat_map(move |lot| {
             let drawn = circles(study, &weights, &|f| lot.binary_search(&f).is_ok(), &limits, split, drawing);
-            drawn.iter().map(|circle| polygon(circle, &limits)).collect::<Vec<_>>()
+            drawn.par_iter().map(|circle| polygon(circle, &limits)).collect::<Vec<_>>()
         });
         Drawn { about, polygons: Box::new(polygons), facilities }
     }
