@@ -334,6 +334,9 @@ impl Field {
         let [a, b] = corners;
         let is_same = self.owner[a] == self.owner[b] && self.owner[a] & AFAR == 0;
         let in_order = if self.owner[a] <= self.owner[b] { [a, b] } else { [b, a] };
+        let is_centre = |corner: usize| self.seconds[corner] <= 0.0;
+        // Outside its cell a centre is like a street.
+        let is_in_cell = is_centre(a) && is_centre(b);
         for &corner in &in_order[..2 - usize::from(is_same)] {
             let owner = self.owner[corner];
             let is_nearer =
@@ -349,8 +352,8 @@ impl Field {
                     NONE => (f64::INFINITY, NONE),
                     owner => {
                         let (away, foot, _, label) = self.way_to(owner & !AFAR, at);
-                        let is_centre = self.seconds[corner] <= 0.0;
-                        if is_centre && sight.is_some_and(|sight| sight.hides(at, foot)) {
+                        let is_beyond = away > self.depth && !is_in_cell;
+                        if is_centre(corner) && (is_beyond || sight.is_some_and(|sight| sight.hides(at, foot))) {
                             continue;
                         }
                         (away, label)

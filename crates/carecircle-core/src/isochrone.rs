@@ -38,7 +38,7 @@ const STRAIGHT_M: f64 = 0.25;
 /// So many bends in a row at most.
 const MOST_SKIPPED: usize = 8;
 /// A side of the lattice takes no longer than this to walk, seconds: a slow walker's minute is some sides wide.
-const LONGEST_SIDE_S: f64 = 30.0;
+const LONGEST_SIDE_S: f64 = 36.0;
 
 /// How isochrones are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

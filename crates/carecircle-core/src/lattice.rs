@@ -12,7 +12,7 @@ pub(crate) const CORNERS: usize = SIDE * SIDE;
 /// No such block, piece or corner.
 pub(crate) const NONE: u32 = u32::MAX;
 /// The lattice's finest side at an ordinary pace, metres.
-pub(crate) const PITCH_M: f64 = 25.0;
+pub(crate) const PITCH_M: f64 = 30.0;
 /// More corners than this, the box around them in blocks included, are never laid: the lattice grows coarser.
 const MOST_CORNERS: usize = 16_000_000;
 /// More cells than there are from the plan's centre.

@@ -19,7 +19,9 @@ use proptest::prelude::*;
 mod town;
 
 /// The lattice's side: nothing smaller is told apart.
-const SIDE_M: f64 = 25.0;
+const SIDE_M: f64 = 30.0;
+/// Where an outline crosses a side is found to a part of it; and it keeps a little off the corners.
+const CUT_M: f64 = SIDE_M / 32.0;
 const FULL: Drawing = Drawing { depth_m: 40.0, tolerance_m: 0.0 };
 
 fn source(network: &Network, at: Coord<f64>) -> Option<Source> {
@@ -258,9 +260,8 @@ fn nobody_leaps_over_a_wall() {
             corners.map(|c| (c.y - at.y) * sign).fold(f64::NEG_INFINITY, f64::max)
         };
         for (drawn, wanted) in [(farthest(1.0), north), (farthest(-1.0), south)] {
-            // A crossing keeps a little off the lattice's corners.
             assert!(
-                drawn <= wanted + 0.61 && drawn > wanted - 1.0,
+                drawn <= wanted + CUT_M && drawn > wanted - CUT_M,
                 "a wall at {wall} m: {drawn} m instead of {wanted}"
             );
         }
@@ -268,6 +269,23 @@ fn nobody_leaps_over_a_wall() {
     // A wall drawn along the street itself is in nobody's way.
     let drawn = band(&study(&streets, &[wall_at(0.0)]), at, 2.0);
     assert!([-30.0, 30.0].iter().all(|&y| contains(&drawn, at + Coord { x: 50.0, y })));
+}
+
+#[test]
+fn nobody_is_drawn_farther_off_a_street_than_the_depth() {
+    let streets = town::streets(&[(0, 0), (9, 0)], &[(vec![0, 1], true, true)]);
+    let study = study(&streets, &[]);
+    let weights = study.network().weigh(&Profile::walk());
+    for (x, depth_m) in (0..=90).zip((30..=50).map(f64::from).cycle()) {
+        let at = on_plan(&streets, f64::from(x) / 10.0, 0.0);
+        let source = source(study.network(), at).expect("a street nearby");
+        let drawing = Drawing { depth_m, ..FULL };
+        let limits = [WalkTime::from_minutes(2.0)];
+        let drawn = isochrones(&mut Search::new(), &study, &weights, &source, &limits, &drawing).remove(0).shape;
+        let corners = drawn.iter().flat_map(|polygon| &polygon.exterior().0);
+        let far = corners.map(|c| (c.y - at.y).abs()).fold(0.0, f64::max);
+        assert!(far <= depth_m + CUT_M && far > depth_m - CUT_M, "{far} m at a depth of {depth_m} m");
+    }
 }
 
 #[test]
@@ -344,7 +362,7 @@ proptest! {
                 let near = |shape: &MultiPolygon<f64>| Euclidean.distance(&Point(at), shape) <= SIDE_M + 2.0 * tolerance_m;
                 prop_assert!(shares.iter().any(near), "{at:?} is in nobody's share");
                 // A pocket is filled when all of them together reach around it.
-                let has_street = study.network().snap(at, FULL.depth_m - 2.0 * SIDE_M).is_some();
+                let has_street = study.network().snap(at, FULL.depth_m - SIDE_M).is_some();
                 prop_assert!(!has_street || each.iter().any(near), "{at:?} is in nobody's circle");
             }
         }
