@@ -30,7 +30,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -123,15 +123,23 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
     let threads = request.0["threads"].as_u64().unwrap_or(1).max(1) as usize;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let snaps: Vec<_> = origins.iter().map(|origin| origin.snap).collect();
-    let settled = AtomicUsize::new(0);
-    let start = Instant::now();
-    pool.install(|| {
-        around_each(network, weights, &snaps, limit, |_, around| {
-            let reached = around.nodes().filter(|(_, time)| black_box(*time) <= limit).count();
-            settled.fetch_add(reached, Ordering::Relaxed);
-        });
+    let (settled, sum_ms) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let seconds = pool.install(|| {
+        let all = || {
+            around_each(network, weights, &snaps, limit, |_, around| {
+                let (count, sum) =
+                    around.nodes().fold((0, 0), |(count, sum), (_, time)| (count + 1, sum + u64::from(time.millis())));
+                settled.fetch_add(count, Ordering::Relaxed);
+                sum_ms.fetch_add(sum, Ordering::Relaxed);
+            });
+        };
+        // Once unmeasured: what others have left in the caches is their work.
+        all();
+        let start = Instant::now();
+        all();
+        start.elapsed().as_secs_f64()
     });
-    let seconds = start.elapsed().as_secs_f64();
+    black_box(sum_ms);
     let mut search = Search::new();
     let (mut found, mut pairs, mut sum_ms) = (Vec::new(), 0, 0);
     let keeps = request.0["write"].is_string();
@@ -150,7 +158,7 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
         }
     }
     request.write(found.into_iter())?;
-    Ok(json!({ "seconds": seconds, "settled": settled.into_inner(), "pairs": pairs, "sum_ms": sum_ms }))
+    Ok(json!({ "seconds": seconds, "settled": settled.into_inner() / 2, "pairs": pairs, "sum_ms": sum_ms }))
 }
 
 /// Polygons around places on streets; and points drawn evenly around each, those near a street, with the seconds from there
