@@ -15,6 +15,9 @@ pub(crate) const LANES: usize = 8;
 /// Whole milliseconds, exact below [`Lanes::TOO_LONG`]: every processor adds and compares these several at a time.
 type Times = [f32; LANES];
 
+/// Buckets of half a minute: a state waits for all lanes that come soon.
+type Queue = Buckets<15>;
+
 /// Not in the queue.
 const NEVER: u32 = u32::MAX;
 
@@ -29,8 +32,7 @@ pub(crate) struct Lanes {
     reached: Vec<u32>,
     /// What the last run found.
     found: Vec<(NodeId, Times)>,
-    /// Buckets of half a minute: a state waits for all lanes that come soon.
-    queue: Buckets<15>,
+    queue: Queue,
 }
 
 impl Lanes {
@@ -48,51 +50,56 @@ impl Lanes {
         }
         self.found.clear();
         self.queue.reset();
+        let last = limit.millis() as f32;
+        let Self { best, due, reached, queue, found, .. } = self;
+        let enter = |queue: &mut Queue, due: &mut u32, state: u32, time: u32| {
+            if time < *due {
+                *due = time;
+                queue.push(time, state);
+            }
+        };
         for &(lane, state, time) in starts.iter().filter(|start| start.2 <= limit) {
-            let mut times = [beyond; LANES];
-            times[lane] = time.millis() as f32;
-            self.improve(state, &times, true);
+            let times = &mut best[state as usize];
+            if times.iter().all(|&time| time > last) {
+                reached.push(state);
+            }
+            times[lane] = lesser(times[lane], time.millis() as f32);
+            enter(queue, &mut due[state as usize], state, time.millis());
         }
-        while let Some((time, state)) = self.queue.pop() {
-            let due = &mut self.due[state as usize];
-            if *due != time {
+        while let Some((time, state)) = queue.pop() {
+            if due[state as usize] != time {
                 continue;
             }
-            *due = NEVER;
-            let here = self.best[state as usize];
+            due[state as usize] = NEVER;
+            let here = best[state as usize];
             for arc in layout.arcs(state) {
                 let step = arc.time as f32;
-                self.improve(arc.to(), &here.map(|time| time + step), !arc.is_dead_end());
+                let known = best[arc.to() as usize];
+                let (mut least, mut better) = (known, known);
+                // No branches, and no more than bits to be gathered: so that it compiles to a few instructions for all.
+                let (mut changed, mut unknown) = (0, 0);
+                for lane in 0..LANES {
+                    let time = here[lane] + step;
+                    better[lane] = if time < known[lane] { time } else { f32::MAX };
+                    least[lane] = lesser(time, known[lane]);
+                    changed |= least[lane].to_bits() ^ known[lane].to_bits();
+                    unknown |= known[lane].to_bits() ^ beyond.to_bits();
+                }
+                if changed == 0 {
+                    continue;
+                }
+                if unknown == 0 {
+                    reached.push(arc.to());
+                }
+                best[arc.to() as usize] = least;
+                if !arc.is_dead_end() {
+                    enter(queue, &mut due[arc.to() as usize], arc.to(), earliest(&better) as u32);
+                }
             }
         }
-        for state in self.reached.drain(..) {
-            let times = std::mem::replace(&mut self.best[state as usize], [beyond; LANES]);
-            self.found.push((layout.node(state), times));
-        }
-    }
-
-    /// Takes over times that are better, and puts the state into the queue where others follow from it.
-    #[inline]
-    fn improve(&mut self, state: u32, times: &Times, leads_on: bool) {
-        let best = &mut self.best[state as usize];
-        let known = *best;
-        let is_better = |lane: usize| times[lane] < known[lane];
-        if !(0..LANES).fold(false, |any, lane| any | is_better(lane)) {
-            return;
-        }
-        let last = self.limit.millis() as f32;
-        if known.iter().all(|&time| time > last) {
-            self.reached.push(state);
-        }
-        *best = std::array::from_fn(|lane| lesser(times[lane], known[lane]));
-        if leads_on {
-            let better: Times = std::array::from_fn(|lane| if is_better(lane) { times[lane] } else { f32::MAX });
-            let earliest = earliest(&better) as u32;
-            let due = &mut self.due[state as usize];
-            if earliest < *due {
-                *due = earliest;
-                self.queue.push(earliest, state);
-            }
+        for state in reached.drain(..) {
+            let times = std::mem::replace(&mut best[state as usize], [beyond; LANES]);
+            found.push((layout.node(state), times));
         }
     }
 
@@ -111,7 +118,9 @@ fn lesser(a: f32, b: f32) -> f32 {
 
 /// The least, by halves.
 fn earliest(times: &Times) -> f32 {
-    let [a, b, c, d, e, f, g, h] = *times;
-    let quarters = [lesser(a, e), lesser(b, f), lesser(c, g), lesser(d, h)];
-    lesser(lesser(quarters[0], quarters[2]), lesser(quarters[1], quarters[3]))
+    let mut half = [0.0; LANES / 2];
+    for lane in 0..LANES / 2 {
+        half[lane] = lesser(times[lane], times[lane + LANES / 2]);
+    }
+    lesser(lesser(half[0], half[2]), lesser(half[1], half[3]))
 }
