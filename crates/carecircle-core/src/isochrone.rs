@@ -310,7 +310,10 @@ fn ground(
     let beyond = Coord { x: depth + 2.0 * lattice.pitch, y: depth + 2.0 * lattice.pitch };
     let low = boxes.iter().flatten().fold(centres[0], |a, b| Coord { x: a.x.min(b.x), y: a.y.min(b.y) }) - beyond;
     let high = boxes.iter().flatten().fold(centres[0], |a, b| Coord { x: a.x.max(b.x), y: a.y.max(b.y) }) + beyond;
-    let around = |drawn: Drawn| Around { depth, seconds_per_metre, ..drawn.among_all(network, low, high) };
+    let around = |drawn: Drawn| {
+        let (pieces, centres) = drawn.among_all(network, low, high);
+        Around { pieces, centres, depth, seconds_per_metre }
+    };
     let (streets, floor) = (around(streets), floor.map(around));
     let mut ground = Ground::new(lattice, sight, streets, floor, is_shared);
     // Behind a bent wall an origin may be cut off from the corners of its cell that it sees.
@@ -362,9 +365,9 @@ impl<'a> Streets<'a> {
 }
 
 impl Drawn<'_> {
-    /// Together with all streets in a box that points snap to, in the order of edges: of two in the same place always the
-    /// same one counts.
-    fn among_all(self, network: &Network, low: Point, high: Point) -> Around {
+    /// The pieces of all streets in a box that points snap to, in the order of edges (of two in the same place always the
+    /// same one counts), then the ways in; and the centres, each with the piece that leads from it.
+    fn among_all(self, network: &Network, low: Point, high: Point) -> (Vec<Piece>, Vec<(Point, u32)>) {
         let mut ids: Vec<EdgeId> = network.edges_near(low, high).filter(|id| self.weights.is_snappable(*id)).collect();
         ids.sort_unstable();
         let mut pieces: Vec<Piece> = Vec::with_capacity(2 * self.pieces.len() + self.ways_in.len());
@@ -394,7 +397,7 @@ impl Drawn<'_> {
         let first = pieces.len();
         pieces.extend(self.ways_in);
         let centres = self.centres.into_iter().map(|(at, i)| (at, (first + i) as u32)).collect();
-        Around { pieces, centres, depth: 0.0, seconds_per_metre: 0.0 }
+        (pieces, centres)
     }
 }
 
