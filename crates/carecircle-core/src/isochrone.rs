@@ -156,7 +156,7 @@ pub fn circles(
             let drawn = isochrones(search, study, weights, source, limits, drawing).into_iter();
             drawn.map(|isochrone| Circle { facility: Some(*facility), isochrone }).collect::<Vec<_>>()
         };
-        return sources.par_iter().map_init(Search::new, draw).flatten_iter().collect();
+        return sources.par_iter().with_max_len(8).map_init(Search::new, draw).flatten_iter().collect();
     }
     if sources.is_empty() {
         return Vec::new();

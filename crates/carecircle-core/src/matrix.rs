@@ -13,7 +13,7 @@ use crate::study::Door;
 use crate::time::WalkTime;
 use crate::weights::{Direction, Weights};
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// A walk from one place to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,9 @@ pub struct Walk {
 /// Rows are found so many at a time, and as many walks: what waits to be told stays below some 100 MB.
 const ROWS: usize = 1_024;
 const MOST_WALKS: usize = 4_000_000;
+
+/// A thread takes no more origins at a time: those of the inner city take several times as long as the others.
+const AT_A_TIME: usize = 64;
 
 /// Tells for each place of `from`, in their order, the walks to places of `to` that take no longer than `limit`, by
 /// `to`. Stops at the first error of `row`.
@@ -60,11 +63,12 @@ pub fn matrix<E>(
         }
         walks
     };
+    let searches: PerThread<Search> = PerThread::new();
     let rows = (MOST_WALKS / to.len().max(1)).clamp(1, ROWS);
     for (chunk, from) in from.chunks(rows).enumerate() {
         let order = along_the_nodes(network, from, |from| from.doors.first().map(|door| door.snap));
-        let mut found: Vec<(usize, Vec<Walk>)> =
-            order.into_par_iter().map_init(Search::new, |search, i| (i, walks(search, &from[i]))).collect();
+        let row_of = |i: usize| (i, searches.with(|search| walks(search, &from[i])));
+        let mut found: Vec<(usize, Vec<Walk>)> = order.into_par_iter().with_max_len(AT_A_TIME).map(row_of).collect();
         found.sort_unstable_by_key(|(i, _)| *i);
         for (i, walks) in found {
             row(chunk * rows + i, &walks)?;
@@ -120,12 +124,8 @@ pub fn around_each(
     let layout = weights.layout(network);
     let node = |i: usize| network.edge(origins[i].edge).from.0;
     let order = along_the_nodes(network, origins, |origin| Some(*origin));
-    // A search's scratch is as long as the network: each thread takes what another has left, if there is any.
-    let spare: Mutex<Vec<Scratch>> = Mutex::default();
-    let take = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-    let leave = |scratch| spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-    order.par_chunks(LANES).for_each(|group| {
-        let mut scratch = take();
+    let scratch: PerThread<Scratch> = PerThread::new();
+    let search = |scratch: &mut Scratch, group: &[usize]| {
         let is_near = node(group[group.len() - 1]) - node(group[0]) <= TOGETHER;
         if is_near && group.len() > LANES / 2 && limit < Lanes::TOO_LONG {
             let starts = |(lane, &i): (usize, &usize)| {
@@ -135,16 +135,38 @@ pub fn around_each(
             let starts: Vec<_> = group.iter().enumerate().flat_map(starts).collect();
             scratch.lanes.run(layout, &starts, limit);
             for (lane, &i) in group.iter().enumerate() {
-                found(i, &Around { layout, scratch: &scratch, lane: Some(lane) });
+                found(i, &Around { layout, scratch, lane: Some(lane) });
             }
         } else {
             for &i in group {
                 scratch.search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
-                found(i, &Around { layout, scratch: &scratch, lane: None });
+                found(i, &Around { layout, scratch, lane: None });
             }
         }
-        leave(scratch);
-    });
+    };
+    order
+        .par_chunks(LANES)
+        .with_max_len(AT_A_TIME / LANES)
+        .for_each(|group| scratch.with(|scratch| search(scratch, group)));
+}
+
+/// Scratch of each thread's own: it is as long as the network, and what has gone from one core's cache into another's comes
+/// back slowly.
+struct PerThread<T>(Vec<Mutex<T>>);
+
+impl<T: Default> PerThread<T> {
+    fn new() -> Self {
+        Self((0..rayon::current_num_threads()).map(|_| Mutex::default()).collect())
+    }
+
+    /// Lends it to a job; anew where the thread has it in use already, further out.
+    fn with<R>(&self, job: impl FnOnce(&mut T) -> R) -> R {
+        let own = rayon::current_thread_index().and_then(|thread| self.0.get(thread)?.try_lock().ok());
+        match own {
+            Some(mut own) => job(&mut own),
+            None => job(&mut T::default()),
+        }
+    }
 }
 
 /// Indices of places in the order of the nodes that they are at.
