@@ -1,8 +1,7 @@
 //! The queue of a search in whole milliseconds: buckets of several seconds each, emptied in order.
 //!
 //! Within a bucket states come as they were put in, so that a state may be settled again when a better time comes from the
-//! same bucket. That happens to one state in a hundred and costs less than any order; docs/decisions/0004 has the
-//! measurements.
+//! same bucket. That costs less than any order; docs/decisions/0004 has the measurements.
 
 /// So many stand open at a time; what is due later waits aside.
 const OPEN: usize = 1 << 9;
