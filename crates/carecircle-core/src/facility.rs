@@ -1,6 +1,7 @@
 //! Facilities: the places that look after children under three, and which of them a policy counts.
 
 use crate::geometry::LonLat;
+use jiff::civil::Date;
 use std::collections::BTreeMap;
 
 macro_rules! named {
@@ -101,7 +102,11 @@ pub struct Facility {
     pub min_months: Option<u32>,
     /// Oldest age taken, months.
     pub max_months: Option<u32>,
-    /// Columns that pass through as they came: `hub`, `modes`, `opened`, `closed`, `price`, `address` and any other.
+    /// The first day it is open.
+    pub opened: Option<Date>,
+    /// The first day it is closed again.
+    pub closed: Option<Date>,
+    /// Columns that pass through as they came: `hub`, `modes`, `price`, `address` and any other.
     pub other: BTreeMap<String, String>,
 }
 
@@ -127,6 +132,8 @@ impl Facility {
             health_manager: None,
             min_months: None,
             max_months: None,
+            opened: None,
+            closed: None,
             other: BTreeMap::new(),
         }
     }

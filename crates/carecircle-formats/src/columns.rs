@@ -1,11 +1,12 @@
 //! What the columns of a table mean: rows become facilities, blocks and areas, or rejects that say why not.
 
+use crate::crs::Crs;
 use crate::table::{Geometry, Row, Table, TableError};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
-use geo::{Area as _, BooleanOps, CoordsIter, Validation};
+use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -68,6 +69,15 @@ pub struct Sorted<T> {
 /// The user's own mapping from `--columns`: our name to the table's header.
 pub type Mapping = BTreeMap<String, String>;
 
+/// What the user says of a table, or of all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Which column means what where the header doesn't tell.
+    pub mapping: Mapping,
+    /// The coordinate system; else what the file states, else WGS 84.
+    pub crs: Option<Crs>,
+}
+
 /// Reads `ours=theirs,…`; the error says which part is none, or which name is not ours.
 pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
     let mapping = parse_pairs(text)?;
@@ -92,9 +102,10 @@ fn parse_pairs(text: &str) -> Result<Mapping, String> {
 
 /// A row with its cells by our names.
 struct Cells<'a> {
-    row: &'a Row,
+    row: Row<'a>,
     /// For each column of the table: our name for it, or its own.
     names: &'a [String],
+    crs: &'a Crs,
     doubts: RefCell<Vec<Bad>>,
 }
 
@@ -106,7 +117,7 @@ type Bad = (String, String);
 
 impl<'a> Cells<'a> {
     fn text(&self, name: &str) -> Option<&'a str> {
-        self.row.cells.iter().find(|(at, _)| self.names[*at] == name).map(|(_, cell)| cell.as_str())
+        self.row.cells().find(|(at, _)| self.names[*at] == name).map(|(_, cell)| cell)
     }
 
     fn parsed<T>(&self, name: &str, want: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Bad> {
@@ -162,37 +173,59 @@ impl<'a> Cells<'a> {
     }
 
     fn point(&self) -> Result<LonLat, Bad> {
-        if let Some(geometry) = &self.row.geometry {
-            return match geometry {
-                Ok(Geometry::Point(lon, lat)) => LonLat::from_degrees(*lon, *lat)
-                    .ok_or_else(|| ("geometry".to_owned(), format!("{lon}, {lat} is no place on earth"))),
-                Ok(Geometry::Shape(shape)) => centre(shape),
-                Err(why) => Err(("geometry".to_owned(), why.clone())),
-            };
+        match self.geometry()? {
+            Some(Geometry::Point(lon, lat)) => {
+                return LonLat::from_degrees(lon, lat)
+                    .ok_or_else(|| ("geometry".to_owned(), format!("{lon}, {lat} is no place on earth")));
+            }
+            Some(Geometry::Shape(shape)) => return centre(&shape),
+            None => {}
         }
         if !self.names.iter().any(|n| n == "lon") {
             return Err(("geometry".to_owned(), "is missing: no coordinates".to_owned()));
         }
-        let degrees = |name: &'static str, most: f64| -> Result<f64, Bad> {
-            let want = format!("number of degrees between -{most} and {most}");
-            // Degrees have no thousands: a comma is a decimal one.
+        let coordinate = |name: &'static str, most: f64| -> Result<f64, Bad> {
+            let most = if self.crs.is_degrees() { most } else { MOST_METRES };
+            let unit = if self.crs.is_degrees() { "degrees" } else { "metres" };
+            let want = format!("number of {unit} between -{most} and {most}");
+            // Coordinates have no thousands: a comma is a decimal one.
             let read = |text: &str| number(text.replace(',', ".").as_str()).filter(|v| v.abs() <= most);
             let parsed = self.parsed(name, &want, read)?;
             parsed.ok_or_else(|| (name.to_owned(), "is empty: no coordinates".to_owned()))
         };
-        let (lon, lat) = (degrees("lon", 180.0)?, degrees("lat", 90.0)?);
-        LonLat::from_degrees(lon, lat).ok_or_else(|| ("lon".to_owned(), format!("{lon}, {lat} is no place on earth")))
+        let (x, y) = (coordinate("lon", 180.0)?, coordinate("lat", 90.0)?);
+        let at = self.crs.to_wgs84(x, y).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
+        at.ok_or_else(|| ("lon".to_owned(), format!("{x}, {y} is no place on earth in {}", self.crs.name())))
+    }
+
+    /// The row's own geometry, in degrees of WGS 84.
+    fn geometry(&self) -> Result<Option<Geometry>, Bad> {
+        let bad = |why: String| ("geometry".to_owned(), why);
+        let Some(given) = self.row.geometry() else { return Ok(None) };
+        let given = given.as_ref().map_err(|why| bad(why.clone()))?;
+        let off = || bad(format!("lies nowhere on earth in {}", self.crs.name()));
+        let place = |c: Coord<f64>| self.crs.to_wgs84(c.x, c.y).map(|(x, y)| Coord { x, y }).ok_or_else(off);
+        Ok(Some(match given {
+            Geometry::Point(x, y) => {
+                let at = place(Coord { x: *x, y: *y })?;
+                Geometry::Point(at.x, at.y)
+            }
+            Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
+        }))
     }
 
     /// Columns that none of `known` reads, under their own names.
     fn others(&self, known: &[&str]) -> BTreeMap<String, String> {
-        let named = self.row.cells.iter().map(|(at, cell)| (&self.names[*at], cell));
+        let named = self.row.cells().map(|(at, cell)| (&self.names[at], cell));
         let others = named.filter(|(name, _)| !known.contains(&name.as_str()) && !name.is_empty());
         // What an earlier run said of a row that has been mended since.
         let others = others.filter(|(name, _)| !REJECT_COLUMNS.contains(&name.as_str()));
-        others.map(|(name, cell)| (name.clone(), cell.clone())).collect()
+        others.map(|(name, cell)| (name.clone(), cell.to_owned())).collect()
     }
 }
+
+/// No coordinate in metres is larger: a zone's number before the easting makes tens of millions.
+const MOST_METRES: f64 = 1e8;
 
 /// A polygon's place for a thing that is a point.
 fn centre(shape: &geo::MultiPolygon<f64>) -> Result<LonLat, Bad> {
@@ -269,15 +302,23 @@ fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
 }
 
 /// Turns every row into a thing or a reject.
-fn sort_rows<T>(table: &Table, names: &[String], mut make: impl FnMut(&Cells<'_>) -> Result<T, Bad>) -> Sorted<T> {
-    let mut out = Sorted { used: Vec::with_capacity(table.rows.len()), rejects: Vec::new(), doubts: Vec::new() };
+fn sort_rows<T>(
+    table: &Table,
+    declared: &Declared,
+    names: &[String],
+    mut make: impl FnMut(&Cells<'_>) -> Result<T, Bad>,
+) -> Sorted<T> {
+    let mut out = Sorted { used: Vec::with_capacity(table.rows().len()), rejects: Vec::new(), doubts: Vec::new() };
+    let wgs84 = Crs::wgs84();
+    let crs = declared.crs.as_ref().or(table.crs.as_ref()).unwrap_or(&wgs84);
     // The column is blamed by the name that the table has for it.
-    let blame = |row: &Row, (column, why): Bad| {
+    let blame = |row: Row<'_>, (column, why): Bad| {
         let theirs = names.iter().position(|n| *n == column).and_then(|i| table.columns.get(i));
-        Reject { row: row.number, column: theirs.cloned().unwrap_or(column), why, cells: row.cells.clone() }
+        let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
+        Reject { row: row.number(), column: theirs.cloned().unwrap_or(column), why, cells }
     };
-    for row in &table.rows {
-        let cells = Cells { row, names, doubts: RefCell::default() };
+    for row in table.rows() {
+        let cells = Cells { row, names, crs, doubts: RefCell::default() };
         match make(&cells) {
             Ok(thing) => {
                 out.used.push(thing);
@@ -292,8 +333,8 @@ fn sort_rows<T>(table: &Table, names: &[String], mut make: impl FnMut(&Cells<'_>
 /// A table without a way to say where its rows are is no table of ours.
 fn require_place(table: &Table, names: &[String]) -> Result<(), TableError> {
     let has = |name: &str| names.iter().any(|n| n == name);
-    let placed = has("lon") && has("lat") || table.rows.iter().any(|r| r.geometry.is_some());
-    if placed || table.rows.is_empty() {
+    let placed = has("lon") && has("lat") || table.rows().any(|r| r.geometry().is_some());
+    if placed || table.rows().len() == 0 {
         return Ok(());
     }
     Err(TableError::MissingColumn {
@@ -305,7 +346,7 @@ fn require_place(table: &Table, names: &[String]) -> Result<(), TableError> {
 }
 
 fn require_id(table: &Table, names: &[String]) -> Result<(), TableError> {
-    if names.iter().any(|n| n == "id") || table.rows.is_empty() {
+    if names.iter().any(|n| n == "id") || table.rows().len() == 0 {
         return Ok(());
     }
     Err(TableError::MissingColumn {
@@ -339,12 +380,12 @@ const FACILITY_COLUMNS: &[&str] = &[
 ];
 
 /// Facilities from a table.
-pub fn facilities(table: &Table, mapping: &Mapping) -> Result<Sorted<Facility>, TableError> {
-    let names = names(table, mapping);
+pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>, TableError> {
+    let names = names(table, &declared.mapping);
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, &names, |cells| {
+    Ok(sort_rows(table, declared, &names, |cells| {
         let at = cells.point()?;
         let kind = cells.known("kind", &one_of(Kind::ALL.iter().map(|k| k.name())), kind_named);
         let status = cells.known("status", &one_of(Status::ALL.iter().map(|s| s.name())), status_named);
@@ -373,14 +414,14 @@ pub fn facilities(table: &Table, mapping: &Mapping) -> Result<Sorted<Facility>, 
 }
 
 /// Blocks from a table.
-pub fn blocks(table: &Table, mapping: &Mapping) -> Result<Sorted<BlockRow>, TableError> {
-    let names = names(table, mapping);
+pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, TableError> {
+    let names = names(table, &declared.mapping);
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, &names, |cells| {
-        let place = match &cells.row.geometry {
-            Some(Ok(Geometry::Shape(shape))) => BlockPlace::Shape(sound(shape)?),
+    Ok(sort_rows(table, declared, &names, |cells| {
+        let place = match cells.geometry()? {
+            Some(Geometry::Shape(shape)) => BlockPlace::Shape(sound(&shape)?),
             _ => BlockPlace::Point(cells.point()?),
         };
         Ok(BlockRow {
@@ -396,15 +437,14 @@ pub fn blocks(table: &Table, mapping: &Mapping) -> Result<Sorted<BlockRow>, Tabl
 }
 
 /// Areas from a table. Without polygons (a CSV of names and totals) their shapes are empty.
-pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableError> {
-    let names = names(table, mapping);
+pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableError> {
+    let names = names(table, &declared.mapping);
     require_id(table, &names)?;
     let mut seen = BTreeSet::new();
     let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
-    Ok(sort_rows(table, &names, |cells| {
-        let shape = match &cells.row.geometry {
-            Some(Ok(Geometry::Shape(shape))) => sound(shape)?,
-            Some(Err(why)) => return Err(("geometry".to_owned(), why.clone())),
+    Ok(sort_rows(table, declared, &names, |cells| {
+        let shape = match cells.geometry()? {
+            Some(Geometry::Shape(shape)) => sound(&shape)?,
             // Known by name alone: blocks name it in their column `area`, or the map has its outline.
             _ => LonLatShape::new(Vec::new()),
         };
@@ -438,15 +478,15 @@ pub fn areas(table: &Table, mapping: &Mapping) -> Result<Sorted<Area>, TableErro
 /// Points from a table, each with its id and what `use_of` makes of its place; the error says why a place can't be used.
 pub fn points<T>(
     table: &Table,
-    mapping: &Mapping,
+    declared: &Declared,
     use_of: impl Fn(LonLat) -> Result<T, String>,
 ) -> Result<Sorted<(String, T)>, TableError> {
-    let names = names(table, mapping);
+    let names = names(table, &declared.mapping);
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, &names, |cells| {
-        let column = if cells.row.geometry.is_some() { "geometry" } else { "lon" };
+    Ok(sort_rows(table, declared, &names, |cells| {
+        let column = if cells.row.geometry().is_some() { "geometry" } else { "lon" };
         let used = use_of(cells.point()?).map_err(|why| (column.to_owned(), why))?;
         Ok((cells.id(&mut seen)?, used))
     }))
@@ -513,11 +553,15 @@ mod tests {
         Table::from_csv(Path::new("f.csv"), text.as_bytes()).unwrap()
     }
 
+    fn mapped(mapping: &Mapping) -> Declared {
+        Declared { mapping: mapping.clone(), ..Declared::default() }
+    }
+
     #[test]
     fn chinese_and_english_headers_mean_the_same() {
         let english = csv("id,name,lon,lat,kind,inclusive,places\na,苗苗,116.3,39.9,community,yes,\"1,200\"\n");
         let chinese = csv("编号,名称,经度,纬度,机构类型,普惠,托位数\na,苗苗,116.3,39.9,社区托育点,是,１２００\n");
-        let read = |t: &Table| facilities(t, &Mapping::new()).unwrap();
+        let read = |t: &Table| facilities(t, &Declared::default()).unwrap();
         assert_eq!(read(&english), read(&chinese));
         assert_eq!(read(&english).used[0].places, Some(1_200));
     }
@@ -526,19 +570,19 @@ mod tests {
     fn the_users_mapping_wins_over_a_usual_header() {
         let table = csv("id,lon,lat,places,总数\na,1,2,5,7\n");
         let mapping = parse_mapping("places=总数").unwrap();
-        let read = facilities(&table, &mapping).unwrap();
+        let read = facilities(&table, &mapped(&mapping)).unwrap();
         assert_eq!(read.used[0].places, Some(7));
         assert!(parse_mapping("places").unwrap_err().contains("ours=theirs"));
         assert!(parse_mapping("plcaes=总数").unwrap_err().contains("none of our columns"));
         let arcgis = csv("x,y,code,id,lon,lat\n9,9,z,a,1,2\n");
-        let read = facilities(&arcgis, &Mapping::new()).unwrap();
+        let read = facilities(&arcgis, &Declared::default()).unwrap();
         assert_eq!((read.used[0].id.as_str(), read.used[0].at.lon()), ("a", 1.0), "our own names come first");
     }
 
     #[test]
     fn rejects_name_row_and_column_and_come_back_with_their_cells() {
         let table = csv("id,lon,lat,places,note\na,1,2,-3,x\nb,,2,,y\nc,1,2,4,z\nc,1,2,4,again\n");
-        let read = facilities(&table, &Mapping::new()).unwrap();
+        let read = facilities(&table, &Declared::default()).unwrap();
         assert_eq!(read.used.len(), 1);
         assert_eq!(read.used[0].other["note"], "z");
         assert!(read.doubts.is_empty());
@@ -547,14 +591,14 @@ mod tests {
         let mut file = Vec::new();
         write_rejects(&mut file, &table, &read.rejects).unwrap();
         let mended = String::from_utf8(file).unwrap().replace("-3", "3").replace("b,,2", "b,1,2");
-        assert_eq!(facilities(&csv(&mended), &Mapping::new()).unwrap().used.len(), 3);
+        assert_eq!(facilities(&csv(&mended), &Declared::default()).unwrap().used.len(), 3);
     }
 
     #[test]
     fn an_untidy_cell_costs_no_facility() {
         let table =
             csv("id,lon,lat,kind,备案状态,places,普惠\na,1,2,托儿所,未备案,N/A,√\nb,1,2,wigwam,正常,many,maybe\n");
-        let read = facilities(&table, &Mapping::new()).unwrap();
+        let read = facilities(&table, &Declared::default()).unwrap();
         assert_eq!((read.used.len(), read.rejects.len()), (2, 0));
         assert_eq!((read.used[0].inclusive, read.used[0].places), (Some(true), None));
         let doubted: Vec<_> = read.doubts.iter().map(|d| (d.row, d.column.as_str())).collect();
@@ -575,7 +619,8 @@ mod tests {
 
     #[test]
     fn a_mapping_for_another_table_leaves_this_one_alone() {
-        let read = facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &parse_mapping("id=机构").unwrap()).unwrap();
+        let read =
+            facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &mapped(&parse_mapping("id=机构").unwrap())).unwrap();
         assert_eq!(read.used[0].at.lon_e7, 1_163_000_000, "a decimal comma is one");
     }
 
@@ -586,7 +631,7 @@ mod tests {
             {"type":"Feature","id":"y","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[2,2],[0,0]]]}},
             {"type":"Feature","id":"z","properties":{},"geometry":null}]}"#;
         let table = Table::from_geojson(Path::new("b.geojson"), json).unwrap();
-        let read = blocks(&table, &Mapping::new()).unwrap();
+        let read = blocks(&table, &Declared::default()).unwrap();
         assert!(matches!(&read.used[0].place, BlockPlace::Shape(shape) if shape.is_valid() && shape.0.len() == 2));
         let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
         assert_eq!(blamed, [(2, "geometry"), (3, "geometry")]);
@@ -595,7 +640,7 @@ mod tests {
     #[test]
     fn a_table_without_coordinates_says_which_columns_it_has() {
         let table = csv("id,address\na,somewhere\n");
-        let error = facilities(&table, &Mapping::new()).unwrap_err().to_string();
+        let error = facilities(&table, &Declared::default()).unwrap_err().to_string();
         assert!(error.contains("no column lon") && error.contains("id, address"), "{error}");
     }
 }

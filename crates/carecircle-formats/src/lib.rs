@@ -1,6 +1,7 @@
 //! Reads and writes what people exchange: tables, GeoJSON, policy files.
 
 pub mod columns;
+pub mod crs;
 pub mod geojson;
 pub mod gmns;
 pub mod policy;

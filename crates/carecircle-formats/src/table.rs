@@ -2,10 +2,12 @@
 //!
 //! Owns files, encodings, delimiters and where a row came from. What the columns mean is [`crate::columns`]' business.
 
+use crate::crs::Crs;
 use carecircle_core::geometry::LonLatShape;
 use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Tables with more columns than this are refused: they are no registers.
@@ -95,35 +97,150 @@ pub enum TableError {
     },
 }
 
-/// Where a row is, as its table gives it, in degrees.
+/// Where a row is, as its table gives it, in the table's coordinate system.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Geometry {
-    /// Longitude and latitude.
+    /// East and north; in degrees longitude and latitude.
     Point(f64, f64),
     /// One polygon or several.
     Shape(LonLatShape),
 }
 
 /// A row of a table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// Its number as a person counts: the line in a spreadsheet (the header is 1), or the feature's place from 1.
-    pub number: usize,
-    /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
-    pub cells: Vec<(usize, String)>,
-    /// Its geometry, from GeoJSON; the error where there is one that is no point or polygon.
-    pub geometry: Option<Result<Geometry, String>>,
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    table: &'a Table,
+    index: usize,
 }
 
-/// A table as read.
+impl<'a> Row<'a> {
+    /// Its number as a person counts: the line in a spreadsheet (the header is 1), or the feature's place from 1.
+    pub fn number(self) -> usize {
+        self.table.rows[self.index].number
+    }
+
+    /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
+    pub fn cells(self) -> impl Iterator<Item = (usize, &'a str)> {
+        let Table { rows, cells, text, .. } = self.table;
+        let end = rows.get(self.index + 1).map_or(cells.len(), |next| next.first_cell);
+        let first = rows[self.index].first_cell;
+        (first..end).map(move |i| {
+            let start = if i == 0 { 0 } else { cells[i - 1].text_end };
+            (cells[i].column as usize, &text[start..cells[i].text_end])
+        })
+    }
+
+    /// Its geometry, where the format has one; the error where there is one that is no point or polygon.
+    pub fn geometry(self) -> Option<&'a Result<Geometry, String>> {
+        self.table.rows[self.index].geometry.as_ref()
+    }
+}
+
+/// Where a row's cells begin.
+#[derive(Clone, Debug, PartialEq)]
+struct RowHead {
+    number: usize,
+    first_cell: usize,
+    geometry: Option<Result<Geometry, String>>,
+}
+
+/// A cell that isn't empty; its text begins where the one before it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    column: u32,
+    text_end: usize,
+}
+
+/// A table as read. All cells stand in one text: a register of a million rows is four allocations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The file.
     pub path: PathBuf,
     /// The columns' names.
     pub columns: Vec<String>,
-    /// The rows, in order.
-    pub rows: Vec<Row>,
+    /// The coordinate system that the file itself states.
+    pub crs: Option<Crs>,
+    rows: Vec<RowHead>,
+    cells: Vec<Cell>,
+    text: String,
+}
+
+/// A table in the making, column by column and row by row, as a file gives them.
+pub struct Builder {
+    table: Table,
+    known: BTreeMap<String, usize>,
+}
+
+impl Builder {
+    /// A table without a column; `path` is for messages.
+    pub fn new(path: &Path) -> Self {
+        let (columns, rows, cells, text) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+        let table = Table { path: path.to_owned(), columns, crs: None, rows, cells, text };
+        Self { table, known: BTreeMap::new() }
+    }
+
+    /// The coordinate system that the file states.
+    pub fn crs(&mut self, crs: Crs) {
+        self.table.crs = Some(crs);
+    }
+
+    /// The column of that name, a new one where there was none.
+    pub fn column(&mut self, name: &str) -> Result<usize, TableError> {
+        if let Some(&at) = self.known.get(name) {
+            return Ok(at);
+        }
+        let at = self.add_column(name)?;
+        self.known.insert(name.to_owned(), at);
+        Ok(at)
+    }
+
+    /// A column behind the others, whatever its name.
+    pub fn add_column(&mut self, name: &str) -> Result<usize, TableError> {
+        if self.table.columns.len() == MOST_COLUMNS {
+            return Err(TableError::TooManyColumns { path: self.table.path.clone() });
+        }
+        self.table.columns.push(name.trim().to_owned());
+        Ok(self.table.columns.len() - 1)
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.table.columns.len()
+    }
+
+    /// The next row; its cells and its geometry follow.
+    pub fn row(&mut self, number: usize) {
+        self.table.rows.push(RowHead { number, first_cell: self.table.cells.len(), geometry: None });
+    }
+
+    /// A cell of the row, each column at most once; blanks around it and empty ones don't count.
+    pub fn cell(&mut self, column: usize, text: &str) {
+        let text = text.trim();
+        if !text.is_empty() {
+            self.table.text.push_str(text);
+            self.table.cells.push(Cell { column: column as u32, text_end: self.table.text.len() });
+        }
+    }
+
+    /// The row's geometry, in the table's coordinate system.
+    pub fn geometry(&mut self, geometry: Result<Geometry, String>) {
+        if let Some(row) = self.table.rows.last_mut() {
+            row.geometry = Some(geometry);
+        }
+    }
+
+    /// Takes the row back where it has neither a cell nor a geometry.
+    pub fn drop_row_if_empty(&mut self) {
+        let cells = self.table.cells.len();
+        if self.table.rows.last().is_some_and(|row| row.first_cell == cells && row.geometry.is_none()) {
+            self.table.rows.pop();
+        }
+    }
+
+    /// The table.
+    pub fn finish(self) -> Table {
+        self.table
+    }
 }
 
 impl Table {
@@ -154,8 +271,7 @@ impl Table {
             .flexible(true)
             .has_headers(false)
             .from_reader(text.as_bytes());
-        let mut columns: Vec<String> = Vec::new();
-        let mut rows = Vec::new();
+        let mut table = Builder::new(path);
         let mut lines = LineCount::default();
         for record in reader.records() {
             let record = record.map_err(fail)?;
@@ -163,25 +279,23 @@ impl Table {
             if std::mem::take(&mut skip_hint) {
                 continue;
             }
-            if columns.is_empty() {
-                columns = record.iter().map(|cell| cell.trim().to_owned()).collect();
+            if table.columns() == 0 {
+                record.iter().try_for_each(|name| table.add_column(name).map(|_| ()))?;
                 continue;
             }
             // Cells beyond the header are kept, under a name of their own.
-            columns.extend((columns.len()..record.len().min(MOST_COLUMNS + 1)).map(|i| format!("column_{}", i + 1)));
-            if columns.len() > MOST_COLUMNS {
-                return Err(TableError::TooManyColumns { path: path.to_owned() });
+            for i in table.columns()..record.len() {
+                table.add_column(&format!("column_{}", i + 1))?;
             }
-            let cells = record.iter().map(str::trim).enumerate().filter(|(_, cell)| !cell.is_empty());
-            let cells: Vec<(usize, String)> = cells.map(|(i, cell)| (i, cell.to_owned())).collect();
-            if !cells.is_empty() {
-                rows.push(Row { number, cells, geometry: None });
-            }
+            table.row(number);
+            record.iter().enumerate().for_each(|(i, cell)| table.cell(i, cell));
+            table.drop_row_if_empty();
         }
-        if columns.iter().all(String::is_empty) {
+        let table = table.finish();
+        if table.columns.iter().all(String::is_empty) {
             return Err(TableError::Empty { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), columns, rows })
+        Ok(table)
     }
 
     /// Reads a GeoJSON FeatureCollection (or one Feature) from bytes; `path` is for messages.
@@ -200,33 +314,30 @@ impl Table {
                 return Err(fail(format!("a FeatureCollection was expected, found {found}")));
             }
         };
-        let mut columns: Vec<String> = Vec::new();
-        let mut known = std::collections::BTreeMap::new();
-        let mut rows = Vec::new();
+        let mut table = Builder::new(path);
         for (i, feature) in features.iter().enumerate() {
-            let mut cells: Vec<(usize, String)> = Vec::new();
-            let mut put = |name: &str, value: &Value| {
-                let at = *known.entry(name.to_owned()).or_insert_with(|| {
-                    columns.push(name.to_owned());
-                    columns.len() - 1
-                });
-                let text = cell_text(value);
-                if !text.is_empty() {
-                    cells.retain(|(column, _)| *column != at);
-                    cells.push((at, text));
-                }
-            };
-            feature.get("id").into_iter().for_each(|id| put("id", id));
-            for (name, value) in feature.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                put(name, value);
+            table.row(i + 1);
+            let properties = feature.get("properties").and_then(Value::as_object);
+            // A property `id` says more than the feature's own, which some programs count up.
+            let own_id =
+                feature.get("id").filter(|_| properties.is_none_or(|p| p.get("id").is_none_or(Value::is_null)));
+            let cells = own_id.map(|id| ("id", id)).into_iter();
+            for (name, value) in
+                cells.chain(properties.into_iter().flatten().map(|(name, value)| (name.as_str(), value)))
+            {
+                let column = table.column(name)?;
+                table.cell(column, &cell_text(value));
             }
-            if columns.len() > MOST_COLUMNS {
-                return Err(TableError::TooManyColumns { path: path.to_owned() });
+            if let Some(given) = feature.get("geometry").filter(|g| !g.is_null()) {
+                table.geometry(geometry(given));
             }
-            let geometry = feature.get("geometry").filter(|g| !g.is_null()).map(geometry);
-            rows.push(Row { number: i + 1, cells, geometry });
         }
-        Ok(Self { path: path.to_owned(), columns, rows })
+        Ok(table.finish())
+    }
+
+    /// The rows, in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        (0..self.rows.len()).map(|index| Row { table: self, index })
     }
 
     /// Refuses a table of places without a row; `wanted` is what each row stands for.
@@ -362,6 +473,10 @@ mod tests {
         Table::from_csv(Path::new("t.csv"), bytes).unwrap()
     }
 
+    fn cells(table: &Table, row: usize) -> Vec<(usize, &str)> {
+        table.rows().nth(row).unwrap().cells().collect()
+    }
+
     #[test]
     fn spreadsheets_dialects_all_read_the_same() {
         let plain = csv("名称,lon\n幼苗,116.3\n".as_bytes());
@@ -370,18 +485,18 @@ mod tests {
             .into_iter()
             .chain("名称;lon\r\n幼苗;116.3\r\n".encode_utf16().flat_map(u16::to_le_bytes))
             .collect();
-        assert_eq!(csv("sep=;\n名称;lon\n幼苗;116.3\n".as_bytes()).rows[0].cells, plain.rows[0].cells);
+        assert_eq!(cells(&csv("sep=;\n名称;lon\n幼苗;116.3\n".as_bytes()), 0), cells(&plain, 0));
         for other in [&gb[..], "\u{feff}名称\tlon\r\n幼苗\t116.3\r\n".as_bytes(), &utf16] {
             assert_eq!(csv(other), plain);
         }
-        assert_eq!(plain.rows[0].number, 2);
+        assert_eq!(plain.rows().next().unwrap().number(), 2);
     }
 
     #[test]
     fn rows_are_numbered_as_a_spreadsheet_numbers_them() {
         let table = csv(b"id,name\n1,\"two\nlines\"\n\n2,short\n3\n");
-        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 5, 6]);
-        assert_eq!(table.rows[2].cells, [(0, "3".to_owned())]);
+        assert_eq!(table.rows().map(Row::number).collect::<Vec<_>>(), [2, 5, 6]);
+        assert_eq!(cells(&table, 2), [(0, "3")]);
     }
 
     #[test]
@@ -391,9 +506,10 @@ mod tests {
             {"type":"Feature","properties":{"c":"x"},"geometry":{"type":"LineString","coordinates":[]}}]}"#;
         let table = Table::from_geojson(Path::new("t.geojson"), json).unwrap();
         assert_eq!(table.columns[0], "id");
-        assert_eq!(table.rows[0].geometry, Some(Ok(Geometry::Point(1.0, 2.0))));
-        assert!(matches!(&table.rows[1].geometry, Some(Err(why)) if why.contains("LineString")));
-        assert_eq!(table.rows[0].cells[0], (0, "7".to_owned()));
+        let [first, second] = [0, 1].map(|i| table.rows().nth(i).unwrap());
+        assert_eq!(first.geometry(), Some(&Ok(Geometry::Point(1.0, 2.0))));
+        assert!(matches!(second.geometry(), Some(Err(why)) if why.contains("LineString")));
+        assert_eq!(cells(&table, 0)[0], (0, "7"));
     }
 
     #[test]

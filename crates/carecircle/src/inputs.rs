@@ -12,7 +12,8 @@ use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
-use carecircle_formats::columns::{self, Mapping, Reject, Sorted};
+use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
+use carecircle_formats::crs::Crs;
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
@@ -83,8 +84,9 @@ impl Walker {
 /// How tables are read, and how their points meet the streets.
 #[derive(Args, Clone)]
 pub(crate) struct Reading {
-    /// Coordinate system of the tables
-    #[arg(long, value_name = "C", default_value = "wgs84")]
+    /// Coordinate system of the tables: wgs84, gcj02, bd09 or EPSG:…; or by table: facilities=gcj02,areas=EPSG:4547
+    /// [default: what the file states, else wgs84]
+    #[arg(long, value_name = "C", default_value = "", hide_default_value = true)]
     crs: String,
     /// Which column means what where the header doesn't tell: ours=theirs,…
     #[arg(long, value_name = "OURS=THEIRS,…", default_value = "", hide_default_value = true)]
@@ -99,21 +101,33 @@ pub(crate) struct Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { crs: "wgs84".to_owned(), columns: String::new(), strict: false, snap_m: SNAP_WITHIN_M }
+        Self { crs: String::new(), columns: String::new(), strict: false, snap_m: SNAP_WITHIN_M }
     }
 }
 
 impl Reading {
-    /// Which column means what; refuses a parameter that can't be meant.
-    pub(crate) fn mapping(&self) -> Result<Mapping> {
+    /// What is said of one table, by its layer (one of [`output::LAYERS`]); refuses a parameter that can't be meant.
+    pub(crate) fn declared(&self, layer: &str) -> Result<Declared> {
         check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;
-        if !["wgs84", "epsg:4326", "epsg:4490"].contains(&self.crs.to_lowercase().as_str()) {
-            let crs = &self.crs;
-            return Err(bad_input(format!(
-                "--crs {crs}: tables are read in wgs84, EPSG:4326 or EPSG:4490 (longitude, latitude in degrees)"
-            )));
+        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        Ok(Declared { mapping, crs: self.crs_of(layer)? })
+    }
+
+    /// `C` holds for every table, `facilities=C,areas=C` for those that it names.
+    fn crs_of(&self, layer: &str) -> Result<Option<Crs>> {
+        let mut found = None;
+        for part in self.crs.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (of, name) = part.split_once('=').map_or((None, part), |(of, name)| (Some(of.trim()), name.trim()));
+            if let Some(of) = of.filter(|of| !output::LAYERS.contains(of)) {
+                let layers = output::LAYERS.join(", ");
+                return Err(bad_input(format!("--crs {part}: there is no table {of}, but {layers}")));
+            }
+            let crs = Crs::named(name).map_err(|why| bad_input(format!("--crs {why}")))?;
+            if of.is_none_or(|of| of == layer) {
+                found = Some(crs);
+            }
         }
-        columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))
+        Ok(found)
     }
 
     /// Stops at a table's first reject where the user is strict.
@@ -420,7 +434,8 @@ impl Inputs {
     /// Reads everything and puts the study together.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<City> {
         check_island_m(self.sources.island_m)?;
-        let mapping = self.sources.reading.mapping()?;
+        let reading = &self.sources.reading;
+        let mapping = reading.declared("facilities")?.mapping;
         let extract = self.extract()?;
         timings.stage("read");
         let Extract { streets, mut places, report: import, header } = extract;
@@ -440,7 +455,7 @@ impl Inputs {
             if self.needs_facilities {
                 table.require_rows("facility")?;
             }
-            let sorted = columns::facilities(&table, &mapping)?;
+            let sorted = columns::facilities(&table, &reading.declared("facilities")?)?;
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
@@ -449,7 +464,7 @@ impl Inputs {
         }
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
             let table = Source { path: &path, embedded }.table()?;
-            let sorted = columns::areas(&table, &mapping)?;
+            let sorted = columns::areas(&table, &reading.declared("areas")?)?;
             let mut used: Vec<Area> = self.keep("areas", table, sorted, &mut findings)?;
             for area in used.iter_mut().filter(|a| a.shape.0.is_empty()) {
                 // A table of names and totals takes its outlines from the map, by id.
@@ -464,7 +479,7 @@ impl Inputs {
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
             let table = Source { path: &path, embedded }.table()?;
-            let sorted = columns::blocks(&table, &mapping)?;
+            let sorted = columns::blocks(&table, &reading.declared("blocks")?)?;
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
             findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
             rows = Some(used);
@@ -542,7 +557,7 @@ impl Inputs {
             hash.add_file(path)?;
         }
         let Sources { reading, island_m, add_osm, .. } = &self.sources;
-        let options = (&reading.columns, reading.snap_m, island_m, add_osm, self.title());
+        let options = (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, self.title());
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }

@@ -18,7 +18,7 @@ use carecircle_core::profile::Profile;
 use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
-use carecircle_formats::columns::{self, Mapping};
+use carecircle_formats::columns;
 use carecircle_formats::table::Table;
 use carecircle_formats::{geojson, policy};
 use clap::Args;
@@ -64,7 +64,7 @@ impl WalkMatrix {
         let file = Some(self.output.as_path()).filter(|path| *path != Path::new("-"));
         self.refuse_outputs(file)?;
         let minutes = self.minutes.map(policy::minutes).transpose().map_err(bad_parameter)?;
-        let mapping = self.reading.mapping()?;
+        let mapping = self.reading.declared("from")?.mapping;
 
         // A wrong name, or a table too long, should not cost the reading of a city.
         let is_one = self.from == self.to;
@@ -76,7 +76,7 @@ impl WalkMatrix {
             table.require_rows("point")?;
         }
         refuse_unknown_columns(&mapping, |header| tables.iter().any(|table| table.columns.contains(header)))?;
-        let pairs = tables[0].rows.len().saturating_mul(tables[tables.len() - 1].rows.len());
+        let pairs = tables[0].rows().len().saturating_mul(tables[tables.len() - 1].rows().len());
         if minutes.is_none() && pairs > MOST_PAIRS {
             let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
             return Err(bad_input(format!(
@@ -89,7 +89,7 @@ impl WalkMatrix {
         let mut rejected = Vec::new();
         let mut points = Vec::new();
         for (layer, table) in ["from", "to"].into_iter().zip(tables) {
-            points.push(self.place(layer, table, &mapping, &study, &weights, &mut rejected)?);
+            points.push(self.place(layer, table, &study, &weights, &mut rejected)?);
         }
         let from = &points[0];
         let to = points.last().unwrap_or(from);
@@ -140,12 +140,11 @@ impl WalkMatrix {
         &self,
         layer: &'static str,
         table: Table,
-        mapping: &Mapping,
         study: &Study,
         weights: &Weights,
         rejected: &mut Vec<Rejected>,
     ) -> Result<Points> {
-        let sorted = columns::points(&table, mapping, |at| {
+        let sorted = columns::points(&table, &self.reading.declared(layer)?, |at| {
             let source = study.place_source(study.network().projection().project(at), weights);
             source.ok_or_else(|| format!("no walkable street within {} m", self.reading.snap_m))
         })?;

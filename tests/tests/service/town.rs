@@ -4,7 +4,7 @@ use crate::client::{Answer, Connection};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
-use carecircle_formats::columns::{self, Mapping};
+use carecircle_formats::columns::{self, Declared};
 use carecircle_formats::table::Table;
 use carecircle_osm::ReadOptions;
 use carecircle_server::{Served, ServerOptions, serve};
@@ -21,11 +21,11 @@ static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| {
     let extract = carecircle_osm::read(&file("town.osm.pbf"), &ReadOptions::default()).unwrap();
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
     let table = |name: &str| Table::read(&file(name)).unwrap();
-    let mapping = Mapping::default();
+    let declared = Declared::default();
     let mut places = extract.places;
-    places.facilities = columns::facilities(&table("facilities.csv"), &mapping).unwrap().used;
-    places.areas = columns::areas(&table("areas.geojson"), &mapping).unwrap().used;
-    let blocks = columns::blocks(&table("blocks.geojson"), &mapping).unwrap().used;
+    places.facilities = columns::facilities(&table("facilities.csv"), &declared).unwrap().used;
+    places.areas = columns::areas(&table("areas.geojson"), &declared).unwrap().used;
+    let blocks = columns::blocks(&table("blocks.geojson"), &declared).unwrap().used;
     Arc::new(Served {
         study: Study::new(network, places, Some(blocks), SNAP_WITHIN_M),
         title: "He'an demo town".to_owned(),
