@@ -206,13 +206,6 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             "注意：没有居住地块，数据中既无居住用地也无住宅；请用 --blocks 提供".to_owned(),
         );
     }
-    if unsnapped * 2 > found {
-        note(
-            "warning: most facilities lie off every street; are longitude and latitude swapped, or from another city?"
-                .to_owned(),
-            "注意：多数机构远离道路；经纬度是否颠倒，或属于其他城市？".to_owned(),
-        );
-    }
     if eligible == 0 {
         note(
             "warning: no facility counts, so no block is covered".to_owned(),

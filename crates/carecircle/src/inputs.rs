@@ -2,10 +2,11 @@
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, bad_parameter, output};
+use crate::{bad_input, bad_parameter, output, placement};
 use anyhow::{Context, Result};
 use carecircle_core::demand::BlockRow;
 use carecircle_core::facility::Facility;
+use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
 use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
@@ -449,13 +450,24 @@ impl Inputs {
             None if demo => Some((PathBuf::from(name), Some(bytes))),
             None => None,
         };
+        // What is said of tables is said of the user's own.
+        let declared = |embedded: Option<&[u8]>, layer| match embedded {
+            Some(_) => Ok(Declared::default()),
+            None => reading.declared(layer),
+        };
         let mut findings = Findings::default();
         if let Some((path, embedded)) = source(&self.sources.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
             if self.needs_facilities {
                 table.require_rows("facility")?;
             }
-            let sorted = columns::facilities(&table, &reading.declared("facilities")?)?;
+            let declared = declared(embedded, "facilities")?;
+            let sorted = columns::facilities(&table, &declared)?;
+            let crs = declared.crs.or_else(|| table.crs.clone()).unwrap_or_else(Crs::wgs84);
+            let at: Vec<LonLat> = sorted.used.iter().map(|f| f.at).collect();
+            let mapped: Vec<LonLat> = places.facilities.iter().map(|f| f.at).collect();
+            let of = ("facilities", &*table.name());
+            findings.remarks.extend(placement::doubt(&network, &mapped, of, &crs, &at));
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
@@ -464,7 +476,7 @@ impl Inputs {
         }
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
             let table = Source { path: &path, embedded }.table()?;
-            let sorted = columns::areas(&table, &reading.declared("areas")?)?;
+            let sorted = columns::areas(&table, &declared(embedded, "areas")?)?;
             let mut used: Vec<Area> = self.keep("areas", table, sorted, &mut findings)?;
             for area in used.iter_mut().filter(|a| a.shape.0.is_empty()) {
                 // A table of names and totals takes its outlines from the map, by id.
@@ -479,7 +491,7 @@ impl Inputs {
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
             let table = Source { path: &path, embedded }.table()?;
-            let sorted = columns::blocks(&table, &reading.declared("blocks")?)?;
+            let sorted = columns::blocks(&table, &declared(embedded, "blocks")?)?;
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
             findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
             rows = Some(used);

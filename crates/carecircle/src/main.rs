@@ -8,6 +8,7 @@ mod isochrone;
 mod lang;
 mod matrix;
 mod output;
+mod placement;
 mod serve;
 mod timings;
 
