@@ -8,7 +8,10 @@ mod isochrone;
 mod lang;
 mod matrix;
 mod output;
+mod paper;
+mod picture;
 mod placement;
+mod report;
 mod serve;
 mod timings;
 

@@ -6,12 +6,10 @@ use super::map;
 use super::trust::{Judgement, doubt, headline, heads, km, percent};
 use crate::check::thousands;
 use crate::lang::Lang;
+use crate::paper::{Paper, escape, name};
 use carecircle_core::geometry::round7;
 use carecircle_formats::geojson::ATTRIBUTION;
 use std::fmt::{Display, Write as _};
-
-/// The page around the report, with its style.
-const PAGE: &str = include_str!("page.html");
 
 /// So many islands, cells, merged facilities are listed; the JSON report has them all.
 const LISTED: usize = 50;
@@ -22,47 +20,18 @@ const LISTED_POINTS: usize = 5_000;
 /// A longer list is folded away.
 const FEW: usize = 10;
 
-/// A text that may stand in an element or in a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A name from the map: escaped, and kept from turning round what stands beside it.
-fn name(text: Option<&str>) -> String {
-    text.map(|t| format!("<bdi>{}</bdi>", escape(t))).unwrap_or_default()
-}
-
 /// The whole page.
 pub(super) fn page(findings: &Findings, judgements: &[Judgement], lang: Lang) -> String {
-    let body = Body { out: String::new(), findings, lang }.write(judgements);
-    let title = format!("{} · carecircle", escape(&findings.city.title));
-    // In the order of their places: a title that holds `{{body}}` is a title.
-    let (head, rest) = PAGE.split_once("{{title}}").expect("the page has a title");
-    let (between, tail) = rest.split_once("{{body}}").expect("the page has a body");
-    let head = head.replace("{{lang}}", lang.pick("en", "zh-CN"));
-    format!("{head}{title}{between}{body}{tail}")
+    Body { paper: Paper::new(lang), findings }.write(judgements).page(&format!("{} · carecircle", findings.city.title))
 }
 
 struct Body<'a> {
-    out: String,
+    paper: Paper,
     findings: &'a Findings<'a>,
-    lang: Lang,
 }
 
 impl Body<'_> {
-    fn write(mut self, judgements: &[Judgement]) -> String {
+    fn write(mut self, judgements: &[Judgement]) -> Paper {
         self.head(judgements);
         self.judgements(judgements);
         self.map();
@@ -73,62 +42,24 @@ impl Body<'_> {
         self.homes();
         self.places();
         self.file();
-        self.out
-    }
-
-    fn say(&self, en: &'static str, zh: &'static str) -> &'static str {
-        match self.lang {
-            Lang::En => en,
-            Lang::Zh => zh,
-        }
-    }
-
-    fn heading(&mut self, en: &'static str, zh: &'static str) {
-        _ = writeln!(self.out, "<h2>{}</h2>", self.say(en, zh));
-    }
-
-    /// A paragraph of our own words and escaped names.
-    fn paragraph(&mut self, en: String, zh: String) {
-        let text = match self.lang {
-            Lang::En => en,
-            Lang::Zh => zh,
-        };
-        _ = writeln!(self.out, "<p>{text}</p>");
-    }
-
-    /// A table whose cells are ready; columns from `numbers` on hold numbers.
-    fn table(&mut self, style: &str, head: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>) {
-        let class = |column: usize| if column >= numbers { " class=\"n\"" } else { "" };
-        _ = write!(self.out, "<table class=\"{style}\"><thead><tr>");
-        for (i, cell) in head.iter().enumerate() {
-            _ = write!(self.out, "<th{}>{cell}</th>", class(i));
-        }
-        self.out.push_str("</tr></thead><tbody>\n");
-        for row in rows {
-            self.out.push_str("<tr>");
-            for (i, cell) in row.iter().enumerate() {
-                _ = write!(self.out, "<td{}>{cell}</td>", class(i));
-            }
-            self.out.push_str("</tr>\n");
-        }
-        self.out.push_str("</tbody></table>\n");
+        self.paper
     }
 
     /// Counts with their names, those that are not zero; a word for none.
     fn counts(&mut self, title: (&'static str, &'static str), rows: &[(u64, &'static str, &'static str)]) {
-        _ = writeln!(self.out, "<div><h3>{}</h3>", self.say(title.0, title.1));
+        _ = writeln!(self.paper.out, "<div><h3>{}</h3>", self.paper.say(title.0, title.1));
         let rows: Vec<Vec<String>> = rows
             .iter()
             .filter(|(n, ..)| *n > 0)
-            .map(|(n, en, zh)| vec![self.say(en, zh).to_owned(), thousands(*n as f64)])
+            .map(|(n, en, zh)| vec![self.paper.say(en, zh).to_owned(), thousands(*n as f64)])
             .collect();
         if rows.is_empty() {
-            _ = writeln!(self.out, "<p class=\"soft\">{}</p></div>", self.say("none", "无"));
+            _ = writeln!(self.paper.out, "<p class=\"soft\">{}</p></div>", self.paper.say("none", "无"));
             return;
         }
-        let head = [self.say("what", "项目"), self.say("count", "数量")];
-        self.table("narrow", &head, 1, rows.into_iter());
-        self.out.push_str("</div>\n");
+        let head = [self.paper.say("what", "项目"), self.paper.say("count", "数量")];
+        self.paper.table("narrow", &head, 1, rows.into_iter());
+        self.paper.out.push_str("</div>\n");
     }
 
     /// That a list was cut.
@@ -136,9 +67,9 @@ impl Body<'_> {
         if all > listed {
             let more = all - listed;
             _ = writeln!(
-                self.out,
+                self.paper.out,
                 "<p class=\"soft\">{}</p>",
-                match self.lang {
+                match self.paper.lang {
                     Lang::En => format!("{more} more are in the JSON report (--report R.json)."),
                     Lang::Zh => format!("另有 {more} 项，完整列表见 JSON 报告（--report R.json）。"),
                 }
@@ -152,15 +83,15 @@ impl Body<'_> {
         let title = name(Some(&city.title));
         let policy = &findings.coverage.policy;
         _ = writeln!(
-            self.out,
+            self.paper.out,
             "<h1>{}</h1>",
-            match self.lang {
+            match self.paper.lang {
                 Lang::En => format!("{title}: how far can this map be trusted?"),
                 Lang::Zh => format!("{title}：这份地图有多可信？"),
             }
         );
         let date = city.extract_date.as_deref().and_then(|d| d.get(..10));
-        let date = match (date, self.lang) {
+        let date = match (date, self.paper.lang) {
             (Some(date), Lang::En) => format!("Extract of {date}"),
             (Some(date), Lang::Zh) => format!("数据日期 {date}"),
             (None, Lang::En) => "Extract of unknown date".to_owned(),
@@ -175,13 +106,13 @@ impl Body<'_> {
         let (minutes, speed) = (policy.minutes, policy.profile.speed.kmh());
         let (profile, policy) = (escape(&policy.profile.name), escape(&policy.name));
         _ = writeln!(
-            self.out,
+            self.paper.out,
             "<p class=\"about\">{}<br>{}</p>",
-            match self.lang {
+            match self.paper.lang {
                 Lang::En => format!("{date}, {extent}. {ATTRIBUTION}."),
                 Lang::Zh => format!("{date}，范围 {extent}。{ATTRIBUTION}"),
             },
-            match self.lang {
+            match self.paper.lang {
                 Lang::En => format!(
                     "Gaps by policy {policy}: {minutes} minutes, profile {profile} at {speed} km/h. Points snap within \
                      {snap_m} m; connected streets under {island_m} m are islands."
@@ -192,19 +123,19 @@ impl Body<'_> {
                 ),
             }
         );
-        let headline = headline(judgements, self.lang);
-        let doubt = doubt(findings, self.lang);
-        let doubt = doubt.unwrap_or_else(|| self.say("There are no gaps.", "没有缺口。").to_owned());
+        let headline = headline(judgements, self.paper.lang);
+        let doubt = doubt(findings, self.paper.lang);
+        let doubt = doubt.unwrap_or_else(|| self.paper.say("There are no gaps.", "没有缺口。").to_owned());
         let doubt = escape(&doubt);
-        _ = writeln!(self.out, "<p class=\"doubt\"><strong>{headline}.</strong> {doubt}</p>");
+        _ = writeln!(self.paper.out, "<p class=\"doubt\"><strong>{headline}.</strong> {doubt}</p>");
     }
 
     fn judgements(&mut self, judgements: &[Judgement]) {
-        let lang = self.lang;
+        let lang = self.paper.lang;
         let head = [
-            self.say("topic", "项目"),
-            self.say("mark", "评价"),
-            self.say("what was found, and why it matters", "情况与影响"),
+            self.paper.say("topic", "项目"),
+            self.paper.say("mark", "评价"),
+            self.paper.say("what was found, and why it matters", "情况与影响"),
         ];
         let rows = judgements.iter().map(|j| {
             vec![
@@ -218,15 +149,16 @@ impl Body<'_> {
                 ),
             ]
         });
-        self.table("judgements", &head, 3, rows);
+        self.paper.table("judgements", &head, 3, rows);
     }
 
     fn map(&mut self) {
-        let Some(map) = map::draw(self.findings, self.lang) else {
-            self.paragraph("The extract has no walkable street.".to_owned(), "数据中没有可步行的道路。".to_owned());
+        let Some(map) = map::draw(self.findings, self.paper.lang) else {
+            self.paper
+                .paragraph("The extract has no walkable street.".to_owned(), "数据中没有可步行的道路。".to_owned());
             return;
         };
-        self.heading("Map", "地图");
+        self.paper.heading("Map", "地图");
         let legend = [
             ("street", "streets", "道路"),
             ("footway", "footways, paths, steps", "步行道、小径、台阶"),
@@ -237,33 +169,34 @@ impl Body<'_> {
             ("facility-off", "facilities off the streets", "远离道路的机构"),
             ("facility", "facilities", "托育机构"),
         ];
-        self.out.push_str("<figure>\n<ul class=\"legend\">");
+        self.paper.out.push_str("<figure>\n<ul class=\"legend\">");
         for (class, en, zh) in legend {
-            _ = write!(self.out, "<li><i class=\"{class}\"></i>{}</li>", self.say(en, zh));
+            _ = write!(self.paper.out, "<li><i class=\"{class}\"></i>{}</li>", self.paper.say(en, zh));
         }
-        self.out.push_str("</ul>\n");
-        self.out.push_str(&map.svg);
+        self.paper.out.push_str("</ul>\n");
+        self.paper.out.push_str(&map.svg);
         let mut caption = self
+            .paper
             .say("North is up. Rest the pointer on a mark to read it.", "上方为北。将光标停在标记上可查看说明。")
             .to_owned();
         if map.coarse {
-            caption.push_str(self.say(" Streets are drawn coarsely.", "道路为粗略绘制。"));
+            caption.push_str(self.paper.say(" Streets are drawn coarsely.", "道路为粗略绘制。"));
         }
         if map.not_shown > 0 {
-            _ = match self.lang {
+            _ = match self.paper.lang {
                 Lang::En => write!(caption, " Islands and points not on the map: {}.", map.not_shown),
                 Lang::Zh => write!(caption, "未绘于图上的孤立路网与点：{} 个。", map.not_shown),
             };
         }
-        _ = writeln!(self.out, "<figcaption>{caption}</figcaption></figure>");
+        _ = writeln!(self.paper.out, "<figcaption>{caption}</figcaption></figure>");
     }
 
     fn footways(&mut self) {
-        self.heading("Where footpaths are probably unmapped", "步行道可能未绘制之处");
+        self.paper.heading("Where footpaths are probably unmapped", "步行道可能未绘制之处");
         let cells = &self.findings.cells;
         let third = (1.0 / MARKED_UNDER).round();
         let per_km = LEAST_MEDIAN * 1_000.0;
-        self.paragraph(
+        self.paper.paragraph(
             format!(
                 "Every square of about 1 km with homes is held against the {} squares where about as many children live. \
                  It is marked when it has less than 1/{third} of their middle (median) of footway per street, and lacks \
@@ -285,7 +218,7 @@ impl Body<'_> {
             let n = cells.compared;
             let (least, quarter, median) = (s.least, s.quarter, s.median);
             let (three, most) = (s.three_quarters, s.most);
-            self.paragraph(
+            self.paper.paragraph(
                 format!(
                     "Kilometres of footway per km of street over the {n} squares compared: median {median:.2}; the middle \
                      half of them from {quarter:.2} to {three:.2}, all from {least:.2} to {most:.2}."
@@ -309,26 +242,31 @@ impl Body<'_> {
         ];
         let rows: Vec<Vec<String>> = standings
             .into_iter()
-            .map(|(standing, en, zh)| (cells.standing(standing), self.say(en, zh)))
+            .map(|(standing, en, zh)| (cells.standing(standing), self.paper.say(en, zh)))
             .filter(|((n, _), _)| *n > 0)
             .map(|((n, children), what)| vec![what.to_owned(), n.to_string(), heads(children)])
             .collect();
-        let head = [self.say("squares", "网格"), self.say("count", "数量"), self.say("children", "儿童")];
-        self.table("narrow", &head, 1, rows.into_iter());
+        let head =
+            [self.paper.say("squares", "网格"), self.paper.say("count", "数量"), self.paper.say("children", "儿童")];
+        self.paper.table("narrow", &head, 1, rows.into_iter());
 
         let marked = cells.marked();
         if marked.is_empty() {
             return;
         }
-        _ = writeln!(self.out, "<h3>{}</h3>", self.say("Marked, most children first", "已标记（按儿童数排列）"));
+        _ = writeln!(
+            self.paper.out,
+            "<h3>{}</h3>",
+            self.paper.say("Marked, most children first", "已标记（按儿童数排列）")
+        );
         let head = [
-            self.say("square", "网格"),
-            self.say("middle: longitude, latitude", "中心经纬度"),
-            self.say("children", "儿童"),
-            self.say("footways, km", "步行道（公里）"),
-            self.say("streets, km", "道路（公里）"),
-            self.say("per km", "每公里"),
-            self.say("its peers", "同类网格"),
+            self.paper.say("square", "网格"),
+            self.paper.say("middle: longitude, latitude", "中心经纬度"),
+            self.paper.say("children", "儿童"),
+            self.paper.say("footways, km", "步行道（公里）"),
+            self.paper.say("streets, km", "道路（公里）"),
+            self.paper.say("per km", "每公里"),
+            self.paper.say("its peers", "同类网格"),
         ];
         let rows = marked.iter().take(LISTED).map(|cell| {
             let b = cells.grid.bounds(cell.tile);
@@ -343,18 +281,18 @@ impl Body<'_> {
                 format!("{:.2}", cell.expected.unwrap_or(0.0)),
             ]
         });
-        self.table("", &head, 2, rows);
+        self.paper.table("", &head, 2, rows);
         self.cut(marked.len(), LISTED);
     }
 
     fn points(&mut self) {
-        self.heading("Points off the streets", "远离道路的点");
+        self.paper.heading("Points off the streets", "远离道路的点");
         let findings = self.findings;
         let facilities = findings.off_street_of(Layer::Facility);
         let homes = findings.off_street_of(Layer::Demand);
         let (n, m, snap_m) = (facilities.len(), homes.len(), findings.city.study.snap_m());
         let children = heads(findings.children.off_street);
-        self.paragraph(
+        self.paper.paragraph(
             format!(
                 "Farther than {snap_m} m from any street of the network: {n} facilities and {m} points where people live, \
                  with {children} children. A street that was set aside as an island doesn't count."
@@ -370,23 +308,23 @@ impl Body<'_> {
                 format!("{:.7}", p.lat),
             ]
         };
-        let to_street = self.say("metres to the nearest street", "距最近道路（米）");
-        let (lon, lat) = (self.say("longitude", "经度"), self.say("latitude", "纬度"));
+        let to_street = self.paper.say("metres to the nearest street", "距最近道路（米）");
+        let (lon, lat) = (self.paper.say("longitude", "经度"), self.paper.say("latitude", "纬度"));
         if n > 0 {
-            let head = [self.say("facility", "机构"), self.say("name", "名称"), to_street, lon, lat];
+            let head = [self.paper.say("facility", "机构"), self.paper.say("name", "名称"), to_street, lon, lat];
             let rows = facilities.iter().take(LISTED_POINTS);
             let rows = rows.map(|p| [vec![escape(p.id), name(p.name)], place(p).to_vec()].concat());
-            self.table("", &head, 2, rows);
+            self.paper.table("", &head, 2, rows);
             self.cut(n, LISTED_POINTS);
         }
         if m > 0 {
             let head = [
-                self.say("block", "地块"),
-                self.say("name", "名称"),
+                self.paper.say("block", "地块"),
+                self.paper.say("name", "名称"),
                 to_street,
                 lon,
                 lat,
-                self.say("children", "儿童"),
+                self.paper.say("children", "儿童"),
             ];
             let rows = homes.iter().take(LISTED_POINTS).map(|p| {
                 let children = format!("{:.2}", p.children.unwrap_or(0.0));
@@ -395,26 +333,26 @@ impl Body<'_> {
             let long = m > FEW;
             if long {
                 _ = writeln!(
-                    self.out,
+                    self.paper.out,
                     "<details><summary>{} ({m})</summary>",
-                    self.say("The points where people live, farthest first", "居住点（由远及近）")
+                    self.paper.say("The points where people live, farthest first", "居住点（由远及近）")
                 );
             }
-            self.table("", &head, 2, rows);
+            self.paper.table("", &head, 2, rows);
             self.cut(m, LISTED_POINTS);
             if long {
-                self.out.push_str("</details>\n");
+                self.paper.out.push_str("</details>\n");
             }
         }
     }
 
     fn islands(&mut self) {
-        self.heading("Streets set aside", "孤立路网");
+        self.paper.heading("Streets set aside", "孤立路网");
         let city = self.findings.city;
         let (islands, projection) = (&city.network.islands, city.study.network().projection());
         let (n, all, components) = (islands.len(), km(city.network.islands_m()), city.network.components);
         let island_m = city.study.network().options().island_m;
-        self.paragraph(
+        self.paper.paragraph(
             format!(
                 "{n} groups of streets, {all} km in all, hang together with no others and are shorter than {island_m} m \
                  each: no point snaps to them. Mostly a footpath was drawn without its link to the street. Kept are \
@@ -429,10 +367,10 @@ impl Body<'_> {
             return;
         }
         let head = [
-            self.say("way (OpenStreetMap)", "道路（OpenStreetMap）"),
-            self.say("metres", "长度（米）"),
-            self.say("longitude", "经度"),
-            self.say("latitude", "纬度"),
+            self.paper.say("way (OpenStreetMap)", "道路（OpenStreetMap）"),
+            self.paper.say("metres", "长度（米）"),
+            self.paper.say("longitude", "经度"),
+            self.paper.say("latitude", "纬度"),
         ];
         let rows = islands.iter().take(LISTED).map(|island| {
             let (lon, lat) = projection.unproject(island.at);
@@ -445,17 +383,17 @@ impl Body<'_> {
         });
         let long = n > FEW;
         if long {
-            _ = writeln!(self.out, "<details><summary>{}</summary>", self.say("The longest", "最长的"));
+            _ = writeln!(self.paper.out, "<details><summary>{}</summary>", self.paper.say("The longest", "最长的"));
         }
-        self.table("narrow", &head, 1, rows);
+        self.paper.table("narrow", &head, 1, rows);
         self.cut(n, LISTED);
         if long {
-            self.out.push_str("</details>\n");
+            self.paper.out.push_str("</details>\n");
         }
     }
 
     fn streets(&mut self) {
-        self.heading("Streets", "道路");
+        self.paper.heading("Streets", "道路");
         let lengths = &self.findings.lengths;
         let all_m = lengths.footway_m + lengths.steps_m + lengths.lift_m + lengths.street_m;
         let of_all = |m: f64| if all_m > 0.0 { escape(&percent(m / all_m)) } else { "-".to_owned() };
@@ -469,13 +407,14 @@ impl Body<'_> {
             (lengths.one_way_m, "of them one-way on foot", "其中：步行单向"),
         ]
         .into_iter()
-        .map(|(m, en, zh)| vec![self.say(en, zh).to_owned(), km(m), of_all(m)])
-        .chain([vec![self.say("ferries", "渡轮").to_owned(), km(lengths.ferry_m), String::new()]])
+        .map(|(m, en, zh)| vec![self.paper.say(en, zh).to_owned(), km(m), of_all(m)])
+        .chain([vec![self.paper.say("ferries", "渡轮").to_owned(), km(lengths.ferry_m), String::new()]])
         .collect();
-        self.out.push_str("<div class=\"two\"><div>");
-        let head = [self.say("walkable", "可步行"), self.say("km", "公里"), self.say("share", "占比")];
-        self.table("narrow", &head, 1, rows.into_iter());
-        self.out.push_str("</div>\n");
+        self.paper.out.push_str("<div class=\"two\"><div>");
+        let head =
+            [self.paper.say("walkable", "可步行"), self.paper.say("km", "公里"), self.paper.say("share", "占比")];
+        self.paper.table("narrow", &head, 1, rows.into_iter());
+        self.paper.out.push_str("</div>\n");
         let s = &self.findings.city.import.streets;
         self.counts(
             ("Ways left out, and why", "未采用的道路及原因"),
@@ -519,13 +458,13 @@ impl Body<'_> {
                 (spots.lifts, "lifts", "电梯"),
             ],
         );
-        self.out.push_str("</div>\n");
+        self.paper.out.push_str("</div>\n");
     }
 
     fn homes(&mut self) {
-        self.heading("Homes and residential land", "住宅与居住用地");
+        self.paper.heading("Homes and residential land", "住宅与居住用地");
         let r = &self.findings.city.study.demand().report;
-        self.out.push_str("<div class=\"two\">");
+        self.paper.out.push_str("<div class=\"two\">");
         self.counts(
             ("Buildings", "建筑"),
             &[
@@ -554,17 +493,17 @@ impl Body<'_> {
                 (r.polygons_too_large as u64, "left out: larger than any city", "未采用：面积过大"),
             ],
         );
-        self.out.push_str("</div>\n");
+        self.paper.out.push_str("</div>\n");
     }
 
     fn places(&mut self) {
         let city = self.findings.city;
-        self.heading("Boundaries, facilities, shapes", "边界、机构与图形");
+        self.paper.heading("Boundaries, facilities, shapes", "边界、机构与图形");
         let clipped: Vec<_> = city.import.clipped.iter().filter(|_| city.map_areas).collect();
         if !clipped.is_empty() {
             let list = clipped.iter().map(|c| format!("{} {}", escape(&c.id), name(c.name.as_deref())));
-            let list = list.collect::<Vec<_>>().join(self.say(", ", "、"));
-            self.paragraph(
+            let list = list.collect::<Vec<_>>().join(self.paper.say(", ", "、"));
+            self.paper.paragraph(
                 format!("Boundaries cut off at the extract's edge and left out: {list}."),
                 format!("被数据范围截断而未采用的行政边界：{list}。"),
             );
@@ -572,8 +511,8 @@ impl Body<'_> {
         let lost: Vec<_> = city.import.lost.iter().filter(|_| city.map_facilities).collect();
         if !lost.is_empty() {
             let list = lost.iter().map(|l| format!("{} {}", escape(&l.id), name(l.name.as_deref())));
-            let list = list.collect::<Vec<_>>().join(self.say(", ", "、"));
-            self.paragraph(
+            let list = list.collect::<Vec<_>>().join(self.paper.say(", ", "、"));
+            self.paper.paragraph(
                 format!("Facilities without any place in the extract: {list}."),
                 format!("数据中没有位置的机构：{list}。"),
             );
@@ -582,24 +521,24 @@ impl Body<'_> {
         if !merged.is_empty() {
             let n = merged.len();
             _ = writeln!(
-                self.out,
+                self.paper.out,
                 "<details><summary>{}</summary>",
-                match self.lang {
+                match self.paper.lang {
                     Lang::En => format!("Facilities drawn twice and counted once: {n}"),
                     Lang::Zh => format!("重复绘制、只计一次的机构：{n} 处"),
                 }
             );
             let head = [
-                self.say("left out", "略去"),
-                self.say("name", "名称"),
-                self.say("kept", "保留"),
-                self.say("why", "原因"),
+                self.paper.say("left out", "略去"),
+                self.paper.say("name", "名称"),
+                self.paper.say("kept", "保留"),
+                self.paper.say("why", "原因"),
             ];
             let rows = merged
                 .iter()
                 .map(|m| vec![escape(&m.dropped), name(m.name.as_deref()), escape(&m.kept), escape(m.reason)]);
-            self.table("", &head, 4, rows);
-            self.out.push_str("</details>\n");
+            self.paper.table("", &head, 4, rows);
+            self.paper.out.push_str("</details>\n");
         }
         let p = &city.import.polygons;
         self.counts(
@@ -620,10 +559,10 @@ impl Body<'_> {
     }
 
     fn file(&mut self) {
-        self.heading("The file", "数据文件");
+        self.paper.heading("The file", "数据文件");
         let city = self.findings.city;
         let i = &city.import;
-        self.out.push_str("<div class=\"two\">");
+        self.paper.out.push_str("<div class=\"two\">");
         self.counts(
             ("Elements", "要素"),
             &[(i.nodes, "nodes", "节点"), (i.ways, "ways", "道路与线"), (i.relations, "relations", "关系")],
@@ -636,10 +575,10 @@ impl Body<'_> {
                 (u64::from(i.unsorted), "elements out of order", "要素未排序"),
             ],
         );
-        self.out.push_str("</div>\n");
+        self.paper.out.push_str("</div>\n");
         for rejected in &city.rejected {
             let (table, rows): (_, &dyn Display) = (escape(&rejected.table.name()), &rejected.rejects.len());
-            self.paragraph(
+            self.paper.paragraph(
                 format!("{table}: {rows} rows that can't be used."),
                 format!("{table}：{rows} 行无法使用。"),
             );

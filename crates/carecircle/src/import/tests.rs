@@ -1,8 +1,8 @@
 //! The judgement on towns of which the truth is known.
 
 use super::cells::{Cells, LEAST_CELLS, Standing};
-use super::page::escape;
 use super::trust::{Mark, Scale, percent};
+use crate::paper::escape;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::{Building, Home, Places};
