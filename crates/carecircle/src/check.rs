@@ -343,14 +343,14 @@ fn openings(note: &mut impl FnMut(String, String), city: &City, coverage: &Cover
     }
 }
 
-/// A row per area, those inside another indented below it, and the total.
-fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
+/// The head, a row per area with its depth, those inside another below it, and the total.
+pub(crate) fn area_rows(city: &City, coverage: &Coverage, lang: Lang) -> Vec<(usize, [String; 9])> {
     let areas = city.study.areas().all();
     let head = match lang {
         Lang::En => ["area", "level", "blocks", "covered", "partial", "uncovered", "children", "within", "share"],
         Lang::Zh => ["区域", "级别", "地块", "覆盖", "部分", "未覆盖", "儿童", "圈内儿童", "覆盖率"],
     };
-    let mut rows = vec![head.map(str::to_owned)];
+    let mut rows = vec![(0, head.map(str::to_owned))];
     let mut nested = Vec::new();
     nest(city.study.areas().parents(), None, 0, &mut nested);
     for (i, depth) in nested {
@@ -362,7 +362,7 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         // The name on the map stands beside a translation, so that both can be looked for.
         let own = area.name.as_ref().filter(|own| named.is_some_and(|n| n != *own));
         let own = own.map(|own| format!(" ({own})")).unwrap_or_default();
-        let name = format!("{}{}{own}", "  ".repeat(depth), named.unwrap_or(&area.id));
+        let name = format!("{}{own}", named.unwrap_or(&area.id));
         // A name may hold anything; a terminal obeys some of it.
         let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let level = match (lang, area.level.name()) {
@@ -372,13 +372,26 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             (Lang::Zh, "community") => "社区",
             (_, level) => level,
         };
-        rows.push(cells(name, level.to_owned(), &coverage.areas[i]));
+        rows.push((depth, cells(name, level.to_owned(), &coverage.areas[i])));
     }
     let outside = outside_areas(city, coverage);
     if !areas.is_empty() && outside.blocks > 0 {
-        rows.push(cells(lang.pick("outside any area", "不属于任何区域").to_owned(), String::new(), &outside));
+        let name = lang.pick("outside any area", "不属于任何区域").to_owned();
+        rows.push((0, cells(name, String::new(), &outside)));
     }
-    rows.push(cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total));
+    rows.push((0, cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total)));
+    rows
+}
+
+/// The areas as lines of text, each indented by its depth.
+fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
+    let rows: Vec<[String; 9]> = area_rows(city, coverage, lang)
+        .into_iter()
+        .map(|(depth, mut row)| {
+            row[0].insert_str(0, &"  ".repeat(depth));
+            row
+        })
+        .collect();
     let widths: [usize; 9] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
     for row in &rows {
         let mut line = String::new();
@@ -457,7 +470,13 @@ fn reasons(coverage: &Coverage, lang: Lang) -> String {
         }
     }
     counts.sort_by_key(|(reason, n)| (std::cmp::Reverse(*n), *reason));
-    let name = |reason: Reason| match reason {
+    let text = |(reason, n): &(Reason, usize)| format!("{} {n}", reason_name(*reason, lang));
+    counts.iter().map(text).collect::<Vec<_>>().join(lang.pick(", ", "，"))
+}
+
+/// A reason as people read it: by its name in English, which the files have too.
+pub(crate) fn reason_name(reason: Reason, lang: Lang) -> &'static str {
+    let zh = match reason {
         Reason::NoFacility => "没有计入的机构",
         Reason::NoStreet => "附近没有道路",
         Reason::CutOff => "路网不相连",
@@ -465,8 +484,7 @@ fn reasons(coverage: &Coverage, lang: Lang) -> String {
         Reason::Gate => "受门禁或私有道路阻隔",
         Reason::TooFar => "步行过远",
     };
-    let text = |(reason, n): &(Reason, usize)| format!("{} {n}", lang.pick(reason.name(), name(*reason)));
-    counts.iter().map(text).collect::<Vec<_>>().join(lang.pick(", ", "，"))
+    lang.pick(reason.name(), zh)
 }
 
 /// A whole number with thousands marks.

@@ -13,11 +13,13 @@ mod tests;
 mod trust;
 
 use crate::bad_input;
-use crate::inputs::{Inputs, tell_rejects};
+use crate::inputs::{City, Inputs, tell_rejects};
 use crate::lang::Lang;
 use crate::output::write_whole;
+use crate::paper::{Paper, escape};
 use crate::timings::Timings;
 use anyhow::Result;
+use carecircle_core::coverage::Coverage;
 use clap::Args;
 use findings::Findings;
 use std::fmt::Write as _;
@@ -85,6 +87,16 @@ impl Import {
         }
         Ok(())
     }
+}
+
+/// How far the extract can be trusted, as a part of another page: the judgements, and how many gaps may be the map's fault.
+pub(crate) fn write_trust(paper: &mut Paper, city: &City, coverage: &Coverage) {
+    let findings = Findings::of(city, coverage);
+    let judgements = findings.judge();
+    let doubt = doubt(&findings, paper.lang).map(|doubt| escape(&doubt)).unwrap_or_default();
+    let headline = headline(&judgements, paper.lang);
+    _ = writeln!(paper.out, "<p><strong>{headline}.</strong> {doubt}</p>");
+    page::table_of(paper, &judgements);
 }
 
 /// The table for people: a line for each topic, and what it does to the gaps.

@@ -33,6 +33,8 @@ enum Command {
     Isochrone(isochrone::DrawIsochrone),
     /// Tell how far an extract can be trusted: what it lacks, what was set aside, and which gaps may be the map's fault
     Import(import::Import),
+    /// Write a page about a city: score card, maps, the gaps by children affected, method and data quality
+    Report(report::Report),
     /// Tell how long the walks between two tables of points are
     Matrix(matrix::WalkMatrix),
     /// Write the walkable network as GMNS tables, so that other tools can do equal work
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Isochrone(command)) => command.run(),
         Some(Command::Import(command)) => command.run(),
+        Some(Command::Report(command)) => command.run(),
         Some(Command::Matrix(command)) => command.run(),
         Some(Command::ExportNetwork(command)) => command.run(),
         Some(Command::Serve(command)) => command.run(),

@@ -70,6 +70,15 @@ impl Paper {
         _ = writeln!(self.out, "<p>{text}</p>");
     }
 
+    /// What matters most, before all else.
+    pub(crate) fn summary(&mut self, en: String, zh: String) {
+        let text = match self.lang {
+            Lang::En => en,
+            Lang::Zh => zh,
+        };
+        _ = writeln!(self.out, "<p class=\"doubt\">{text}</p>");
+    }
+
     /// A table whose cells are ready; columns from `numbers` on hold numbers.
     pub(crate) fn table(
         &mut self,

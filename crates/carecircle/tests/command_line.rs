@@ -443,25 +443,57 @@ fn a_page_is_whole_in_itself_and_names_are_only_text() {
     let town = folder.file("<em>town{{title}}.osm.pbf");
     std::fs::copy(demo("town.osm.pbf"), &town).expect("a copy");
     for lang in ["en", "zh"] {
-        let write = |name: &str| {
+        let write = |command: &str, option: &str, name: &str| {
             let out = folder.file(name);
             let tables = ["--facilities", &register, "--blocks", &blocks];
-            succeed(&[&["import", &town, "--lang", lang, "--report", &out], &tables[..]].concat());
+            succeed(&[&[command, &town, "--lang", lang, option, &out], &tables[..]].concat());
             std::fs::read_to_string(out).expect("the page")
         };
-        let page = write("a.html");
-        assert_well_formed(&page);
-        for loads in ["<script", "<img", "<link", "<iframe", "<em>", "src=\"", "href=", "url(", "@import"] {
-            assert!(!page.contains(loads), "{loads}");
+        for (command, option) in [("import", "--report"), ("report", "-o")] {
+            let page = write(command, option, "a.html");
+            assert_well_formed(&page);
+            for loads in ["<script", "<img", "<link", "<iframe", "<em>", "src=\"", "href=", "url(", "@import"] {
+                assert!(!page.contains(loads), "{loads}");
+            }
+            assert!(page.contains("&lt;/td&gt;&lt;script src=http://x.y/z.js&gt;"), "the name is there as text");
+            assert!(page.contains("<svg") && page.contains("class=\"street"), "a map is drawn");
+            assert!(page.len() < 3_000_000);
+            assert_eq!(page, write(command, option, "b.html"), "the same input, the same bytes");
         }
-        assert!(page.contains("&lt;/td&gt;&lt;script src=http://x.y/z.js&gt;"), "the name is there as text");
-        assert!(page.contains("<svg") && page.contains("class=\"extent\""), "a map is drawn");
-        assert!(page.len() < 3_000_000);
-        assert_eq!(page, write("b.html"), "the same input, the same bytes");
     }
 }
 
 #[cfg(unix)]
+#[test]
+fn a_report_is_one_page_that_lists_the_gaps_by_children() {
+    let folder = Folder::new("report-page");
+    let page = folder.file("report.html");
+    for lang in ["en", "zh"] {
+        let told = succeed(&["report", "-o", &page, "--lang", lang]);
+        let text = std::fs::read_to_string(&page).expect("the page");
+        assert_well_formed(&text);
+        assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("src="), "nothing is loaded");
+        // Every gap that check finds is told of, the one with most children outside first.
+        let mut lost: Vec<(f64, String)> = features(&succeed(&["check", "-o", "-"]))
+            .iter()
+            .map(|f| &f["properties"])
+            .filter(|p| p["status"] != "covered")
+            .map(|p| {
+                let outside = p["children"].as_f64().unwrap() * (1.0 - p["covered_share"].as_f64().unwrap());
+                (outside, p["id"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        lost.sort_by(|a, b| b.0.total_cmp(&a.0));
+        assert!(told.contains(&lost.len().to_string()), "{told}");
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("<tr>")).collect();
+        let first = rows.iter().find(|row| row.contains("<td>1</td>")).expect("the list");
+        assert!(first.contains(&lost[0].1) && first.contains(&format!("{:.1}", lost[0].0)), "{first}");
+        assert!(lost.iter().all(|(_, id)| text.contains(id.as_str())));
+        assert!(text.contains(if lang == "zh" { "圈外儿童" } else { "children outside" }));
+    }
+    assert!(refuse(&["report", "-o", &folder.file("report.pdf")]).contains(".html"));
+}
+
 #[test]
 fn a_pipe_is_written_into_and_a_link_stays_a_link() {
     use std::os::unix::fs::FileTypeExt;

@@ -33,7 +33,7 @@ struct Body<'a> {
 impl Body<'_> {
     fn write(mut self, judgements: &[Judgement]) -> Paper {
         self.head(judgements);
-        self.judgements(judgements);
+        table_of(&mut self.paper, judgements);
         self.map();
         self.footways();
         self.points();
@@ -128,28 +128,6 @@ impl Body<'_> {
         let doubt = doubt.unwrap_or_else(|| self.paper.say("There are no gaps.", "没有缺口。").to_owned());
         let doubt = escape(&doubt);
         _ = writeln!(self.paper.out, "<p class=\"doubt\"><strong>{headline}.</strong> {doubt}</p>");
-    }
-
-    fn judgements(&mut self, judgements: &[Judgement]) {
-        let lang = self.paper.lang;
-        let head = [
-            self.paper.say("topic", "项目"),
-            self.paper.say("mark", "评价"),
-            self.paper.say("what was found, and why it matters", "情况与影响"),
-        ];
-        let rows = judgements.iter().map(|j| {
-            vec![
-                format!("<span class=\"topic\">{}</span>", j.title.pick(lang)),
-                format!("<span class=\"mark {}\">{}</span>", j.mark.name(), j.mark.called(lang)),
-                format!(
-                    "{}<br><span class=\"soft\">{} ({})</span>",
-                    capital(&escape(j.figure.pick(lang))),
-                    j.why.pick(lang),
-                    escape(&j.threshold(lang))
-                ),
-            ]
-        });
-        self.paper.table("judgements", &head, 3, rows);
     }
 
     fn map(&mut self) {
@@ -584,6 +562,29 @@ impl Body<'_> {
             );
         }
     }
+}
+
+/// The judgements, a row for each topic.
+pub(super) fn table_of(paper: &mut Paper, judgements: &[Judgement]) {
+    let lang = paper.lang;
+    let head = [
+        paper.say("topic", "项目"),
+        paper.say("mark", "评价"),
+        paper.say("what was found, and why it matters", "情况与影响"),
+    ];
+    let rows = judgements.iter().map(|j| {
+        vec![
+            format!("<span class=\"topic\">{}</span>", j.title.pick(lang)),
+            format!("<span class=\"mark {}\">{}</span>", j.mark.name(), j.mark.called(lang)),
+            format!(
+                "{}<br><span class=\"soft\">{} ({})</span>",
+                capital(&escape(j.figure.pick(lang))),
+                j.why.pick(lang),
+                escape(&j.threshold(lang))
+            ),
+        ]
+    });
+    paper.table("judgements", &head, 3, rows);
 }
 
 /// A sentence's first letter.
