@@ -3,7 +3,7 @@
 //! A side of the lattice whose ends are not of one kind is crossed once, where halving it finds the change. Every limit
 //! halves the same interval, so that bands nest; and a crossing stays clear of both ends, so that rings neither touch nor
 //! cross themselves or each other, also after rounding. Where two reached corners face each other across a cell they
-//! stay apart.
+//! stay apart, unless the other two are reached too and are somebody else's.
 
 use crate::field::Ground;
 use crate::geometry::Point;
@@ -194,7 +194,12 @@ impl Tracer<'_> {
                 continue;
             }
             let mask = (0..4).filter(|&k| kinds[k] == kind).fold(0_u8, |mask, k| mask | 1 << k);
+            // Where all corners are reached nobody's ground lies between those that face each other: one kind has the middle.
+            let others: [u32; 2] = if mask == 5 { [kinds[1], kinds[3]] } else { [kinds[0], kinds[2]] };
+            let has_middle = !kinds.contains(&0) && (others[0] != others[1] || kind < others[0]);
             let links: &[(usize, usize)] = match mask {
+                5 if has_middle => &[(BOTTOM, RIGHT), (TOP, LEFT)],
+                10 if has_middle => &[(LEFT, BOTTOM), (RIGHT, TOP)],
                 1 => &[(BOTTOM, LEFT)],
                 2 => &[(RIGHT, BOTTOM)],
                 3 => &[(RIGHT, LEFT)],
