@@ -179,7 +179,7 @@ impl<'a> Cells<'a> {
                     .ok_or_else(|| ("geometry".to_owned(), format!("{lon}, {lat} is no place on earth")));
             }
             Some(Geometry::Shape(shape)) => return centre(&shape),
-            None => {}
+            _ => {}
         }
         if !self.names.iter().any(|n| n == "lon") {
             return Err(("geometry".to_owned(), "is missing: no coordinates".to_owned()));
@@ -208,6 +208,13 @@ impl<'a> Cells<'a> {
         Ok(Some(match given {
             Geometry::Point(x, y) => {
                 let at = place(Coord { x: *x, y: *y })?;
+                Geometry::Point(at.x, at.y)
+            }
+            Geometry::Points(points) => {
+                let [first, ..] = points.as_slice() else { return Err(bad("has no point".to_owned())) };
+                let doubt = format!("has {} points; the first is taken", points.len());
+                self.doubts.borrow_mut().push(("geometry".to_owned(), doubt));
+                let at = place(*first)?;
                 Geometry::Point(at.x, at.y)
             }
             Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
