@@ -389,6 +389,7 @@ const FACILITY_COLUMNS: &[&str] = &[
 /// Facilities from a table.
 pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
@@ -423,6 +424,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
 /// Blocks from a table.
 pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
@@ -446,6 +448,7 @@ pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, Ta
 /// Areas from a table. Without polygons (a CSV of names and totals) their shapes are empty.
 pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     let mut seen = BTreeSet::new();
     let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
@@ -489,6 +492,7 @@ pub fn points<T>(
     use_of: impl Fn(LonLat) -> Result<T, String>,
 ) -> Result<Sorted<(String, T)>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();

@@ -3,8 +3,19 @@
 //! Owns where a row came from, which line of a sheet is its header, and how large a table may be. Each format has a file
 //! of its own below. What the columns mean is [`crate::columns`]' business.
 
+mod archive;
+mod compound;
 mod csv;
+mod flatgeobuf;
 pub(crate) mod geojson;
+mod geopackage;
+mod ods;
+mod prj;
+mod sequence;
+mod shapefile;
+mod shapes;
+mod wkb;
+mod workbook;
 
 use crate::crs::Crs;
 use carecircle_core::geometry::LonLatShape;
@@ -47,7 +58,11 @@ pub enum TableError {
         bytes: u64,
     },
     /// The ending of the file's name is none that is read.
-    #[error("{}: tables are read from .csv, .tsv, .txt, .geojson and .json", path.display())]
+    #[error(
+        "{}: tables are read from .csv, .tsv, .txt, .xlsx, .xls, .ods, .geojson, .json, .geojsonl, .geojsons, .ndjson, .fgb, \
+         .gpkg and .shp",
+        path.display()
+    )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -113,6 +128,32 @@ pub enum TableError {
         path: PathBuf,
         /// Where and why.
         why: String,
+    },
+    /// A file that is damaged, or promises what it doesn't hold.
+    #[error("{}: not {what}: {why}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// Where and why it is none.
+        why: String,
+    },
+    /// It doesn't say which of the file's tables is meant.
+    #[error("{}: which table is meant? It has {names}. Add #NAME to the file's name", path.display())]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// The tables that there are.
+        names: String,
+    },
+    /// The file states a coordinate system that isn't known.
+    #[error("{}: its coordinate system, {name}, is not known; say which it is with --crs", path.display())]
+    UnknownCrs {
+        /// The file.
+        path: PathBuf,
+        /// What the file calls it.
+        name: String,
     },
     /// A column that every row needs is missing.
     #[error("{}: no column {wanted}; found {found}. Name it with --columns {example}", path.display())]
@@ -218,6 +259,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The coordinate system that the file itself states.
     pub crs: Option<Crs>,
+    /// What the file calls its system, where that isn't known.
+    unknown_crs: Option<String>,
     /// How the file wrote it.
     pub form: Form,
     /// What was found while it was read.
@@ -258,6 +301,7 @@ impl Builder {
             path: path.to_owned(),
             columns: Vec::new(),
             crs: None,
+            unknown_crs: None,
             form: Form::default(),
             remarks: Vec::new(),
             rows: Vec::new(),
@@ -271,6 +315,29 @@ impl Builder {
     /// The coordinate system that the file states.
     pub fn crs(&mut self, crs: Crs) {
         self.table.crs = Some(crs);
+    }
+
+    /// The coordinate system that the file states by name, or else what it calls one that isn't known. An empty name is
+    /// none.
+    fn stated_crs(&mut self, stated: Result<String, String>) {
+        let known = stated.and_then(|name| match name.as_str() {
+            "" => Ok(None),
+            _ => Crs::named(&name).map(Some).map_err(|_| name),
+        });
+        match known {
+            Ok(crs) => self.table.crs = crs,
+            Err(name) => self.table.unknown_crs = Some(name),
+        }
+    }
+
+    /// Whether nothing was given yet.
+    fn is_untouched(&self) -> bool {
+        self.columns() == 0 && self.head.is_empty()
+    }
+
+    /// That the table holds nothing.
+    fn empty(self) -> TableError {
+        TableError::Empty { path: self.table.path }
     }
 
     /// How the file writes the table.
@@ -446,18 +513,37 @@ fn header_among(lines: &[(usize, Vec<String>)]) -> Option<usize> {
 }
 
 impl Table {
-    /// Reads a table; the format follows the file's name.
+    /// Reads a table; the format follows the file's name. Of a workbook or a GeoPackage with several `FILE#NAME` is the sheet
+    /// or layer of that name.
     pub fn read(path: &Path) -> Result<Self, TableError> {
-        let io = |source| TableError::Io { path: path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        let (file, part) = file_and_part(path);
+        let bytes = std::fs::metadata(&file).map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
         if bytes > LARGEST_FILE {
             return Err(TableError::TooLarge { path: path.to_owned(), bytes });
         }
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        let wanted = workbook::Wanted { path, file: &file, sheet: part.as_deref() };
         match ending.as_str() {
-            "csv" | "tsv" | "txt" => Self::from_csv(path, &std::fs::read(path).map_err(io)?),
-            "geojson" | "json" => Self::from_geojson(path, &std::fs::read(path).map_err(io)?),
+            "xlsx" | "xlsm" => workbook::xlsx(wanted),
+            "xls" => workbook::xls(wanted),
+            "ods" => ods::read(wanted),
+            "gpkg" => geopackage::read(path, &file, part.as_deref()),
+            _ if part.is_some() => Err(TableError::UnknownFormat { path: path.to_owned() }),
+            "csv" | "tsv" | "txt" => Self::from_csv(path, &read_bytes(path)?),
+            "geojson" | "json" => Self::from_geojson(path, &read_bytes(path)?),
+            "geojsonl" | "geojsons" | "geojsonseq" | "ndjson" => sequence::read(path, &read_bytes(path)?),
+            "fgb" => flatgeobuf::read(path),
+            "shp" => shapefile::read(path, &read_bytes(path)?),
             _ => Err(TableError::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// The coordinate system of its coordinates: the one declared, else the one that the file states, else WGS 84.
+    pub fn crs_or_stated(&self, declared: Option<&Crs>) -> Result<Crs, TableError> {
+        match (declared.or(self.crs.as_ref()), &self.unknown_crs) {
+            (Some(crs), _) => Ok(crs.clone()),
+            (None, Some(name)) => Err(TableError::UnknownCrs { path: self.path.clone(), name: name.clone() }),
+            (None, None) => Ok(Crs::wgs84()),
         }
     }
 
@@ -478,6 +564,17 @@ impl Table {
     pub fn name(&self) -> String {
         file_name(&self.path)
     }
+}
+
+/// A file's bytes.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, TableError> {
+    std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })
+}
+
+/// The file that a table's path names, and which of its sheets or layers, where the path says so.
+pub fn file_and_part(path: &Path) -> (PathBuf, Option<String>) {
+    let named = path.to_str().and_then(|text| text.split_once('#')).filter(|_| !path.exists());
+    named.map_or_else(|| (path.to_owned(), None), |(file, part)| (file.into(), Some(part.to_owned())))
 }
 
 /// What people call a file: its name without the folders.

@@ -54,7 +54,7 @@ impl LineCount {
 }
 
 /// Text from bytes: by its byte order mark, else UTF-8, else GB18030 where every byte fits.
-fn decode(bytes: &[u8]) -> Option<String> {
+pub(super) fn decode(bytes: &[u8]) -> Option<String> {
     if let Some((encoding, length)) = Encoding::for_bom(bytes) {
         debug_assert!([UTF_8, UTF_16LE, UTF_16BE].contains(&encoding));
         return encoding.decode_without_bom_handling_and_without_replacement(&bytes[length..]).map(Into::into);
