@@ -152,7 +152,7 @@ pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&Strin
 pub(crate) struct Sources {
     /// An OpenStreetMap extract (.osm.pbf); without it the demo town
     city: Option<PathBuf>,
-    /// Facilities from a table (.csv, .geojson) instead of the map's
+    /// Facilities from a table (.csv, .xlsx, .geojson, .gpkg, .shp …) instead of the map's
     #[arg(long, value_name = "F")]
     facilities: Option<PathBuf>,
     /// Take what the map has besides what tables give
@@ -190,10 +190,10 @@ impl Default for Sources {
 pub(crate) struct Inputs {
     #[command(flatten)]
     sources: Sources,
-    /// Blocks from a table (.csv with points, .geojson) instead of the map's
+    /// Blocks from a table (points or polygons) instead of the map's
     #[arg(long, value_name = "F")]
     blocks: Option<PathBuf>,
-    /// Areas from a table (.geojson) instead of the map's boundaries
+    /// Areas from a table (polygons, or names and totals) instead of the map's boundaries
     #[arg(long, value_name = "F")]
     areas: Option<PathBuf>,
     /// The limit, minutes of walking [default: the policy's, 15]

@@ -10,6 +10,7 @@ mod matrix;
 mod output;
 mod serve;
 mod timings;
+mod verdicts;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

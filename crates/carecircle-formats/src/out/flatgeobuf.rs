@@ -2,7 +2,7 @@
 
 use super::{Kind, Layer, Value};
 use ::flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
-use geo::Geometry;
+use geo::{Geometry, MultiPolygon};
 use geozero::{ColumnValue, PropertyProcessor};
 use std::io::{self, Write};
 
@@ -37,11 +37,11 @@ pub(super) fn write(layer: &Layer, out: impl Write) -> io::Result<()> {
     }
     for feature in &layer.features {
         let mut told = Ok(());
-        let properties = |row: &mut _| {
-            told = feature.values.iter().enumerate().try_for_each(|(i, value)| property(row, i, value));
-        };
-        let geometry = feature.geometry.clone().unwrap_or_else(|| Geometry::MultiPolygon(Vec::new().into()));
-        writer.add_feature_geom(geometry, properties).map_err(io::Error::other)?;
+        let geometry = feature.geometry.clone().unwrap_or_else(|| MultiPolygon::new(Vec::new()).into());
+        let values = || feature.values.iter().enumerate();
+        writer
+            .add_feature_geom(geometry, |row| told = values().try_for_each(|(i, value)| property(row, i, value)))
+            .map_err(io::Error::other)?;
         told.map_err(io::Error::other)?;
     }
     writer.write(out).map_err(io::Error::other)

@@ -94,7 +94,7 @@ fn geo_metadata(layer: &Layer) -> Json {
 }
 
 /// Fills the next column.
-fn fill<T: DataType<Values = [<T as DataType>::T]>>(
+fn fill<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
     values: impl Iterator<Item = Option<T::T>>,
 ) -> Result<(), ParquetError> {
