@@ -179,7 +179,7 @@ impl<'a> Cells<'a> {
                     .ok_or_else(|| ("geometry".to_owned(), format!("{lon}, {lat} is no place on earth")));
             }
             Some(Geometry::Shape(shape)) => return centre(&shape),
-            None => {}
+            _ => {}
         }
         if !self.names.iter().any(|n| n == "lon") {
             return Err(("geometry".to_owned(), "is missing: no coordinates".to_owned()));
@@ -208,6 +208,13 @@ impl<'a> Cells<'a> {
         Ok(Some(match given {
             Geometry::Point(x, y) => {
                 let at = place(Coord { x: *x, y: *y })?;
+                Geometry::Point(at.x, at.y)
+            }
+            Geometry::Points(points) => {
+                let [first, ..] = points.as_slice() else { return Err(bad("has no point".to_owned())) };
+                let doubt = format!("has {} points; the first is taken", points.len());
+                self.doubts.borrow_mut().push(("geometry".to_owned(), doubt));
+                let at = place(*first)?;
                 Geometry::Point(at.x, at.y)
             }
             Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
@@ -382,6 +389,7 @@ const FACILITY_COLUMNS: &[&str] = &[
 /// Facilities from a table.
 pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
@@ -416,6 +424,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
 /// Blocks from a table.
 pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();
@@ -439,6 +448,7 @@ pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, Ta
 /// Areas from a table. Without polygons (a CSV of names and totals) their shapes are empty.
 pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     let mut seen = BTreeSet::new();
     let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
@@ -482,6 +492,7 @@ pub fn points<T>(
     use_of: impl Fn(LonLat) -> Result<T, String>,
 ) -> Result<Sorted<(String, T)>, TableError> {
     let names = names(table, &declared.mapping);
+    table.crs_or_stated(declared.crs.as_ref())?;
     require_id(table, &names)?;
     require_place(table, &names)?;
     let mut seen = BTreeSet::new();

@@ -3,6 +3,7 @@
 //! Geometry is turned back to degrees and rounded once, when a [`Drawing`] is made; features are then put together from
 //! bytes. Exterior rings run counter-clockwise, coordinates carry seven decimals at most, nothing depends on a hash map.
 
+use crate::crs::Crs;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::facility::Status;
@@ -136,6 +137,17 @@ impl Drawing {
         Self { json: "null".into(), bbox: None }
     }
 
+    /// The same drawn in another system, its box too; `None` where that doesn't reach.
+    pub fn in_crs(&self, crs: &Crs) -> Option<Self> {
+        let Some(_) = self.bbox else { return Some(self.clone()) };
+        let mut geometry: Value = serde_json::from_str(&self.json).ok()?;
+        let mut bbox = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        move_to(crs, &mut geometry["coordinates"], &mut bbox)?;
+        // The kind comes first, as in every drawing.
+        let json = format!("{{\"type\":{},\"coordinates\":{}}}", geometry["type"], geometry["coordinates"]);
+        Some(Self { json: json.into(), bbox: Some(bbox) })
+    }
+
     /// A shape on the plan, drawn in degrees: a Polygon, or a MultiPolygon where there are several.
     pub fn shape(projection: &Projection, shape: &Shape) -> Self {
         let polygons: Vec<Vec<Vec<LonLat>>> = shape.0.iter().filter_map(|p| rings(projection, p)).collect();
@@ -152,6 +164,39 @@ impl Drawing {
                 pen.finish()
             }
         }
+    }
+}
+
+/// A place in a system: degrees to seven decimals, metres to three.
+pub fn place_in(crs: &Crs, lon: f64, lat: f64) -> Option<[f64; 2]> {
+    let (x, y) = crs.from_wgs84(lon, lat)?;
+    let digits = if crs.is_degrees() { 1e7 } else { 1e3 };
+    Some([x, y].map(|v| (v * digits).round() / digits))
+}
+
+/// Moves coordinates, however deep in lists, to a system, and widens the box around them.
+fn move_to(crs: &Crs, coordinates: &mut Value, bbox: &mut [f64; 4]) -> Option<()> {
+    let items = coordinates.as_array_mut()?;
+    if items.first().is_some_and(Value::is_array) {
+        return items.iter_mut().try_for_each(|item| move_to(crs, item, bbox));
+    }
+    let [x, y] = place_in(crs, items.first()?.as_f64()?, items.get(1)?.as_f64()?)?;
+    let [west, south, east, north] = *bbox;
+    *bbox = [west.min(x), south.min(y), east.max(x), north.max(y)];
+    *coordinates = json!([x, y]);
+    Some(())
+}
+
+/// What a collection says of its coordinates where they are not WGS 84: a member `coordinate_system`, and for a system with
+/// a number the `crs` of the GeoJSON of 2008, which GDAL and QGIS understand.
+pub fn about_crs(about: &mut Map<String, Value>, crs: &Crs) {
+    if *crs == Crs::wgs84() {
+        return;
+    }
+    about.insert("coordinate_system".to_owned(), json!(crs.name()));
+    if let Some(code) = crs.epsg() {
+        let name = format!("urn:ogc:def:crs:EPSG::{code}");
+        about.insert("crs".to_owned(), json!({"type": "name", "properties": {"name": name}}));
     }
 }
 

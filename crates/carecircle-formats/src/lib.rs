@@ -4,6 +4,7 @@ pub mod columns;
 pub mod crs;
 pub mod geojson;
 pub mod gmns;
+pub mod out;
 pub mod policy;
 pub mod profile;
 pub mod table;

@@ -1,19 +1,41 @@
-//! Tables in: CSV in the dialects that spreadsheets write, and GeoJSON; rows with cells by column name.
+//! Tables in: rows with cells by column name, whatever the file's format.
 //!
-//! Owns files, encodings, delimiters and where a row came from. What the columns mean is [`crate::columns`]' business.
+//! Owns where a row came from, which line of a sheet is its header, and how large a table may be. Each format has a file
+//! of its own below. What the columns mean is [`crate::columns`]' business.
+
+mod archive;
+mod compound;
+mod csv;
+mod flatgeobuf;
+pub(crate) mod geojson;
+mod geopackage;
+mod ods;
+mod prj;
+mod sequence;
+mod shapefile;
+mod shapes;
+mod wkb;
+mod workbook;
 
 use crate::crs::Crs;
 use carecircle_core::geometry::LonLatShape;
-use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
-use geo::{Coord, LineString, MultiPolygon, Polygon};
-use serde_json::Value;
+use geo::Coord;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Tables with more columns than this are refused: they are no registers.
 pub const MOST_COLUMNS: usize = 1_000;
 
-/// Tables larger than this are refused: they are no registers.
+/// Tables with more rows than this are refused.
+pub const MOST_ROWS: usize = 10_000_000;
+
+/// Tables with more filled cells than this are refused.
+pub const MOST_CELLS: usize = 200_000_000;
+
+/// A cell with more bytes than this is none: the outline of a country takes less.
+pub const LONGEST_CELL: usize = 16 << 20;
+
+/// Tables larger than this, in bytes, are refused: they are no registers.
 pub const LARGEST_FILE: u64 = 1 << 30;
 
 /// Why a table can't be read at all.
@@ -36,7 +58,11 @@ pub enum TableError {
         bytes: u64,
     },
     /// The ending of the file's name is none that is read.
-    #[error("{}: tables are read from .csv, .tsv, .txt, .geojson and .json", path.display())]
+    #[error(
+        "{}: tables are read from .csv, .tsv, .txt, .xlsx, .xls, .ods, .geojson, .json, .geojsonl, .geojsons, .ndjson, .fgb, \
+         .gpkg and .shp",
+        path.display()
+    )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -52,6 +78,26 @@ pub enum TableError {
     TooManyColumns {
         /// The file.
         path: PathBuf,
+    },
+    /// The table has too many rows.
+    #[error("{}: more than {MOST_ROWS} rows; split the table", path.display())]
+    TooManyRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The table has too many cells.
+    #[error("{}: more than {MOST_CELLS} filled cells, or more than 4 GiB of text; split the table", path.display())]
+    TooManyCells {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A cell is too long.
+    #[error("{} row {row}: a cell of more than {LONGEST_CELL} bytes", path.display())]
+    LongCell {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: usize,
     },
     /// There is no header row.
     #[error("{}: the table is empty; its first row must name the columns", path.display())]
@@ -73,7 +119,7 @@ pub enum TableError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: csv::Error,
+        source: ::csv::Error,
     },
     /// GeoJSON that is none.
     #[error("{}: not GeoJSON: {why}", path.display())]
@@ -82,6 +128,32 @@ pub enum TableError {
         path: PathBuf,
         /// Where and why.
         why: String,
+    },
+    /// A file that is damaged, or promises what it doesn't hold.
+    #[error("{}: not {what}: {why}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// Where and why it is none.
+        why: String,
+    },
+    /// It doesn't say which of the file's tables is meant.
+    #[error("{}: which table is meant? It has {names}. Add #NAME to the file's name", path.display())]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// The tables that there are.
+        names: String,
+    },
+    /// The file states a coordinate system that isn't known.
+    #[error("{}: its coordinate system, {name}, is not known; say which it is with --crs", path.display())]
+    UnknownCrs {
+        /// The file.
+        path: PathBuf,
+        /// What the file calls it.
+        name: String,
     },
     /// A column that every row needs is missing.
     #[error("{}: no column {wanted}; found {found}. Name it with --columns {example}", path.display())]
@@ -102,8 +174,34 @@ pub enum TableError {
 pub enum Geometry {
     /// East and north; in degrees longitude and latitude.
     Point(f64, f64),
+    /// Several points, of which the first is taken.
+    Points(Vec<Coord<f64>>),
     /// One polygon or several.
     Shape(LonLatShape),
+}
+
+/// How a file wrote its table, for people who wonder what was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Form {
+    /// The format's name: `CSV`, `GeoJSON`, `XLSX` …
+    pub format: &'static str,
+    /// The text's encoding, where the format leaves it open.
+    pub encoding: Option<&'static str>,
+    /// What stands between cells, where the format leaves it open.
+    pub delimiter: Option<char>,
+    /// Which sheet or layer of the file it is, where there can be several.
+    pub part: Option<String>,
+    /// The line that names the columns, where lines are counted.
+    pub header_row: Option<usize>,
+}
+
+/// What a reader of a table should know, in both languages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remark {
+    /// In English.
+    pub en: String,
+    /// In Chinese.
+    pub zh: String,
 }
 
 /// A row of a table.
@@ -116,43 +214,44 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     /// Its number as a person counts: the line in a spreadsheet (the header is 1), or the feature's place from 1.
     pub fn number(self) -> usize {
-        self.table.rows[self.index].number
+        self.table.rows[self.index].number as usize
     }
 
     /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
     pub fn cells(self) -> impl Iterator<Item = (usize, &'a str)> {
         let Table { rows, cells, text, .. } = self.table;
-        let end = rows.get(self.index + 1).map_or(cells.len(), |next| next.first_cell);
-        let first = rows[self.index].first_cell;
-        (first..end).map(move |i| {
-            let start = if i == 0 { 0 } else { cells[i - 1].text_end };
-            (cells[i].column as usize, &text[start..cells[i].text_end])
+        let end = rows.get(self.index + 1).map_or(cells.len(), |next| next.first_cell as usize);
+        let first = rows[self.index].first_cell as usize;
+        let mut start = if first == 0 { 0 } else { cells[first - 1].text_end as usize };
+        cells[first..end].iter().map(move |cell| {
+            let text = &text[std::mem::replace(&mut start, cell.text_end as usize)..cell.text_end as usize];
+            (cell.column as usize, text)
         })
     }
 
     /// Its geometry, where the format has one; the error where there is one that is no point or polygon.
     pub fn geometry(self) -> Option<&'a Result<Geometry, String>> {
-        self.table.rows[self.index].geometry.as_ref()
+        self.table.geometries.get(self.table.rows[self.index].geometry as usize)
     }
 }
 
-/// Where a row's cells begin.
-#[derive(Clone, Debug, PartialEq)]
+/// Where a row's cells begin, and which geometry is its own: beyond the last for none.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct RowHead {
-    number: usize,
-    first_cell: usize,
-    geometry: Option<Result<Geometry, String>>,
+    number: u32,
+    first_cell: u32,
+    geometry: u32,
 }
 
 /// A cell that isn't empty; its text begins where the one before it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Cell {
     column: u32,
-    text_end: usize,
+    text_end: u32,
 }
 
 /// A table as read. All cells stand in one text: a register of a million rows is four allocations.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Table {
     /// The file.
     pub path: PathBuf,
@@ -160,28 +259,95 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The coordinate system that the file itself states.
     pub crs: Option<Crs>,
+    /// What the file calls its system, where that isn't known.
+    unknown_crs: Option<String>,
+    /// How the file wrote it.
+    pub form: Form,
+    /// What was found while it was read.
+    pub remarks: Vec<Remark>,
     rows: Vec<RowHead>,
+    geometries: Vec<Result<Geometry, String>>,
     cells: Vec<Cell>,
     text: String,
+}
+
+/// Equal tables hold the same; how a file wrote it doesn't count.
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+            && self.crs == other.crs
+            && self.rows == other.rows
+            && self.geometries == other.geometries
+            && self.cells == other.cells
+            && self.text == other.text
+    }
 }
 
 /// A table in the making, column by column and row by row, as a file gives them.
 pub struct Builder {
     table: Table,
     known: BTreeMap<String, usize>,
+    /// The first lines of a sheet, as long as none is known to be the header.
+    head: Vec<(usize, Vec<String>)>,
+    is_sheet: bool,
+    /// Why the table is refused: what comes after that is not kept.
+    refused: Option<TableError>,
 }
 
 impl Builder {
     /// A table without a column; `path` is for messages.
     pub fn new(path: &Path) -> Self {
-        let (columns, rows, cells, text) = (Vec::new(), Vec::new(), Vec::new(), String::new());
-        let table = Table { path: path.to_owned(), columns, crs: None, rows, cells, text };
-        Self { table, known: BTreeMap::new() }
+        let table = Table {
+            path: path.to_owned(),
+            columns: Vec::new(),
+            crs: None,
+            unknown_crs: None,
+            form: Form::default(),
+            remarks: Vec::new(),
+            rows: Vec::new(),
+            geometries: Vec::new(),
+            cells: Vec::new(),
+            text: String::new(),
+        };
+        Self { table, known: BTreeMap::new(), head: Vec::new(), is_sheet: false, refused: None }
     }
 
     /// The coordinate system that the file states.
     pub fn crs(&mut self, crs: Crs) {
         self.table.crs = Some(crs);
+    }
+
+    /// The coordinate system that the file states by name, or else what it calls one that isn't known. An empty name is
+    /// none.
+    fn stated_crs(&mut self, stated: Result<String, String>) {
+        let known = stated.and_then(|name| match name.as_str() {
+            "" => Ok(None),
+            _ => Crs::named(&name).map(Some).map_err(|_| name),
+        });
+        match known {
+            Ok(crs) => self.table.crs = crs,
+            Err(name) => self.table.unknown_crs = Some(name),
+        }
+    }
+
+    /// Whether nothing was given yet.
+    fn is_untouched(&self) -> bool {
+        self.columns() == 0 && self.head.is_empty()
+    }
+
+    /// That the table holds nothing.
+    fn empty(self) -> TableError {
+        TableError::Empty { path: self.table.path }
+    }
+
+    /// How the file writes the table.
+    pub fn form(&mut self, form: Form) {
+        self.table.form = form;
+    }
+
+    /// Something that a reader of the table should know.
+    pub fn remark(&mut self, en: String, zh: String) {
+        self.table.remarks.push(Remark { en, zh });
     }
 
     /// The column of that name, a new one where there was none.
@@ -199,7 +365,7 @@ impl Builder {
         if self.table.columns.len() == MOST_COLUMNS {
             return Err(TableError::TooManyColumns { path: self.table.path.clone() });
         }
-        self.table.columns.push(name.trim().to_owned());
+        self.table.columns.push(clean(name).to_owned());
         Ok(self.table.columns.len() - 1)
     }
 
@@ -208,131 +374,177 @@ impl Builder {
         self.table.columns.len()
     }
 
+    /// The next line of a sheet whose first lines are not yet known to be title, header or rows: the header is found among
+    /// them, titles above it are left out and said so, and what follows are rows.
+    pub fn line<'c>(&mut self, number: usize, cells: impl IntoIterator<Item = &'c str>) -> Result<(), TableError> {
+        self.is_sheet = true;
+        if self.table.columns.is_empty() {
+            let mut line = Vec::new();
+            for (i, cell) in cells.into_iter().map(clean).enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                if i >= MOST_COLUMNS {
+                    return Err(TableError::TooManyColumns { path: self.table.path.clone() });
+                }
+                line.resize(i, String::new());
+                line.push(cell.to_owned());
+            }
+            self.head.push((number, line));
+            return if self.head.len() < MOST_HEAD_LINES { Ok(()) } else { self.settle_head() };
+        }
+        self.row(number);
+        for (i, cell) in cells.into_iter().enumerate() {
+            if i >= self.columns() && !clean(cell).is_empty() {
+                // Cells beyond the header are kept, under a name of their own.
+                for at in self.columns()..=i {
+                    self.add_column(&format!("column_{}", at + 1))?;
+                }
+            }
+            self.cell(i, cell);
+        }
+        self.drop_row_if_empty();
+        Ok(())
+    }
+
+    /// Chooses the header among the first lines; those above it are titles, those below rows.
+    fn settle_head(&mut self) -> Result<(), TableError> {
+        let mut lines = std::mem::take(&mut self.head);
+        lines.retain(|(_, cells)| !cells.is_empty());
+        let Some(header) = header_among(&lines) else { return Ok(()) };
+        let rows = lines.split_off(header + 1);
+        let Some((number, names)) = lines.pop() else { return Ok(()) };
+        for (i, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                self.add_column(&format!("column_{}", i + 1))?
+            } else {
+                self.add_column(name)?
+            };
+        }
+        self.table.form.header_row = Some(number);
+        for (title, cells) in lines {
+            let said = cells.concat();
+            self.remark(
+                format!("row {title}, above the header, is taken for a title: {said}"),
+                format!("第 {title} 行位于表头之上，视为标题：{said}"),
+            );
+        }
+        rows.iter().try_for_each(|(number, cells)| self.line(*number, cells.iter().map(String::as_str)))
+    }
+
     /// The next row; its cells and its geometry follow.
     pub fn row(&mut self, number: usize) {
-        self.table.rows.push(RowHead { number, first_cell: self.table.cells.len(), geometry: None });
+        if self.table.rows.len() == MOST_ROWS {
+            self.refuse(|path| TableError::TooManyRows { path });
+        }
+        if self.refused.is_none() {
+            let first_cell = self.table.cells.len() as u32;
+            self.table.rows.push(RowHead { number: number as u32, first_cell, geometry: u32::MAX });
+        }
     }
 
     /// A cell of the row, each column at most once; blanks around it and empty ones don't count.
     pub fn cell(&mut self, column: usize, text: &str) {
-        let text = text.trim();
-        if !text.is_empty() {
+        let text = clean(text);
+        if text.is_empty() || self.refused.is_some() {
+            return;
+        }
+        let text_end = self.table.text.len() + text.len();
+        if text.len() > LONGEST_CELL {
+            let row = self.table.rows.last().map_or(0, |row| row.number as usize);
+            self.refuse(|path| TableError::LongCell { path, row });
+        } else if self.table.cells.len() == MOST_CELLS || text_end > u32::MAX as usize {
+            self.refuse(|path| TableError::TooManyCells { path });
+        } else {
             self.table.text.push_str(text);
-            self.table.cells.push(Cell { column: column as u32, text_end: self.table.text.len() });
+            self.table.cells.push(Cell { column: column as u32, text_end: text_end as u32 });
         }
     }
 
     /// The row's geometry, in the table's coordinate system.
     pub fn geometry(&mut self, geometry: Result<Geometry, String>) {
-        if let Some(row) = self.table.rows.last_mut() {
-            row.geometry = Some(geometry);
+        if self.refused.is_none()
+            && let Some(row) = self.table.rows.last_mut()
+        {
+            row.geometry = self.table.geometries.len() as u32;
+            self.table.geometries.push(geometry);
         }
     }
 
     /// Takes the row back where it has neither a cell nor a geometry.
     pub fn drop_row_if_empty(&mut self) {
-        let cells = self.table.cells.len();
-        if self.table.rows.last().is_some_and(|row| row.first_cell == cells && row.geometry.is_none()) {
+        let cells = self.table.cells.len() as u32;
+        if self.table.rows.last().is_some_and(|row| row.first_cell == cells && row.geometry == u32::MAX) {
             self.table.rows.pop();
         }
     }
 
-    /// The table.
-    pub fn finish(self) -> Table {
-        self.table
+    /// Whether the table is refused already, and reading on is in vain.
+    pub fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    fn refuse(&mut self, why: impl FnOnce(PathBuf) -> TableError) {
+        if self.refused.is_none() {
+            self.refused = Some(why(self.table.path.clone()));
+        }
+    }
+
+    /// The table; or why it is refused: it is too large, or a sheet without a header.
+    pub fn finish(mut self) -> Result<Table, TableError> {
+        self.settle_head()?;
+        if self.is_sheet && self.table.columns.is_empty() {
+            self.refuse(|path| TableError::Empty { path });
+        }
+        self.refused.map_or(Ok(self.table), Err)
     }
 }
 
+/// A header stands among so many lines.
+const MOST_HEAD_LINES: usize = 10;
+
+/// A cell without the blanks around it, and without the byte order mark that joined files have in their middle.
+fn clean(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// Which of the first lines names the columns: the first with two cells or more, else the first.
+fn header_among(lines: &[(usize, Vec<String>)]) -> Option<usize> {
+    let filled = |cells: &[String]| cells.iter().filter(|cell| !cell.is_empty()).count();
+    let header = lines.iter().position(|(_, cells)| filled(cells) > 1);
+    header.or((!lines.is_empty()).then_some(0))
+}
+
 impl Table {
-    /// Reads a table; the format follows the file's name.
+    /// Reads a table; the format follows the file's name. Of a workbook or a GeoPackage with several `FILE#NAME` is the sheet
+    /// or layer of that name.
     pub fn read(path: &Path) -> Result<Self, TableError> {
-        let io = |source| TableError::Io { path: path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        let (file, part) = file_and_part(path);
+        let bytes = std::fs::metadata(&file).map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
         if bytes > LARGEST_FILE {
             return Err(TableError::TooLarge { path: path.to_owned(), bytes });
         }
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        let wanted = workbook::Wanted { path, file: &file, sheet: part.as_deref() };
         match ending.as_str() {
-            "csv" | "tsv" | "txt" => Self::from_csv(path, &std::fs::read(path).map_err(io)?),
-            "geojson" | "json" => Self::from_geojson(path, &std::fs::read(path).map_err(io)?),
+            "xlsx" | "xlsm" => workbook::xlsx(wanted),
+            "xls" => workbook::xls(wanted),
+            "ods" => ods::read(wanted),
+            "gpkg" => geopackage::read(path, &file, part.as_deref()),
+            _ if part.is_some() => Err(TableError::UnknownFormat { path: path.to_owned() }),
+            "csv" | "tsv" | "txt" => Self::from_csv(path, &read_bytes(path)?),
+            "geojson" | "json" => Self::from_geojson(path, &read_bytes(path)?),
+            "geojsonl" | "geojsons" | "geojsonseq" | "ndjson" => sequence::read(path, &read_bytes(path)?),
+            "fgb" => flatgeobuf::read(path),
+            "shp" => shapefile::read(path, &read_bytes(path)?),
             _ => Err(TableError::UnknownFormat { path: path.to_owned() }),
         }
     }
 
-    /// Reads CSV from bytes; `path` is for messages.
-    pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
-        let text = decode(bytes).ok_or_else(|| TableError::Encoding { path: path.to_owned() })?;
-        let fail = |source| TableError::Csv { path: path.to_owned(), source };
-        // Excel's own hint before the header.
-        let stated = text.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
-        let mut skip_hint = stated.is_some();
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(stated.unwrap_or_else(|| delimiter(&text)))
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(text.as_bytes());
-        let mut table = Builder::new(path);
-        let mut lines = LineCount::default();
-        for record in reader.records() {
-            let record = record.map_err(fail)?;
-            let number = lines.at(&text, record.position().map_or(0, |p| p.byte() as usize));
-            if std::mem::take(&mut skip_hint) {
-                continue;
-            }
-            if table.columns() == 0 {
-                record.iter().try_for_each(|name| table.add_column(name).map(|_| ()))?;
-                continue;
-            }
-            // Cells beyond the header are kept, under a name of their own.
-            for i in table.columns()..record.len() {
-                table.add_column(&format!("column_{}", i + 1))?;
-            }
-            table.row(number);
-            record.iter().enumerate().for_each(|(i, cell)| table.cell(i, cell));
-            table.drop_row_if_empty();
+    /// The coordinate system of its coordinates: the one declared, else the one that the file states, else WGS 84.
+    pub fn crs_or_stated(&self, declared: Option<&Crs>) -> Result<Crs, TableError> {
+        match (declared.or(self.crs.as_ref()), &self.unknown_crs) {
+            (Some(crs), _) => Ok(crs.clone()),
+            (None, Some(name)) => Err(TableError::UnknownCrs { path: self.path.clone(), name: name.clone() }),
+            (None, None) => Ok(Crs::wgs84()),
         }
-        let table = table.finish();
-        if table.columns.iter().all(String::is_empty) {
-            return Err(TableError::Empty { path: path.to_owned() });
-        }
-        Ok(table)
-    }
-
-    /// Reads a GeoJSON FeatureCollection (or one Feature) from bytes; `path` is for messages.
-    pub fn from_geojson(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
-        let fail = |why: String| TableError::GeoJson { path: path.to_owned(), why };
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let mut root: Value = serde_json::from_slice(bytes).map_err(|e| fail(e.to_string()))?;
-        let features = match root.get("type").and_then(Value::as_str) {
-            Some("FeatureCollection") => match root.get_mut("features").map(Value::take) {
-                Some(Value::Array(features)) => features,
-                _ => return Err(fail("the FeatureCollection has no array `features`".to_owned())),
-            },
-            Some("Feature") => vec![root],
-            other => {
-                let found = other.map_or("nothing of that kind".to_owned(), |t| format!("`{t}`"));
-                return Err(fail(format!("a FeatureCollection was expected, found {found}")));
-            }
-        };
-        let mut table = Builder::new(path);
-        for (i, feature) in features.iter().enumerate() {
-            table.row(i + 1);
-            let properties = feature.get("properties").and_then(Value::as_object);
-            // A property `id` says more than the feature's own, which some programs count up.
-            let own_id =
-                feature.get("id").filter(|_| properties.is_none_or(|p| p.get("id").is_none_or(Value::is_null)));
-            let cells = own_id.map(|id| ("id", id)).into_iter();
-            for (name, value) in
-                cells.chain(properties.into_iter().flatten().map(|(name, value)| (name.as_str(), value)))
-            {
-                let column = table.column(name)?;
-                table.cell(column, &cell_text(value));
-            }
-            if let Some(given) = feature.get("geometry").filter(|g| !g.is_null()) {
-                table.geometry(geometry(given));
-            }
-        }
-        Ok(table.finish())
     }
 
     /// The rows, in order.
@@ -354,120 +566,26 @@ impl Table {
     }
 }
 
+/// A file's bytes.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, TableError> {
+    std::fs::read(path).map_err(|source| TableError::Io { path: path.to_owned(), source })
+}
+
+/// The file that a table's path names, and which of its sheets or layers, where the path says so.
+pub fn file_and_part(path: &Path) -> (PathBuf, Option<String>) {
+    let named = path.to_str().and_then(|text| text.split_once('#')).filter(|_| !path.exists());
+    named.map_or_else(|| (path.to_owned(), None), |(file, part)| (file.into(), Some(part.to_owned())))
+}
+
 /// What people call a file: its name without the folders.
 pub fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Counts lines up to where a record starts: the csv crate counts from where the one before it ended, which blank lines
-/// and `\r\n` put off by some.
-#[derive(Default)]
-struct LineCount {
-    byte: usize,
-    line: usize,
-}
-
-impl LineCount {
-    fn at(&mut self, text: &str, byte: usize) -> usize {
-        let rest = &text.as_bytes()[byte..];
-        let start = byte + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        // Old Mac files end their lines with a carriage return alone.
-        let end = if text.contains('\n') { '\n' } else { '\r' };
-        self.line += text[self.byte..start].matches(end).count();
-        self.byte = start;
-        self.line + 1
-    }
-}
-
-/// A JSON value as the text of a cell.
-fn cell_text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => match number.as_f64() {
-            // 7.0 is seven: an id that went through a spreadsheet.
-            Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => format!("{whole:.0}"),
-            _ => number.to_string(),
-        },
-        other => other.to_string(),
-    }
-}
-
-/// Text from bytes: by its byte order mark, else UTF-8, else GB18030 where every byte fits.
-fn decode(bytes: &[u8]) -> Option<String> {
-    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
-        debug_assert!([UTF_8, UTF_16LE, UTF_16BE].contains(&encoding));
-        return encoding.decode_without_bom_handling_and_without_replacement(&bytes[length..]).map(Into::into);
-    }
-    let as_is = |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes);
-    as_is(UTF_8).or_else(|| as_is(GB18030)).map(Into::into)
-}
-
-/// The delimiter that the header row holds most of, outside quotes.
-fn delimiter(text: &str) -> u8 {
-    let mut quoted = false;
-    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
-    for byte in text.bytes() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\n' if !quoted => break,
-            _ if !quoted => counts.iter_mut().filter(|(d, _)| *d == byte).for_each(|(_, n)| *n += 1),
-            _ => {}
-        }
-    }
-    counts.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map_or(b',', |(d, _)| d)
-}
-
-/// A GeoJSON geometry that a row may have.
-fn geometry(value: &Value) -> Result<Geometry, String> {
-    let kind = value.get("type").and_then(Value::as_str).unwrap_or("none");
-    let coordinates = value.get("coordinates").unwrap_or(&Value::Null);
-    match kind {
-        "Point" => position(coordinates).map(|c| Geometry::Point(c.x, c.y)),
-        "Polygon" => polygon(coordinates).map(|p| Geometry::Shape(MultiPolygon(vec![p]))),
-        "MultiPolygon" => {
-            let polygons: Result<Vec<_>, _> = items(coordinates)?.iter().map(polygon).collect();
-            polygons.map(|p| Geometry::Shape(MultiPolygon(p)))
-        }
-        other => Err(format!("its geometry is `{other}`; a Point, Polygon or MultiPolygon is wanted")),
-    }
-}
-
-fn items(value: &Value) -> Result<&Vec<Value>, String> {
-    value.as_array().ok_or_else(|| "its coordinates are no array".to_owned())
-}
-
-fn position(value: &Value) -> Result<Coord<f64>, String> {
-    match items(value)?.as_slice() {
-        [x, y, ..] => match (x.as_f64(), y.as_f64()) {
-            (Some(x), Some(y)) if (-180.0..=180.0).contains(&x) && (-90.0..=90.0).contains(&y) => Ok(Coord { x, y }),
-            (Some(x), Some(y)) => Err(format!("{x}, {y} is no longitude and latitude in degrees")),
-            _ => Err("a coordinate is no number".to_owned()),
-        },
-        _ => Err("a position has fewer than two numbers".to_owned()),
-    }
-}
-
-fn polygon(value: &Value) -> Result<Polygon<f64>, String> {
-    let ring = |value: &Value| -> Result<LineString<f64>, String> {
-        let places: Result<Vec<_>, _> = items(value)?.iter().map(position).collect();
-        let places = places?;
-        if places.len() < 4 || places.first() != places.last() {
-            return Err("a ring of its polygon is not closed, or has fewer than four positions".to_owned());
-        }
-        Ok(LineString(places))
-    };
-    let mut rings: Vec<_> = items(value)?.iter().map(ring).collect::<Result<_, _>>()?;
-    if rings.is_empty() {
-        return Err("its polygon has no ring".to_owned());
-    }
-    let exterior = rings.remove(0);
-    Ok(Polygon::new(exterior, rings))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use encoding_rs::GB18030;
 
     fn csv(bytes: &[u8]) -> Table {
         Table::from_csv(Path::new("t.csv"), bytes).unwrap()

@@ -3,14 +3,13 @@
 use crate::bad_input;
 use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
-use crate::output::{beside, write_whole};
+use crate::output::write_whole;
 use crate::timings::Timings;
-use anyhow::{Context, Result};
+use crate::verdicts::{Format, Verdicts};
+use anyhow::Result;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
-use carecircle_core::demand::{ChildrenFrom, Outline};
-use carecircle_core::geometry::LonLat;
-use carecircle_core::polygon;
-use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
+use carecircle_core::demand::ChildrenFrom;
+use carecircle_formats::crs::Crs;
 use carecircle_osm::Merged;
 use clap::Args;
 use std::fmt::Write as _;
@@ -22,31 +21,13 @@ use unicode_width::UnicodeWidthStr;
 pub(crate) struct Check {
     #[command(flatten)]
     inputs: Inputs,
-    /// Where the blocks go: .geojson, .geojsonl or .csv; `-` streams GeoJSON to standard output
+    /// Where the blocks go: .geojson, .geojsonl, .geojsons, .csv, .xlsx (with areas, gaps, facilities and rejects), .fgb or
+    /// .parquet; `-` streams GeoJSON to standard output
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-}
-
-/// The formats that OUT can have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    GeoJson,
-    GeoJsonLines,
-    Csv,
-}
-
-impl Format {
-    fn of(path: &Path) -> Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Self::GeoJson);
-        }
-        match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
-            "geojson" | "json" => Ok(Self::GeoJson),
-            "geojsonl" => Ok(Self::GeoJsonLines),
-            "csv" => Ok(Self::Csv),
-            _ => Err(bad_input(format!("-o {}: the name must end in .geojson, .geojsonl or .csv", path.display()))),
-        }
-    }
+    /// Coordinate system of OUT: wgs84, gcj02, bd09 or EPSG:…
+    #[arg(long, value_name = "C", default_value = "wgs84")]
+    out_crs: String,
 }
 
 impl Check {
@@ -59,6 +40,7 @@ impl Check {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
         self.inputs.refuse_timings(self.output.as_ref())?;
+        let crs = Crs::named(&self.out_crs).map_err(|why| bad_input(format!("--out-crs {why}")))?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
@@ -67,18 +49,13 @@ impl Check {
 
         let mut to_stdout = false;
         if let (Some(path), Some(format)) = (&self.output, format) {
+            let verdicts = Verdicts { city: &city, coverage: &coverage, crs: &crs, lang, first_sheets: Vec::new() };
             if path == Path::new("-") {
                 to_stdout = true;
-                write_blocks(&mut io::stdout().lock(), format, &city, &coverage)?;
+                verdicts.write(&mut io::stdout().lock(), format)?;
             } else {
-                write_whole(path, |out| write_blocks(out, format, &city, &coverage))?;
+                verdicts.write_to(path, format)?;
                 write_rejects(path, &city.rejected)?;
-                if format != Format::GeoJson {
-                    // GeoJSON says of itself how it was made; the others have no place for it.
-                    let about = geojson::about(&city.study, &coverage, city.extract_date.as_deref());
-                    let about = serde_json::Value::Object(about);
-                    write_whole(&beside(path, ".about.json"), |out| Ok(writeln!(out, "{about:#}")?))?;
-                }
             }
         }
         timings.stage("write");
@@ -90,70 +67,6 @@ impl Check {
         }
         Ok(())
     }
-}
-
-fn write_blocks(out: &mut impl Write, format: Format, city: &City, coverage: &Coverage) -> Result<()> {
-    let drawings = Drawings::new(&city.study);
-    let features: Vec<Vec<u8>> = drawings
-        .blocks
-        .iter()
-        .enumerate()
-        .map(|(i, drawing)| {
-            let mut feature = Vec::with_capacity(drawing.json.len() + 400);
-            geojson::block_feature(&mut feature, &city.study, coverage, drawing, i);
-            feature
-        })
-        .collect();
-    match format {
-        Format::GeoJson => {
-            let about = geojson::about(&city.study, coverage, city.extract_date.as_deref());
-            geojson::write_collection(out, &about, features.iter())?;
-        }
-        Format::GeoJsonLines => {
-            for feature in &features {
-                out.write_all(feature)?;
-                out.write_all(b"\n")?;
-            }
-        }
-        Format::Csv => write_csv(out, city, coverage, &features)?,
-    }
-    out.flush()?;
-    Ok(())
-}
-
-/// The blocks as a table: the same properties, and a point inside. The byte order mark lets Excel read Chinese.
-fn write_csv(out: &mut impl Write, city: &City, coverage: &Coverage, features: &[Vec<u8>]) -> Result<()> {
-    out.write_all("\u{feff}".as_bytes())?;
-    let study = &city.study;
-    let mut other: Vec<&str> = study.demand().blocks.iter().flat_map(|b| b.other.keys().map(String::as_str)).collect();
-    other.sort_unstable();
-    other.dedup();
-    other.retain(|name| !BLOCK_PROPERTIES.contains(name) && !["lon", "lat", "minutes_limit"].contains(name));
-    let mut writer = csv::Writer::from_writer(out);
-    let ours = ["lon", "lat", "minutes_limit"];
-    writer.write_record(BLOCK_PROPERTIES.iter().chain(&ours).chain(&other))?;
-    for (block, feature) in study.demand().blocks.iter().zip(features) {
-        let feature: serde_json::Value = serde_json::from_slice(feature).context("our own feature")?;
-        let inside = match &block.outline {
-            Outline::Point(at) => Some(*at),
-            Outline::Shape(shape) => polygon::point_inside(shape),
-        };
-        // Far outside the plan there is no way back to degrees.
-        let at = inside.map(|p| study.network().projection().unproject(p));
-        let at = at.filter(|&(lon, lat)| LonLat::from_degrees(lon, lat).is_some());
-        let degrees = |value: Option<f64>| value.map(|v| format!("{v:.7}")).unwrap_or_default();
-        let cell = |name: &str| match &feature["properties"][name] {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text.clone(),
-            value => value.to_string(),
-        };
-        let limit = coverage.policy.minutes.to_string();
-        let places = [degrees(at.map(|a| a.0)), degrees(at.map(|a| a.1)), limit];
-        let own = BLOCK_PROPERTIES.iter().map(|name| cell(name));
-        writer.write_record(own.chain(places).chain(other.iter().map(|name| cell(name))))?;
-    }
-    writer.flush()?;
-    Ok(())
 }
 
 /// The table for people.

@@ -15,7 +15,7 @@ use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
-use carecircle_formats::table::{Table, TableError, file_name};
+use carecircle_formats::table::{Table, TableError, file_and_part, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
@@ -153,7 +153,7 @@ pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&Strin
 pub(crate) struct Sources {
     /// An OpenStreetMap extract (.osm.pbf); without it the demo town
     city: Option<PathBuf>,
-    /// Facilities from a table (.csv, .geojson) instead of the map's
+    /// Facilities from a table (.csv, .xlsx, .geojson, .gpkg, .shp …) instead of the map's
     #[arg(long, value_name = "F")]
     facilities: Option<PathBuf>,
     /// Take what the map has besides what tables give
@@ -191,10 +191,10 @@ impl Default for Sources {
 pub(crate) struct Inputs {
     #[command(flatten)]
     sources: Sources,
-    /// Blocks from a table (.csv with points, .geojson) instead of the map's
+    /// Blocks from a table (points or polygons) instead of the map's
     #[arg(long, value_name = "F")]
     blocks: Option<PathBuf>,
-    /// Areas from a table (.geojson) instead of the map's boundaries
+    /// Areas from a table (polygons, or names and totals) instead of the map's boundaries
     #[arg(long, value_name = "F")]
     areas: Option<PathBuf>,
     /// The limit, minutes of walking [default: the policy's, 15]
@@ -296,6 +296,7 @@ pub(crate) fn refuse_timings(path: Option<&PathBuf>, inputs: &[PathBuf], outputs
 
 /// Where a file is, or will be.
 fn place_of(path: &Path) -> PathBuf {
+    let (path, _) = file_and_part(path);
     path.canonicalize().unwrap_or_else(|_| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -566,7 +567,8 @@ impl Inputs {
             Some(path) => hash.add_file(path)?,
         }
         for path in [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten() {
-            hash.add_file(path)?;
+            hash.add_file(&file_and_part(path).0)?;
+            hash.add(path.to_string_lossy().as_bytes());
         }
         let Sources { reading, island_m, add_osm, .. } = &self.sources;
         let options = (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, self.title());

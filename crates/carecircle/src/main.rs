@@ -14,6 +14,7 @@ mod placement;
 mod report;
 mod serve;
 mod timings;
+mod verdicts;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
