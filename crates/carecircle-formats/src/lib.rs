@@ -4,6 +4,8 @@ pub mod columns;
 pub mod crs;
 pub mod geojson;
 pub mod gmns;
+pub mod headers;
 pub mod policy;
 pub mod profile;
 pub mod table;
+mod values;

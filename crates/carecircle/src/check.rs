@@ -1,7 +1,7 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
 use crate::bad_input;
-use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
+use crate::inputs::{City, Inputs, Rejected, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
 use crate::output::{beside, write_whole};
 use crate::timings::Timings;
@@ -11,6 +11,7 @@ use carecircle_core::demand::{ChildrenFrom, Outline};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::polygon;
 use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
+use carecircle_formats::table::Remark;
 use carecircle_osm::Merged;
 use clap::Args;
 use std::fmt::Write as _;

@@ -14,7 +14,7 @@ use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
-use carecircle_formats::table::{Table, TableError, file_name};
+use carecircle_formats::table::{Remark, Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
@@ -349,12 +349,6 @@ pub(crate) struct City {
     pub(crate) remarks: Vec<Remark>,
 }
 
-/// A remark in both languages.
-pub(crate) struct Remark {
-    pub(crate) en: String,
-    pub(crate) zh: String,
-}
-
 /// What comes of reading tables, besides what they hold.
 #[derive(Default)]
 struct Findings {
@@ -506,6 +500,7 @@ impl Inputs {
     fn keep<T>(&self, layer: &'static str, table: Table, sorted: Sorted<T>, findings: &mut Findings) -> Result<Vec<T>> {
         findings.headers.extend(table.columns.iter().cloned());
         self.sources.reading.refuse_rejects(&table, &sorted.rejects)?;
+        findings.remarks.extend(sorted.remarks);
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
             findings.remarks.push(Remark {
