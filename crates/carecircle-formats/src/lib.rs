@@ -7,5 +7,6 @@ pub mod gmns;
 pub mod headers;
 pub mod policy;
 pub mod profile;
+pub mod survey;
 pub mod table;
 mod values;

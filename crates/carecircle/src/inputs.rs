@@ -106,6 +106,11 @@ impl Default for Reading {
 }
 
 impl Reading {
+    /// What two parameters say, all else as it is without any.
+    pub(crate) fn new(crs: &str, columns: &str) -> Self {
+        Self { crs: crs.to_owned(), columns: columns.to_owned(), ..Self::default() }
+    }
+
     /// What is said of one table, by its layer (one of [`output::LAYERS`]); refuses a parameter that can't be meant.
     pub(crate) fn declared(&self, layer: &str) -> Result<Declared> {
         check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;

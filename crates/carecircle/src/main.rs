@@ -4,6 +4,7 @@ mod check;
 mod export;
 mod import;
 mod inputs;
+mod inspect;
 mod isochrone;
 mod lang;
 mod matrix;
@@ -29,6 +30,8 @@ enum Command {
     Isochrone(isochrone::DrawIsochrone),
     /// Tell how far an extract can be trusted: what it lacks, what was set aside, and which gaps may be the map's fault
     Import(import::Import),
+    /// Tell what was understood of a table: its columns, totals, and the rows that can't be used
+    Inspect(inspect::Inspect),
     /// Tell how long the walks between two tables of points are
     Matrix(matrix::WalkMatrix),
     /// Write the walkable network as GMNS tables, so that other tools can do equal work
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Some(Command::Check(command)) => command.run(),
         Some(Command::Isochrone(command)) => command.run(),
         Some(Command::Import(command)) => command.run(),
+        Some(Command::Inspect(command)) => command.run(),
         Some(Command::Matrix(command)) => command.run(),
         Some(Command::ExportNetwork(command)) => command.run(),
         Some(Command::Serve(command)) => command.run(),
