@@ -1,43 +1,20 @@
-//! What the columns of a table mean: rows become facilities, blocks and areas, or rejects that say why not.
+//! What the rows of a table are: facilities, blocks, areas and points, or rejects that say why not.
 
 use crate::crs::Crs;
-use crate::table::{Geometry, Row, Table, TableError};
+pub use crate::headers::Mapping;
+use crate::headers::{Column, Meaning, meanings};
+use crate::table::{Geometry, Remark, Row, Table, TableError};
+use crate::values::{self, Axis, quoted};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
 use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
+use jiff::civil::Date;
+use rayon::prelude::*;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
-
-/// Our column names, each with the headers that mean the same. Case and outer blanks don't matter.
-const SYNONYMS: &[(&str, &[&str])] = &[
-    ("id", &["编号", "机构编号", "编码", "机构编码", "统一社会信用代码", "代码", "序号", "code"]),
-    ("name", &["名称", "机构名称", "小区名称", "小区", "地块名称"]),
-    ("name_zh", &["中文名称"]),
-    ("name_en", &["英文名称"]),
-    ("lon", &["经度", "longitude", "lng", "long", "x"]),
-    ("lat", &["纬度", "latitude", "y"]),
-    ("kind", &["机构类型", "类型"]),
-    ("status", &["状态", "备案状态"]),
-    ("inclusive", &["普惠", "是否普惠"]),
-    ("places", &["托位数", "托位", "总托位", "总托位数"]),
-    ("places_infant", &["乳儿班", "乳儿班托位"]),
-    ("places_toddler", &["托小班", "托小班托位"]),
-    ("places_senior", &["托大班", "托大班托位"]),
-    ("enrolled", &["在托人数", "在托", "入托人数"]),
-    ("staff", &["职工数", "从业人员", "员工数"]),
-    ("staff_certified", &["持证人员", "持证人数"]),
-    ("health_manager", &["保健员", "卫生保健人员", "健康管理员"]),
-    ("min_months", &["最小月龄"]),
-    ("max_months", &["最大月龄"]),
-    ("population", &["常住人口", "人口", "人口数", "总人口", "pop"]),
-    ("under3", &["3岁以下", "三岁以下", "3岁以下人口", "婴幼儿数", "0-3岁"]),
-    ("area", &["所属区域", "所属社区", "社区"]),
-    ("level", &["级别", "层级"]),
-    ("parent", &["上级", "上级编号"]),
-];
 
 /// What stands behind the columns of a rejected row.
 const REJECT_COLUMNS: [&str; 3] = ["reject_row", "reject_column", "reject_why"];
@@ -51,7 +28,7 @@ pub struct Reject {
     pub column: String,
     /// Why, and what would be accepted.
     pub why: String,
-    /// The cells as they came, each with its column.
+    /// The cells as they came, each with its column; none for a doubt.
     pub cells: Vec<(usize, String)>,
 }
 
@@ -64,26 +41,91 @@ pub struct Sorted<T> {
     pub rejects: Vec<Reject>,
     /// Cells of used rows that could not be understood and count as unknown: an untidy remark must not cost a facility.
     pub doubts: Vec<Reject>,
+    /// What else a reader of the table should know.
+    pub remarks: Vec<Remark>,
 }
-
-/// The user's own mapping from `--columns`: our name to the table's header.
-pub type Mapping = BTreeMap<String, String>;
 
 /// What the user says of a table, or of all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
     /// Which column means what where the header doesn't tell.
     pub mapping: Mapping,
-    /// The coordinate system; else what the file states, else WGS 84.
+    /// The coordinate system, for rows that don't state their own; else what the file states, else WGS 84.
     pub crs: Option<Crs>,
+}
+
+/// What each row of a table stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// A facility.
+    Facilities,
+    /// A block.
+    Blocks,
+    /// An area.
+    Areas,
+    /// A point, and no more.
+    Points,
+}
+
+impl Layer {
+    /// The columns that say something of a row; others pass through.
+    pub fn columns(self) -> &'static [Column] {
+        use Column as C;
+        match self {
+            Self::Facilities => &[
+                C::Id,
+                C::Name,
+                C::NameZh,
+                C::NameEn,
+                C::Lon,
+                C::Lat,
+                C::Geometry,
+                C::Crs,
+                C::Kind,
+                C::Status,
+                C::Registered,
+                C::Filed,
+                C::Licensed,
+                C::Inclusive,
+                C::Places,
+                C::PlacesInfant,
+                C::PlacesToddler,
+                C::PlacesSenior,
+                C::Enrolled,
+                C::Staff,
+                C::StaffCertified,
+                C::HealthManager,
+                C::Opened,
+                C::Closed,
+                C::MinMonths,
+                C::MaxMonths,
+            ],
+            Self::Blocks => &[C::Id, C::Name, C::Lon, C::Lat, C::Geometry, C::Crs, C::Population, C::Under3, C::Area],
+            Self::Areas => &[
+                C::Id,
+                C::Name,
+                C::NameZh,
+                C::NameEn,
+                C::Level,
+                C::Parent,
+                C::Population,
+                C::Under3,
+                C::Lon,
+                C::Lat,
+                C::Geometry,
+                C::Crs,
+            ],
+            Self::Points => &[C::Id, C::Lon, C::Lat, C::Geometry, C::Crs],
+        }
+    }
 }
 
 /// Reads `ours=theirs,…`; the error says which part is none, or which name is not ours.
 pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
     let mapping = parse_pairs(text)?;
-    match mapping.keys().find(|ours| !SYNONYMS.iter().any(|(name, _)| name == ours)) {
+    match mapping.keys().find(|ours| Column::named(ours).is_none()) {
         Some(ours) => {
-            let names = SYNONYMS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
             Err(format!("`{ours}` is none of our columns: {names}"))
         }
         None => Ok(mapping),
@@ -100,111 +142,345 @@ fn parse_pairs(text: &str) -> Result<Mapping, String> {
     pairs.collect()
 }
 
-/// A row with its cells by our names.
+/// What becomes of a column's cells.
+enum Use {
+    /// The layer reads them.
+    Read(Column),
+    /// They pass through under this name.
+    Pass(String),
+    /// They are dropped: what an earlier run said of rows that have been mended since.
+    Drop,
+}
+
+/// How a table is read as a layer: settled once, for all rows.
+struct Plan<'a> {
+    table: &'a Table,
+    uses: Vec<Use>,
+    /// For each of our columns that the layer reads, the table's own.
+    at: [Option<usize>; Column::ALL.len()],
+    crs: Crs,
+    /// The coordinate systems that rows state, by what stands in the cell.
+    stated: HashMap<&'a str, Result<Crs, String>>,
+    has_geometries: bool,
+}
+
+impl<'a> Plan<'a> {
+    fn new(table: &'a Table, declared: &Declared, layer: Layer, remarks: &mut Vec<Remark>) -> Result<Self, TableError> {
+        let meanings = meanings(table, &declared.mapping);
+        remarks.extend(table.remarks.iter().cloned());
+        remarks.extend(remarks_on(table, &meanings, layer));
+        let mut at = [None; Column::ALL.len()];
+        let mut names = BTreeSet::new();
+        let mut uses = Vec::with_capacity(meanings.len());
+        for (i, (meaning, header)) in meanings.iter().zip(&table.columns).enumerate() {
+            let column = meaning.column();
+            uses.push(match column.filter(|column| layer.columns().contains(column)) {
+                Some(column) => {
+                    at[column as usize] = Some(i);
+                    Use::Read(column)
+                }
+                None if REJECT_COLUMNS.contains(&header.as_str()) => Use::Drop,
+                None => {
+                    let name = match column {
+                        Some(column) => column.name().to_owned(),
+                        // A name of ours would stand for what it isn't.
+                        None if Column::named(header).is_some() => format!("{header}_in_table"),
+                        None => header.clone(),
+                    };
+                    let others = (2..).map(|n| format!("{name}_{n}"));
+                    let mut free =
+                        std::iter::once(name.clone()).chain(others).filter(|name| names.insert(name.clone()));
+                    Use::Pass(free.next().unwrap_or(name))
+                }
+            });
+        }
+        let crs = table.crs_or_stated(declared.crs.as_ref())?;
+        let mut stated = HashMap::new();
+        if let Some(column) = at[Column::Crs as usize] {
+            for row in table.rows() {
+                for (_, cell) in row.cells().filter(|(at, _)| *at == column) {
+                    stated.entry(cell).or_insert_with(|| crs_named(cell));
+                }
+            }
+        }
+        let has_geometries = table.has_geometries();
+        Ok(Self { table, uses, at, crs, stated, has_geometries })
+    }
+
+    fn has(&self, column: Column) -> bool {
+        self.at[column as usize].is_some()
+    }
+
+    /// What the table calls a column.
+    fn header(&self, column: Column) -> &str {
+        self.at[column as usize].map_or(column.name(), |at| &self.table.columns[at])
+    }
+
+    /// A table without a way to say where its rows are is no table of ours; one with addresses can be mended.
+    fn require_place(&self) -> Result<(), TableError> {
+        let placed =
+            self.has(Column::Lon) && self.has(Column::Lat) || self.has(Column::Geometry) || self.has_geometries;
+        let addressed = self.uses.iter().any(|used| matches!(used, Use::Pass(name) if name == Column::Address.name()));
+        if placed || addressed && !self.has(Column::Lon) && !self.has(Column::Lat) || self.table.rows().len() == 0 {
+            return Ok(());
+        }
+        let path = self.table.path.clone();
+        if let [only] = self.table.columns.as_slice() {
+            return Err(TableError::OneColumn { path, header: quoted(only) });
+        }
+        let wanted = if self.has(Column::Lon) { "lat" } else { "lon" };
+        Err(TableError::MissingColumn { path, wanted, found: self.table.columns.join(", "), example: "lon=X,lat=Y" })
+    }
+
+    /// A row that is no thing at all: the table's totals, or its header again.
+    fn no_thing(&self, row: Row<'a>) -> Option<(usize, String)> {
+        const TOTALS: [&str; 10] =
+            ["合计", "总计", "小计", "共计", "总和", "total", "totals", "grand total", "subtotal", "sum"];
+        let (at, first) = row.cells().next()?;
+        if first == self.table.columns[at] && row.cells().all(|(at, cell)| self.table.columns[at] == cell) {
+            return Some((at, "the header stands there again".to_owned()));
+        }
+        let bare = first.trim_end_matches([':', '：']);
+        // The longest of them has eleven bytes.
+        let is_total = bare.len() < 12 && TOTALS.contains(&bare.to_lowercase().as_str());
+        is_total.then(|| (at, format!("{} makes it a row of totals", quoted(first))))
+    }
+}
+
+/// A coordinate system as a cell names it: as on the command line, or by the number alone.
+fn crs_named(cell: &str) -> Result<Crs, String> {
+    if cell.bytes().all(|b| b.is_ascii_digit()) { Crs::named(&format!("EPSG:{cell}")) } else { Crs::named(cell) }
+}
+
+/// What headers leave open, as far as the layer would read it.
+fn remarks_on(table: &Table, meanings: &[Meaning], layer: Layer) -> Vec<Remark> {
+    let (name, mut out) = (table.name(), Vec::new());
+    for (meaning, header) in meanings.iter().zip(&table.columns) {
+        match *meaning {
+            Meaning::Again(column) if layer.columns().contains(&column) => {
+                let first = meanings.iter().position(|m| *m == Meaning::Is(column)).map_or("", |i| &table.columns[i]);
+                let ours = column.name();
+                out.push(Remark {
+                    en: format!("{name}: columns {first} and {header} both mean {ours}; {first} counts"),
+                    zh: format!("{name}：{first} 与 {header} 两列含义相同（{ours}），以 {first} 为准"),
+                });
+            }
+            Meaning::May(ambiguity) => {
+                let Some(first) = ambiguity.may_be.iter().find(|column| layer.columns().contains(column)) else {
+                    continue;
+                };
+                let (question, question_zh, ours) = (&ambiguity.en, &ambiguity.zh, first.name());
+                out.push(Remark {
+                    en: format!(
+                        "{name}: column {header} is not used: {question} If it means {ours}, say --columns {ours}={header}"
+                    ),
+                    zh: format!("{name}：未采用 {header} 列：{question_zh}如为 {ours}，请用 --columns {ours}={header}"),
+                });
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A row with its cells by our columns.
 struct Cells<'a> {
+    plan: &'a Plan<'a>,
     row: Row<'a>,
-    /// For each column of the table: our name for it, or its own.
-    names: &'a [String],
-    crs: &'a Crs,
+    own: [Option<&'a str>; Column::ALL.len()],
     doubts: RefCell<Vec<Bad>>,
 }
 
-/// What people write where they have nothing to write.
-const NOTHING: [&str; 12] = ["-", "--", "—", "——", "/", "n/a", "na", "null", "无数据", "未知", "不详", "暂无"];
-
 /// A cell that can't be understood: its column and why.
-type Bad = (String, String);
+type Bad = (Column, String);
 
 impl<'a> Cells<'a> {
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.row.cells().find(|(at, _)| self.names[*at] == name).map(|(_, cell)| cell)
+    fn new(plan: &'a Plan<'a>, row: Row<'a>) -> Self {
+        let mut own = [None; Column::ALL.len()];
+        for (at, cell) in row.cells() {
+            if let Use::Read(column) = plan.uses[at] {
+                own[column as usize] = Some(cell);
+            }
+        }
+        Self { plan, row, own, doubts: RefCell::default() }
     }
 
-    fn parsed<T>(&self, name: &str, want: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Bad> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        parse(text).map(Some).ok_or_else(|| (name.to_owned(), format!("`{text}` is no {want}")))
+    fn text(&self, column: Column) -> Option<&'a str> {
+        self.own[column as usize]
+    }
+
+    fn owned(&self, column: Column) -> Option<String> {
+        self.text(column).map(str::to_owned)
+    }
+
+    fn doubt(&self, column: Column, why: String) {
+        self.doubts.borrow_mut().push((column, why));
     }
 
     /// A cell that the row can do without: what can't be understood is unknown, and said so.
-    fn known<T>(&self, name: &str, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let stated = self.text(name).filter(|text| !NOTHING.contains(&text.to_lowercase().as_str()))?;
+    fn known<T>(&self, column: Column, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let stated = self.text(column).filter(|text| !values::says_nothing(text))?;
         let value = parse(stated);
         if value.is_none() {
-            self.doubts.borrow_mut().push((name.to_owned(), format!("`{stated}` is no {want}; taken as unknown")));
+            self.doubt(column, format!("{}; taken as unknown", is_no(stated, want)));
         }
         value
     }
 
     /// A number that the row can do without, but that may not be a wrong one.
-    fn amount(&self, name: &str, want: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
-        match self.known(name, want, number) {
-            Some(value) if !fits(value) => Err((name.to_owned(), format!("{value} is no {want}"))),
+    fn amount(&self, column: Column, want: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
+        match self.known(column, want, values::number) {
+            Some(value) if !fits(value) => Err((column, format!("{value} is no {want}"))),
             value => Ok(value),
         }
     }
 
-    fn count(&self, name: &str) -> Result<Option<u32>, Bad> {
+    fn count(&self, column: Column) -> Result<Option<u32>, Bad> {
         let fits = |v: f64| v.fract() == 0.0 && (0.0..=1e6).contains(&v);
-        Ok(self.amount(name, "whole number from 0 to 1,000,000", fits)?.map(|v| v as u32))
+        Ok(self.amount(column, "whole number from 0 to 1,000,000", fits)?.map(|v| v as u32))
     }
 
-    fn people(&self, name: &str) -> Result<Option<f64>, Bad> {
-        self.amount(name, "number from 0 to 100,000,000", |v| (0.0..=1e8).contains(&v))
+    fn people(&self, column: Column) -> Result<Option<f64>, Bad> {
+        self.amount(column, "number from 0 to 100,000,000", |v| (0.0..=1e8).contains(&v))
     }
 
-    fn flag(&self, name: &str) -> Option<bool> {
-        self.known(name, "yes or no", |text| match text.to_lowercase().as_str() {
-            "1" | "true" | "yes" | "y" | "是" | "有" | "√" | "✓" => Some(true),
-            "0" | "false" | "no" | "n" | "否" | "无" | "×" | "✗" => Some(false),
-            _ => None,
-        })
+    fn flag(&self, column: Column) -> Option<bool> {
+        self.known(column, "yes or no", values::flag)
     }
 
-    fn id(&self, seen: &mut BTreeSet<String>) -> Result<String, Bad> {
-        let id = self.text("id").ok_or_else(|| ("id".to_owned(), "is empty; every row needs one".to_owned()))?;
+    fn date(&self, column: Column) -> Option<Date> {
+        let stated = self.text(column).filter(|text| !values::says_nothing(text))?;
+        let date = values::date(stated);
+        if let Err(why) = date {
+            self.doubt(column, format!("{}; taken as unknown", is_no(stated, why.trim_start_matches("no "))));
+        }
+        date.ok()
+    }
+
+    /// The highest step that any column tells: the status itself, or a column that asks for one step, `备案=是`.
+    fn status(&self) -> Status {
+        let steps = one_of(Status::ALL.iter().map(|s| s.name()));
+        let stated = self.known(Column::Status, &steps, status_named);
+        let columns = [
+            (Column::Registered, Status::Registered),
+            (Column::Filed, Status::Filed),
+            (Column::Licensed, Status::Licensed),
+        ];
+        let reached = columns.into_iter().filter_map(|(column, step)| {
+            let flag = |text: &str| values::flag(text).map(|yes| if yes { step } else { Status::Unknown });
+            self.known(column, "yes or no", |text| flag(text).or_else(|| status_named(text)))
+        });
+        reached.chain(stated).max().unwrap_or(Status::Unknown)
+    }
+
+    /// The row's id; where the table has none, the row's number makes one.
+    fn id(&self) -> Result<String, Bad> {
+        if !self.plan.has(Column::Id) {
+            return Ok(format!("row{}", self.row.number()));
+        }
+        let id = self.text(Column::Id).ok_or_else(|| (Column::Id, "is empty; every row needs one".to_owned()))?;
         // A dot or slash in an id breaks links and desktop clients.
         if id.contains(['.', '/']) {
-            return Err(("id".to_owned(), format!("`{id}` has a dot or slash; use letters, digits, - and _")));
-        }
-        if !seen.insert(id.to_owned()) {
-            return Err(("id".to_owned(), format!("`{id}` stands in an earlier row too")));
+            return Err((Column::Id, format!("{} has a dot or slash; use letters, digits, - and _", quoted(id))));
         }
         Ok(id.to_owned())
     }
 
-    fn point(&self) -> Result<LonLat, Bad> {
-        match self.geometry()? {
-            Some(Geometry::Point(lon, lat)) => {
-                return LonLat::from_degrees(lon, lat)
-                    .ok_or_else(|| ("geometry".to_owned(), format!("{lon}, {lat} is no place on earth")));
-            }
-            Some(Geometry::Shape(shape)) => return centre(&shape),
-            _ => {}
-        }
-        if !self.names.iter().any(|n| n == "lon") {
-            return Err(("geometry".to_owned(), "is missing: no coordinates".to_owned()));
-        }
-        let coordinate = |name: &'static str, most: f64| -> Result<f64, Bad> {
-            let most = if self.crs.is_degrees() { most } else { MOST_METRES };
-            let unit = if self.crs.is_degrees() { "degrees" } else { "metres" };
-            let want = format!("number of {unit} between -{most} and {most}");
-            // Coordinates have no thousands: a comma is a decimal one.
-            let read = |text: &str| number(text.replace(',', ".").as_str()).filter(|v| v.abs() <= most);
-            let parsed = self.parsed(name, &want, read)?;
-            parsed.ok_or_else(|| (name.to_owned(), "is empty: no coordinates".to_owned()))
-        };
-        let (x, y) = (coordinate("lon", 180.0)?, coordinate("lat", 90.0)?);
-        let at = self.crs.to_wgs84(x, y).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
-        at.ok_or_else(|| ("lon".to_owned(), format!("{x}, {y} is no place on earth in {}", self.crs.name())))
+    /// The coordinate system of the row.
+    fn crs(&self) -> Result<&Crs, Bad> {
+        let stated = self.text(Column::Crs).and_then(|cell| self.plan.stated.get(cell));
+        stated.map_or(Ok(&self.plan.crs), |crs| crs.as_ref().map_err(|why| (Column::Crs, why.clone())))
     }
 
-    /// The row's own geometry, in degrees of WGS 84.
+    fn point(&self) -> Result<LonLat, Bad> {
+        match self.geometry()? {
+            Some(Geometry::Shape(shape)) => centre(&shape),
+            Some(Geometry::Point(lon, lat)) => LonLat::from_degrees(lon, lat)
+                .ok_or_else(|| (Column::Geometry, format!("{lon}, {lat} is no place on earth"))),
+            _ => self.lon_lat(),
+        }
+    }
+
+    /// The place that stands in columns of its own.
+    fn lon_lat(&self) -> Result<LonLat, Bad> {
+        if !self.plan.has(Column::Lon) {
+            let wanted = "no coordinates; fill in lon and lat".to_owned();
+            let geometry = self.plan.has_geometries || self.plan.has(Column::Geometry);
+            return Err(if geometry {
+                (Column::Geometry, "is missing: no coordinates".to_owned())
+            } else {
+                (Column::Lon, wanted)
+            });
+        }
+        let crs = self.crs()?;
+        let coordinate = |column: Column, axis: Axis, most: f64| -> Result<f64, Bad> {
+            let text = self.text(column).filter(|text| !values::says_nothing(text));
+            let text = text.ok_or_else(|| (column, "is empty: no coordinates".to_owned()))?;
+            let (value, most, unit) = if crs.is_degrees() {
+                (values::degrees(text, axis), most, "degrees")
+            } else {
+                (values::metres(text), MOST_METRES, "metres")
+            };
+            value.filter(|v| v.abs() <= most).ok_or_else(|| {
+                let swapped = crs.is_degrees() && self.looks_swapped();
+                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
+                let want = format!("number of {unit} between -{most} and {most}{hint}");
+                (column, is_no(text, &want))
+            })
+        };
+        let (x, y) = (coordinate(Column::Lon, Axis::East, 180.0)?, coordinate(Column::Lat, Axis::North, 90.0)?);
+        let at = crs.to_wgs84(x, y).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
+        at.ok_or_else(|| (Column::Lon, format!("{x}, {y} is no place on earth in {}", crs.name())))
+    }
+
+    /// Whether the row's degrees make sense the other way round alone.
+    fn looks_swapped(&self) -> bool {
+        let read = |column: Column| {
+            let text = self.text(column)?;
+            values::degrees(text, Axis::East).or_else(|| values::degrees(text, Axis::North))
+        };
+        let pair = read(Column::Lon).zip(read(Column::Lat));
+        pair.is_some_and(|(lon, lat)| lon.abs() <= 90.0 && lat.abs() > 90.0 && lat.abs() <= 180.0)
+    }
+
+    /// The row's own geometry, in degrees of WGS 84: as its format gives it, or as a cell has it. One that can't be read is
+    /// a doubt where the row has coordinates besides.
     fn geometry(&self) -> Result<Option<Geometry>, Bad> {
-        let bad = |why: String| ("geometry".to_owned(), why);
-        let Some(given) = self.row.geometry() else { return Ok(None) };
-        let given = given.as_ref().map_err(|why| bad(why.clone()))?;
-        let off = || bad(format!("lies nowhere on earth in {}", self.crs.name()));
-        let place = |c: Coord<f64>| self.crs.to_wgs84(c.x, c.y).map(|(x, y)| Coord { x, y }).ok_or_else(off);
+        let read = self.stated_geometry();
+        if let Err((column, why)) = &read
+            && self.text(Column::Lon).is_some()
+            && self.text(Column::Lat).is_some()
+        {
+            self.doubt(*column, format!("{why}; lon and lat are taken"));
+            return Ok(None);
+        }
+        read
+    }
+
+    fn stated_geometry(&self) -> Result<Option<Geometry>, Bad> {
+        let bad = |why: String| (Column::Geometry, why);
+        let in_cell;
+        let (given, srid) = match (self.row.geometry(), self.text(Column::Geometry)) {
+            (Some(given), _) => (given.as_ref().map_err(|why| bad(why.clone()))?, None),
+            (None, Some(text)) if !values::says_nothing(text) => {
+                in_cell = values::geometry(text).map_err(bad)?;
+                (&in_cell.0, in_cell.1)
+            }
+            _ => return Ok(None),
+        };
+        let of_cell = srid.map(|srid| Crs::named(&format!("EPSG:{srid}"))).transpose().map_err(bad)?;
+        let crs = of_cell.as_ref().map_or_else(|| self.crs(), Ok)?;
+        let place = |c: Coord<f64>| {
+            let most = if crs.is_degrees() { (180.0, 90.0) } else { (MOST_METRES, MOST_METRES) };
+            let inside = c.x.abs() <= most.0 && c.y.abs() <= most.1;
+            let at = if inside { crs.to_wgs84(c.x, c.y) } else { None };
+            at.map(|(x, y)| Coord { x, y }).ok_or_else(|| {
+                let Coord { x, y } = c;
+                let swapped = crs.is_degrees() && x.abs() <= 90.0 && y.abs() <= 180.0 && !inside;
+                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
+                bad(format!("{x}, {y} is no place on earth in {}{hint}", crs.name()))
+            })
+        };
         Ok(Some(match given {
             Geometry::Point(x, y) => {
                 let at = place(Coord { x: *x, y: *y })?;
@@ -212,22 +488,31 @@ impl<'a> Cells<'a> {
             }
             Geometry::Points(points) => {
                 let [first, ..] = points.as_slice() else { return Err(bad("has no point".to_owned())) };
-                let doubt = format!("has {} points; the first is taken", points.len());
-                self.doubts.borrow_mut().push(("geometry".to_owned(), doubt));
                 let at = place(*first)?;
+                self.doubt(Column::Geometry, format!("has {} points; the first is taken", points.len()));
                 Geometry::Point(at.x, at.y)
             }
             Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
         }))
     }
 
-    /// Columns that none of `known` reads, under their own names.
-    fn others(&self, known: &[&str]) -> BTreeMap<String, String> {
-        let named = self.row.cells().map(|(at, cell)| (&self.names[at], cell));
-        let others = named.filter(|(name, _)| !known.contains(&name.as_str()) && !name.is_empty());
-        // What an earlier run said of a row that has been mended since.
-        let others = others.filter(|(name, _)| !REJECT_COLUMNS.contains(&name.as_str()));
-        others.map(|(name, cell)| (name.clone(), cell.to_owned())).collect()
+    /// What passes through.
+    fn others(&self) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (at, cell) in self.row.cells() {
+            if let Use::Pass(name) = &self.plan.uses[at] {
+                out.insert(name.clone(), cell.to_owned());
+            }
+        }
+        out
+    }
+}
+
+/// Why a cell's text is not what is wanted.
+fn is_no(text: &str, want: &str) -> String {
+    match values::not_a_value(text) {
+        Some(what) => format!("{} is {what}", quoted(text)),
+        None => format!("{} is no {want}", quoted(text)),
     }
 }
 
@@ -239,7 +524,7 @@ fn centre(shape: &geo::MultiPolygon<f64>) -> Result<LonLat, Bad> {
     let inside = carecircle_core::polygon::point_inside(shape);
     inside
         .and_then(|p| LonLat::from_degrees(p.x, p.y))
-        .ok_or_else(|| ("geometry".to_owned(), "its polygon has no inside".to_owned()))
+        .ok_or_else(|| (Column::Geometry, "its polygon has no inside".to_owned()))
 }
 
 /// A polygon as it came, or mended where its rings cross themselves or each other.
@@ -247,259 +532,187 @@ fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
     // Checking costs more than mending where there are very many vertices.
     let few = shape.coords_count() < 20_000;
     let sound = if few && shape.is_valid() { shape.clone() } else { shape.union(&LonLatShape::new(Vec::new())) };
-    if sound.unsigned_area() > 0.0 {
-        Ok(sound)
-    } else {
-        Err(("geometry".to_owned(), "its polygon has no area".to_owned()))
-    }
+    if sound.unsigned_area() > 0.0 { Ok(sound) } else { Err((Column::Geometry, "its polygon has no area".to_owned())) }
 }
 
-/// A number as people write it: thousands marks, full-width digits, blanks around.
-fn number(text: &str) -> Option<f64> {
-    let plain: String = text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '\u{a0}' | '\u{3000}'))
-        .map(|c| match c {
-            '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
-            '．' => '.',
-            '，' => ',',
-            '－' => '-',
-            other => other,
-        })
-        .collect();
-    let mut groups = plain.split('.').next().unwrap_or_default().split(',');
-    let first = groups.next().unwrap_or_default();
-    // 1,234 has a thousands mark; 1234,5 has something else, and 12345 it is not.
-    let marked = first.trim_start_matches('-').len() <= 3 && groups.clone().all(|g| g.len() == 3);
-    let whole = groups.next().is_none();
-    let decimals_clean = !plain.split('.').skip(1).any(|d| d.contains(','));
-    let value: f64 =
-        if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
-    value.is_finite().then_some(value)
-}
+/// So many rows are read at once before their ids are compared.
+const LOT: usize = 1 << 16;
 
-/// What a header means, if anything.
-type Meaning<'a> = Box<dyn Fn(&String) -> Option<String> + 'a>;
-
-/// Our name for each column: by the user's mapping, by our own name, by a usual header; else its own. A mapping to a header
-/// that this table doesn't have is meant for another table.
-fn names(table: &Table, mapping: &Mapping) -> Vec<String> {
-    let mut out: Vec<Option<String>> = vec![None; table.columns.len()];
-    let is_ours = |name: &str| SYNONYMS.iter().any(|(ours, _)| *ours == name);
-    let lower = |header: &String| header.trim().to_lowercase();
-    // The user's word first, then our own names, then the usual headers: `x, y, code, id, lon, lat` has its place in `lon`
-    // and `lat`. Of two columns with one meaning the first counts.
-    let by_user: Meaning =
-        Box::new(|header| mapping.iter().find(|(_, theirs)| *theirs == header).map(|(ours, _)| ours.clone()));
-    let by_name: Meaning = Box::new(|header| Some(lower(header)).filter(|name| is_ours(name)));
-    let by_usage: Meaning = Box::new(|header| {
-        let usual = SYNONYMS.iter().find(|(_, others)| others.contains(&lower(header).as_str()));
-        usual.map(|(name, _)| (*name).to_owned())
-    });
-    for meaning in [by_user, by_name, by_usage] {
-        for (i, header) in table.columns.iter().enumerate().filter(|(_, header)| !header.is_empty()) {
-            let found = meaning(header).filter(|name| !out.iter().flatten().any(|taken| taken == name));
-            if out[i].is_none() && found.is_some() {
-                out[i] = found;
+/// Turns every row into a thing or a reject. The rows are read on all threads; which of them has an id first is settled in
+/// the table's order, and only rows that are used take one.
+fn sort_rows<'a, T: Send>(
+    plan: &'a Plan<'a>,
+    remarks: Vec<Remark>,
+    make: impl Fn(&Cells<'a>, String) -> Result<T, Bad> + Sync,
+) -> Sorted<T> {
+    let table = plan.table;
+    let mut out =
+        Sorted { used: Vec::with_capacity(table.rows().len()), rejects: Vec::new(), doubts: Vec::new(), remarks };
+    let mut seen: HashSet<&str> = HashSet::with_capacity(if plan.has(Column::Id) { table.rows().len() } else { 0 });
+    // The column is blamed by the name that the table has for it.
+    let reject = |row: Row<'a>, column: &str, why: String| {
+        let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
+        Reject { row: row.number(), column: column.to_owned(), why, cells }
+    };
+    let rows: Vec<Row<'a>> = table.rows().collect();
+    for lot in rows.chunks(LOT) {
+        let read = lot.par_iter().with_min_len(256).map(|&row| {
+            if let Some((at, why)) = plan.no_thing(row) {
+                return Err(reject(row, &table.columns[at], why));
+            }
+            let cells = Cells::new(plan, row);
+            let made = cells.id().and_then(|id| make(&cells, id));
+            let doubts = cells.doubts.take();
+            made.map(|thing| (thing, cells.text(Column::Id), doubts))
+                .map_err(|(column, why)| reject(row, plan.header(column), why))
+        });
+        for (read, &row) in read.collect::<Vec<_>>().into_iter().zip(lot) {
+            match read {
+                Ok((_, Some(id), _)) if !seen.insert(id) => {
+                    let why = format!("{} stands in an earlier row too", quoted(id));
+                    out.rejects.push(reject(row, plan.header(Column::Id), why));
+                }
+                Ok((thing, _, doubts)) => {
+                    out.used.push(thing);
+                    out.doubts.extend(doubts.into_iter().map(|(column, why)| {
+                        let column = plan.header(column).to_owned();
+                        Reject { row: row.number(), column, why, cells: Vec::new() }
+                    }));
+                }
+                Err(reject) => out.rejects.push(reject),
             }
         }
     }
-    let unnamed = |header: &String| if is_ours(header) { format!("{header}_in_table") } else { header.clone() };
-    out.into_iter().zip(&table.columns).map(|(name, header)| name.unwrap_or_else(|| unnamed(header))).collect()
+    out.remarks.extend(remarks_on_rows(plan, &out.rejects));
+    out
 }
 
-/// Turns every row into a thing or a reject.
-fn sort_rows<T>(
-    table: &Table,
-    declared: &Declared,
-    names: &[String],
-    mut make: impl FnMut(&Cells<'_>) -> Result<T, Bad>,
-) -> Sorted<T> {
-    let mut out = Sorted { used: Vec::with_capacity(table.rows().len()), rejects: Vec::new(), doubts: Vec::new() };
-    let wgs84 = Crs::wgs84();
-    let crs = declared.crs.as_ref().or(table.crs.as_ref()).unwrap_or(&wgs84);
-    // The column is blamed by the name that the table has for it.
-    let blame = |row: Row<'_>, (column, why): Bad| {
-        let theirs = names.iter().position(|n| *n == column).and_then(|i| table.columns.get(i));
-        let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
-        Reject { row: row.number(), column: theirs.cloned().unwrap_or(column), why, cells }
-    };
-    for row in table.rows() {
-        let cells = Cells { row, names, crs, doubts: RefCell::default() };
-        match make(&cells) {
-            Ok(thing) => {
-                out.used.push(thing);
-                out.doubts.extend(cells.doubts.into_inner().into_iter().map(|doubt| blame(row, doubt)));
-            }
-            Err(bad) => out.rejects.push(blame(row, bad)),
+/// What all rows together tell.
+fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
+    let (name, mut out) = (plan.table.name(), Vec::new());
+    if !plan.has(Column::Id) && plan.table.rows().len() > 0 {
+        out.push(Remark {
+            en: format!("{name}: no column id; rows are called by their number, as in row2"),
+            zh: format!("{name}：没有编号列，以行号为编号，如 row2"),
+        });
+    }
+    if !rejects.is_empty() && plan.has(Column::Lon) && plan.has(Column::Lat) && plan.crs.is_degrees() {
+        let (lon, lat) = (plan.header(Column::Lon), plan.header(Column::Lat));
+        let rows = plan.table.rows().map(|row| Cells::new(plan, row));
+        let placed = rows.filter(|cells| cells.text(Column::Lon).is_some() && cells.text(Column::Lat).is_some());
+        let (swapped, rest): (Vec<_>, Vec<_>) = placed.map(|cells| cells.looks_swapped()).partition(|swapped| *swapped);
+        if swapped.len() > rest.len() {
+            out.push(Remark {
+                en: format!("{name}: longitude and latitude look swapped; say --columns lon={lat},lat={lon}"),
+                zh: format!("{name}：经纬度似乎颠倒，请用 --columns lon={lat},lat={lon}"),
+            });
         }
     }
     out
 }
 
-/// A table without a way to say where its rows are is no table of ours.
-fn require_place(table: &Table, names: &[String]) -> Result<(), TableError> {
-    let has = |name: &str| names.iter().any(|n| n == name);
-    let placed = has("lon") && has("lat") || table.rows().any(|r| r.geometry().is_some());
-    if placed || table.rows().len() == 0 {
-        return Ok(());
-    }
-    Err(TableError::MissingColumn {
-        path: table.path.clone(),
-        wanted: if has("lon") { "lat" } else { "lon" },
-        found: table.columns.join(", "),
-        example: "lon=X,lat=Y",
-    })
-}
-
-fn require_id(table: &Table, names: &[String]) -> Result<(), TableError> {
-    if names.iter().any(|n| n == "id") || table.rows().len() == 0 {
-        return Ok(());
-    }
-    Err(TableError::MissingColumn {
-        path: table.path.clone(),
-        wanted: "id",
-        found: table.columns.join(", "),
-        example: "id=CODE",
-    })
-}
-
-const FACILITY_COLUMNS: &[&str] = &[
-    "id",
-    "name",
-    "name_zh",
-    "name_en",
-    "lon",
-    "lat",
-    "kind",
-    "status",
-    "inclusive",
-    "places",
-    "places_infant",
-    "places_toddler",
-    "places_senior",
-    "enrolled",
-    "staff",
-    "staff_certified",
-    "health_manager",
-    "min_months",
-    "max_months",
-];
-
 /// Facilities from a table.
 pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>, TableError> {
-    let names = names(table, &declared.mapping);
-    table.crs_or_stated(declared.crs.as_ref())?;
-    require_id(table, &names)?;
-    require_place(table, &names)?;
-    let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, declared, &names, |cells| {
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Facilities, &mut remarks)?;
+    plan.require_place()?;
+    let kinds = one_of(Kind::ALL.iter().map(|k| k.name()));
+    Ok(sort_rows(&plan, remarks, |cells, id| {
         let at = cells.point()?;
-        let kind = cells.known("kind", &one_of(Kind::ALL.iter().map(|k| k.name())), kind_named);
-        let status = cells.known("status", &one_of(Status::ALL.iter().map(|s| s.name())), status_named);
+        let kind = cells.known(Column::Kind, &kinds, kind_named).unwrap_or(Kind::Nursery);
         let facility = Facility {
-            name: cells.text("name").map(str::to_owned),
-            name_zh: cells.text("name_zh").map(str::to_owned),
-            name_en: cells.text("name_en").map(str::to_owned),
-            status: status.unwrap_or(Status::Unknown),
-            inclusive: cells.flag("inclusive"),
-            places: cells.count("places")?,
-            places_infant: cells.count("places_infant")?,
-            places_toddler: cells.count("places_toddler")?,
-            places_senior: cells.count("places_senior")?,
-            enrolled: cells.count("enrolled")?,
-            staff: cells.count("staff")?,
-            staff_certified: cells.count("staff_certified")?,
-            health_manager: cells.flag("health_manager"),
-            min_months: cells.count("min_months")?,
-            max_months: cells.count("max_months")?,
-            other: cells.others(FACILITY_COLUMNS),
-            ..Facility::new(String::new(), at, kind.unwrap_or(Kind::Nursery))
+            name: cells.owned(Column::Name),
+            name_zh: cells.owned(Column::NameZh),
+            name_en: cells.owned(Column::NameEn),
+            status: cells.status(),
+            inclusive: cells.flag(Column::Inclusive),
+            places: cells.count(Column::Places)?,
+            places_infant: cells.count(Column::PlacesInfant)?,
+            places_toddler: cells.count(Column::PlacesToddler)?,
+            places_senior: cells.count(Column::PlacesSenior)?,
+            enrolled: cells.count(Column::Enrolled)?,
+            staff: cells.count(Column::Staff)?,
+            staff_certified: cells.count(Column::StaffCertified)?,
+            health_manager: cells.flag(Column::HealthManager),
+            min_months: cells.count(Column::MinMonths)?,
+            max_months: cells.count(Column::MaxMonths)?,
+            opened: cells.date(Column::Opened),
+            closed: cells.date(Column::Closed),
+            other: cells.others(),
+            ..Facility::new(id, at, kind)
         };
-        // Last, so that only rows which are used take an id.
-        Ok(Facility { id: cells.id(&mut seen)?, ..facility })
+        match (facility.enrolled, facility.places) {
+            (Some(enrolled), Some(places)) if enrolled > places => {
+                Err((Column::Enrolled, format!("{enrolled} children are more than its {places} places")))
+            }
+            _ => Ok(facility),
+        }
     }))
 }
 
 /// Blocks from a table.
 pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, TableError> {
-    let names = names(table, &declared.mapping);
-    table.crs_or_stated(declared.crs.as_ref())?;
-    require_id(table, &names)?;
-    require_place(table, &names)?;
-    let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, declared, &names, |cells| {
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Blocks, &mut remarks)?;
+    plan.require_place()?;
+    Ok(sort_rows(&plan, remarks, |cells, id| {
         let place = match cells.geometry()? {
             Some(Geometry::Shape(shape)) => BlockPlace::Shape(sound(&shape)?),
             _ => BlockPlace::Point(cells.point()?),
         };
         Ok(BlockRow {
-            name: cells.text("name").map(str::to_owned),
+            id,
+            name: cells.owned(Column::Name),
             place,
-            population: cells.people("population")?,
-            under3: cells.people("under3")?,
-            area: cells.text("area").map(str::to_owned),
-            other: cells.others(&["id", "name", "lon", "lat", "population", "under3", "area"]),
-            id: cells.id(&mut seen)?,
+            population: cells.people(Column::Population)?,
+            under3: cells.people(Column::Under3)?,
+            area: cells.owned(Column::Area),
+            other: cells.others(),
         })
     }))
 }
 
 /// Areas from a table. Without polygons (a CSV of names and totals) their shapes are empty.
 pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableError> {
-    let names = names(table, &declared.mapping);
-    table.crs_or_stated(declared.crs.as_ref())?;
-    require_id(table, &names)?;
-    let mut seen = BTreeSet::new();
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Areas, &mut remarks)?;
     let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
-    Ok(sort_rows(table, declared, &names, |cells| {
+    Ok(sort_rows(&plan, remarks, |cells, id| {
         let shape = match cells.geometry()? {
             Some(Geometry::Shape(shape)) => sound(&shape)?,
             // Known by name alone: blocks name it in their column `area`, or the map has its outline.
             _ => LonLatShape::new(Vec::new()),
         };
-        let level = cells.parsed("level", &levels, level_named)?;
+        let level = cells.text(Column::Level);
+        let level = level.ok_or_else(|| (Column::Level, format!("is empty; it must be a {levels}")))?;
         Ok(Area {
-            name: cells.text("name").map(str::to_owned),
-            name_zh: cells.text("name_zh").map(str::to_owned),
-            name_en: cells.text("name_en").map(str::to_owned),
-            level: level.ok_or_else(|| ("level".to_owned(), format!("is empty; it must be a {levels}")))?,
-            parent: cells.text("parent").map(str::to_owned),
-            population: cells.people("population")?,
-            under3: cells.people("under3")?,
+            id,
+            name: cells.owned(Column::Name),
+            name_zh: cells.owned(Column::NameZh),
+            name_en: cells.owned(Column::NameEn),
+            level: level_named(level).ok_or_else(|| (Column::Level, is_no(level, &levels)))?,
+            parent: cells.owned(Column::Parent),
+            population: cells.people(Column::Population)?,
+            under3: cells.people(Column::Under3)?,
             shape,
-            other: cells.others(&[
-                "id",
-                "name",
-                "name_zh",
-                "name_en",
-                "level",
-                "parent",
-                "population",
-                "under3",
-                "lon",
-                "lat",
-            ]),
-            id: cells.id(&mut seen)?,
+            other: cells.others(),
         })
     }))
 }
 
 /// Points from a table, each with its id and what `use_of` makes of its place; the error says why a place can't be used.
-pub fn points<T>(
+pub fn points<T: Send>(
     table: &Table,
     declared: &Declared,
-    use_of: impl Fn(LonLat) -> Result<T, String>,
+    use_of: impl Fn(LonLat) -> Result<T, String> + Sync,
 ) -> Result<Sorted<(String, T)>, TableError> {
-    let names = names(table, &declared.mapping);
-    table.crs_or_stated(declared.crs.as_ref())?;
-    require_id(table, &names)?;
-    require_place(table, &names)?;
-    let mut seen = BTreeSet::new();
-    Ok(sort_rows(table, declared, &names, |cells| {
-        let column = if cells.row.geometry().is_some() { "geometry" } else { "lon" };
-        let used = use_of(cells.point()?).map_err(|why| (column.to_owned(), why))?;
-        Ok((cells.id(&mut seen)?, used))
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Points, &mut remarks)?;
+    plan.require_place()?;
+    Ok(sort_rows(&plan, remarks, |cells, id| {
+        let column = if cells.row.geometry().is_some() { Column::Geometry } else { Column::Lon };
+        let used = use_of(cells.point()?).map_err(|why| (column, why))?;
+        Ok((id, used))
     }))
 }
 
@@ -540,16 +753,22 @@ fn level_named(text: &str) -> Option<AreaLevel> {
     })
 }
 
-/// Writes rejects with their original columns, ready to be mended and read again, and what was wrong behind them.
+/// Writes rejects with their original columns, ready to be mended and read again, and what was wrong behind them. Where rows
+/// lack coordinates and the table has no columns for them, empty ones stand there to be filled in.
 pub fn write_rejects(out: impl io::Write, table: &Table, rejects: &[Reject]) -> Result<(), csv::Error> {
     let mut writer = csv::Writer::from_writer(out);
     let columns: Vec<usize> =
         (0..table.columns.len()).filter(|&i| !REJECT_COLUMNS.contains(&table.columns[i].as_str())).collect();
-    writer.write_record(columns.iter().map(|&i| table.columns[i].as_str()).chain(REJECT_COLUMNS))?;
+    let lon = Column::Lon.name();
+    let unplaced = rejects.iter().any(|reject| reject.column == lon) && !table.columns.iter().any(|c| c == lon);
+    let to_fill: &[&str] = if unplaced { &[lon, Column::Lat.name()] } else { &[] };
+    let headers = columns.iter().map(|&i| table.columns[i].as_str());
+    writer.write_record(headers.chain(to_fill.iter().copied()).chain(REJECT_COLUMNS))?;
     for reject in rejects {
         let cell = |at: &usize| reject.cells.iter().find(|(i, _)| i == at).map_or("", |(_, cell)| cell.as_str());
         let number = reject.row.to_string();
-        writer.write_record(columns.iter().map(cell).chain([&*number, &reject.column, &reject.why]))?;
+        let empty = to_fill.iter().map(|_| "");
+        writer.write_record(columns.iter().map(cell).chain(empty).chain([&*number, &reject.column, &reject.why]))?;
     }
     writer.flush()?;
     Ok(())
@@ -617,18 +836,6 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_is_a_thousands_mark_only_where_thousands_stand() {
-        for (text, value) in
-            [("1,234", Some(1_234.0)), ("1,234,567.5", Some(1_234_567.5)), ("１２，３４５", Some(12_345.0))]
-        {
-            assert_eq!(number(text), value, "{text}");
-        }
-        for text in ["1234,5", "1,23", "1.5,000", "", "-", "1e999", "nan"] {
-            assert_eq!(number(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn a_mapping_for_another_table_leaves_this_one_alone() {
         let read =
             facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &mapped(&parse_mapping("id=机构").unwrap())).unwrap();
@@ -650,8 +857,8 @@ mod tests {
 
     #[test]
     fn a_table_without_coordinates_says_which_columns_it_has() {
-        let table = csv("id,address\na,somewhere\n");
+        let table = csv("id,town\na,somewhere\n");
         let error = facilities(&table, &Declared::default()).unwrap_err().to_string();
-        assert!(error.contains("no column lon") && error.contains("id, address"), "{error}");
+        assert!(error.contains("no column lon") && error.contains("id, town"), "{error}");
     }
 }

@@ -18,6 +18,7 @@ mod wkb;
 mod workbook;
 
 use crate::crs::Crs;
+use crate::{headers, values};
 use carecircle_core::geometry::LonLatShape;
 use geo::Coord;
 use std::collections::BTreeMap;
@@ -68,10 +69,44 @@ pub enum TableError {
         path: PathBuf,
     },
     /// Text that is neither UTF-8 nor GB18030.
-    #[error("{}: the text is neither UTF-8, UTF-16 nor GB18030; save it as \"CSV UTF-8\"", path.display())]
+    #[error("{} line {line}: the text is neither UTF-8, UTF-16 nor GB18030; save it as \"CSV UTF-8\"", path.display())]
     Encoding {
         /// The file.
         path: PathBuf,
+        /// The first line that is neither.
+        line: usize,
+    },
+    /// Some lines are UTF-8, others GB18030.
+    #[error(
+        "{} line {line}: written in another encoding than line {first}, one is UTF-8 and one GB18030; save all as \"CSV UTF-8\"",
+        path.display()
+    )]
+    MixedEncodings {
+        /// The file.
+        path: PathBuf,
+        /// The first line in another encoding than the first that shows one.
+        line: usize,
+        /// The first line that shows an encoding.
+        first: usize,
+    },
+    /// A zero byte stands in the text.
+    #[error(
+        "{} line {line}: a zero byte; the file is damaged, no text, or UTF-16 without its byte order mark; save it as \"CSV UTF-8\"",
+        path.display()
+    )]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// The first line that has one.
+        line: usize,
+    },
+    /// A cell's quotation mark is not closed where the cell ends.
+    #[error("{} line {line}: a quotation mark opens a cell here and is not closed at its end", path.display())]
+    OpenQuote {
+        /// The file.
+        path: PathBuf,
+        /// The line of the mark.
+        line: usize,
     },
     /// The table has too many columns.
     #[error("{}: more than {MOST_COLUMNS} columns", path.display())]
@@ -113,14 +148,6 @@ pub enum TableError {
         /// What each row stands for.
         wanted: &'static str,
     },
-    /// CSV that can't be split into rows.
-    #[error("{}: not a CSV table", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: ::csv::Error,
-    },
     /// GeoJSON that is none.
     #[error("{}: not GeoJSON: {why}", path.display())]
     GeoJson {
@@ -154,6 +181,14 @@ pub enum TableError {
         path: PathBuf,
         /// What the file calls it.
         name: String,
+    },
+    /// Its cells are separated by nothing that is known.
+    #[error("{}: one column alone, {header}; cells are separated by a comma, a semicolon, a tab or a |", path.display())]
+    OneColumn {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        header: String,
     },
     /// A column that every row needs is missing.
     #[error("{}: no column {wanted}; found {found}. Name it with --columns {example}", path.display())]
@@ -312,6 +347,12 @@ impl Builder {
         Self { table, known: BTreeMap::new(), head: Vec::new(), is_sheet: false, refused: None }
     }
 
+    /// Makes room for so many bytes of cells and so many cells at least; what a file claims of itself is no measure.
+    pub(crate) fn expect_text(&mut self, bytes: usize, cells: usize) {
+        self.table.text.reserve(bytes);
+        self.table.cells.reserve(cells.min(MOST_CELLS));
+    }
+
     /// The coordinate system that the file states.
     pub fn crs(&mut self, crs: Crs) {
         self.table.crs = Some(crs);
@@ -409,8 +450,19 @@ impl Builder {
         let mut lines = std::mem::take(&mut self.head);
         lines.retain(|(_, cells)| !cells.is_empty());
         let Some(header) = header_among(&lines) else { return Ok(()) };
-        let rows = lines.split_off(header + 1);
-        let Some((number, names)) = lines.pop() else { return Ok(()) };
+        let mut rows = lines.split_off(header + 1);
+        let Some((number, mut names)) = lines.pop() else { return Ok(()) };
+        if let Some((second, parts)) = rows.first().filter(|(_, line)| is_second_header(&names, line)) {
+            names.resize(names.len().max(parts.len()), String::new());
+            for (name, part) in names.iter_mut().zip(parts).filter(|(_, part)| !part.is_empty()) {
+                name.clone_from(part);
+            }
+            self.remark(
+                format!("row {second} names the columns of a merged cell above"),
+                format!("第 {second} 行为合并单元格之下的列名"),
+            );
+            rows.remove(0);
+        }
         for (i, name) in names.iter().enumerate() {
             if name.is_empty() {
                 self.add_column(&format!("column_{}", i + 1))?
@@ -505,11 +557,27 @@ fn clean(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Which of the first lines names the columns: the first with two cells or more, else the first.
+/// Which of the first lines names the columns: the first with two headers that are known, unless the first of all is more
+/// than a title; else the first with two names; else the first.
 fn header_among(lines: &[(usize, Vec<String>)]) -> Option<usize> {
     let filled = |cells: &[String]| cells.iter().filter(|cell| !cell.is_empty()).count();
-    let header = lines.iter().position(|(_, cells)| filled(cells) > 1);
-    header.or((!lines.is_empty()).then_some(0))
+    let numbers = |cells: &[String]| cells.iter().filter(|cell| values::number(cell).is_some()).count();
+    let known = |cells: &[String]| cells.iter().filter(|cell| headers::is_known(cell)).count();
+    let first = &lines.first()?.1;
+    let by_names = lines.iter().position(|(_, cells)| known(cells) > 1 && numbers(cells) == 0);
+    if filled(first) < 2 {
+        let by_shape = || lines.iter().position(|(_, cells)| filled(cells) > 1 && numbers(cells) * 2 < filled(cells));
+        by_names.or_else(by_shape).or(Some(0))
+    } else {
+        by_names.filter(|_| known(first) == 0).or(Some(0))
+    }
+}
+
+/// Whether a line names the columns of a group whose own name stands above it in a merged cell.
+fn is_second_header(above: &[String], line: &[String]) -> bool {
+    let filled = || line.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+    let below_blank = filled().any(|(i, _)| above.get(i).is_none_or(String::is_empty));
+    below_blank && filled().count() > 1 && filled().all(|(_, cell)| headers::is_known(cell))
 }
 
 impl Table {
@@ -550,6 +618,11 @@ impl Table {
     /// The rows, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         (0..self.rows.len()).map(|index| Row { table: self, index })
+    }
+
+    /// Whether any row has a geometry of the format's own.
+    pub fn has_geometries(&self) -> bool {
+        !self.geometries.is_empty()
     }
 
     /// Refuses a table of places without a row; `wanted` is what each row stands for.

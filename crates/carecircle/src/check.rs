@@ -1,7 +1,7 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
 use crate::bad_input;
-use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
+use crate::inputs::{City, Inputs, Rejected, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
@@ -10,6 +10,7 @@ use anyhow::Result;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::ChildrenFrom;
 use carecircle_formats::crs::Crs;
+use carecircle_formats::table::Remark;
 use carecircle_osm::Merged;
 use clap::Args;
 use std::fmt::Write as _;

@@ -15,7 +15,7 @@ use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
-use carecircle_formats::table::{Table, TableError, file_and_part, file_name};
+use carecircle_formats::table::{Remark, Table, TableError, file_and_part, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
@@ -107,6 +107,11 @@ impl Default for Reading {
 }
 
 impl Reading {
+    /// What two parameters say, all else as it is without any.
+    pub(crate) fn new(crs: &str, columns: &str) -> Self {
+        Self { crs: crs.to_owned(), columns: columns.to_owned(), ..Self::default() }
+    }
+
     /// What is said of one table, by its layer (one of [`output::LAYERS`]); refuses a parameter that can't be meant.
     pub(crate) fn declared(&self, layer: &str) -> Result<Declared> {
         check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;
@@ -351,12 +356,6 @@ pub(crate) struct City {
     pub(crate) remarks: Vec<Remark>,
 }
 
-/// A remark in both languages.
-pub(crate) struct Remark {
-    pub(crate) en: String,
-    pub(crate) zh: String,
-}
-
 /// What comes of reading tables, besides what they hold.
 #[derive(Default)]
 struct Findings {
@@ -519,6 +518,7 @@ impl Inputs {
     fn keep<T>(&self, layer: &'static str, table: Table, sorted: Sorted<T>, findings: &mut Findings) -> Result<Vec<T>> {
         findings.headers.extend(table.columns.iter().cloned());
         self.sources.reading.refuse_rejects(&table, &sorted.rejects)?;
+        findings.remarks.extend(sorted.remarks);
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
             findings.remarks.push(Remark {

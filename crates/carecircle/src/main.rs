@@ -4,6 +4,7 @@ mod check;
 mod export;
 mod import;
 mod inputs;
+mod inspect;
 mod isochrone;
 mod lang;
 mod matrix;
@@ -36,6 +37,8 @@ enum Command {
     Import(import::Import),
     /// Write a page about a city: score card, maps, the gaps by children affected, method and data quality
     Report(report::Report),
+    /// Tell what was understood of a table: its columns, totals, and the rows that can't be used
+    Inspect(inspect::Inspect),
     /// Tell how long the walks between two tables of points are
     Matrix(matrix::WalkMatrix),
     /// Write the walkable network as GMNS tables, so that other tools can do equal work
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Some(Command::Isochrone(command)) => command.run(),
         Some(Command::Import(command)) => command.run(),
         Some(Command::Report(command)) => command.run(),
+        Some(Command::Inspect(command)) => command.run(),
         Some(Command::Matrix(command)) => command.run(),
         Some(Command::ExportNetwork(command)) => command.run(),
         Some(Command::Serve(command)) => command.run(),

@@ -2,10 +2,10 @@
 //!
 //! Nothing is put right here. Coordinates are taken as declared; what another reading of them would give is only said.
 
-use crate::inputs::Remark;
 use carecircle_core::geometry::{LonLat, Point, geodesic_m};
 use carecircle_core::network::Network;
 use carecircle_formats::crs::Crs;
+use carecircle_formats::table::Remark;
 use rstar::RTree;
 
 /// A point farther than this from any street is in the wrong place, or the map is.

@@ -4,7 +4,7 @@ mod map;
 
 use crate::check::{area_rows, reason_name, thousands};
 use crate::import::write_trust;
-use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects};
+use crate::inputs::{City, Inputs, Rejected, describe, tell_rejects};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::paper::{Paper, escape, name};
@@ -17,6 +17,7 @@ use carecircle_core::geometry::Point;
 use carecircle_core::polygon;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::geojson::ATTRIBUTION;
+use carecircle_formats::table::Remark;
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

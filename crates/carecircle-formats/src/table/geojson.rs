@@ -1,8 +1,11 @@
 //! GeoJSON as a table: properties are cells.
 
-use super::{Builder, Geometry, Table, TableError};
+use super::{Builder, Form, Geometry, Table, TableError};
+use crate::crs::Crs;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
 use std::path::Path;
 
 impl Table {
@@ -10,23 +13,118 @@ impl Table {
     pub fn from_geojson(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let fail = |why: String| TableError::GeoJson { path: path.to_owned(), why };
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let mut root: Value = serde_json::from_slice(bytes).map_err(|e| fail(e.to_string()))?;
-        let features = match root.get("type").and_then(Value::as_str) {
-            Some("FeatureCollection") => match root.get_mut("features").map(Value::take) {
-                Some(Value::Array(features)) => features,
-                _ => return Err(fail("the FeatureCollection has no array `features`".to_owned())),
-            },
-            Some("Feature") => vec![root],
+        if bytes.trim_ascii_start().first().is_some_and(|b| *b != b'{') {
+            return Err(fail("a FeatureCollection was expected, found nothing of that kind".to_owned()));
+        }
+        let mut table = Builder::new(path);
+        table.form(Form { format: "GeoJSON", ..Form::default() });
+        let mut root = Root { table: &mut table, refused: None, features: None, rest: Map::new() };
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let read = (&mut root).deserialize(&mut json).and_then(|()| json.end());
+        let Root { refused, features, rest, .. } = root;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        read.map_err(|e| fail(e.to_string()))?;
+        match rest.get("type").and_then(Value::as_str) {
+            Some("FeatureCollection") if features.is_some() => {}
+            Some("FeatureCollection") => return Err(fail("the FeatureCollection has no array `features`".to_owned())),
+            Some("Feature") => add_feature(&mut table, 1, &Value::Object(rest.clone()))?,
             other => {
                 let found = other.map_or("nothing of that kind".to_owned(), |t| format!("`{t}`"));
                 return Err(fail(format!("a FeatureCollection was expected, found {found}")));
             }
-        };
-        let mut table = Builder::new(path);
-        for (i, feature) in features.iter().enumerate() {
-            add_feature(&mut table, i + 1, feature)?;
+        }
+        // From before the standard, and still written where coordinates are no degrees.
+        if let Some(name) = rest.get("crs").and_then(|crs| crs.pointer("/properties/name")).and_then(Value::as_str) {
+            table.crs(stated_crs(name).map_err(fail)?);
         }
         table.finish()
+    }
+}
+
+/// A coordinate system as GeoJSON's old member `crs` names it: `urn:ogc:def:crs:EPSG::4547`.
+fn stated_crs(name: &str) -> Result<Crs, String> {
+    if name.ends_with("CRS84") {
+        return Ok(Crs::wgs84());
+    }
+    let code = name.rsplit(':').next().unwrap_or(name);
+    Crs::named(&if name.to_uppercase().contains("EPSG") { format!("EPSG:{code}") } else { name.to_owned() })
+}
+
+/// The collection as it is read: features go to the table one by one, so that no more than one is held as JSON.
+struct Root<'b> {
+    table: &'b mut Builder,
+    /// Why the table takes no more.
+    refused: Option<TableError>,
+    /// How many features there were, where there was an array of them.
+    features: Option<usize>,
+    /// The other members that matter.
+    rest: Map<String, Value>,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Root<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Root<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a FeatureCollection")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "features" => members.next_value_seed(Features(self))?,
+                "type" | "crs" | "id" | "properties" | "geometry" => {
+                    let value = members.next_value()?;
+                    self.rest.insert(name, value);
+                }
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The collection's array of features.
+struct Features<'r, 'b>(&'r mut Root<'b>);
+
+impl<'de> DeserializeSeed<'de> for Features<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Features<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array `features`")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut features: S) -> Result<(), S::Error> {
+        let root = self.0;
+        let mut number = root.features.unwrap_or(0);
+        while let Some(feature) = features.next_element::<Value>()? {
+            number += 1;
+            if let Err(refused) = add_feature(root.table, number, &feature) {
+                root.refused = Some(refused);
+                return Err(S::Error::custom("refused"));
+            }
+        }
+        root.features = Some(number);
+        Ok(())
     }
 }
 
@@ -87,8 +185,7 @@ fn items(value: &Value) -> Result<&Vec<Value>, String> {
 fn position(value: &Value) -> Result<Coord<f64>, String> {
     match items(value)?.as_slice() {
         [x, y, ..] => match (x.as_f64(), y.as_f64()) {
-            (Some(x), Some(y)) if (-180.0..=180.0).contains(&x) && (-90.0..=90.0).contains(&y) => Ok(Coord { x, y }),
-            (Some(x), Some(y)) => Err(format!("{x}, {y} is no longitude and latitude in degrees")),
+            (Some(x), Some(y)) => Ok(Coord { x, y }),
             _ => Err("a coordinate is no number".to_owned()),
         },
         _ => Err("a position has fewer than two numbers".to_owned()),

@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
     let mut table = Builder::new(path);
     table.form(Form { format: "Shapefile", ..Form::default() });
     if let Some(prj) = sibling(path, "prj")? {
-        let text = decode(&prj).unwrap_or_default();
+        let text = decode(path, &prj).map(|(text, _)| text).unwrap_or_default();
         table.stated_crs(prj::epsg(&text).map(|code| format!("EPSG:{code}")));
     }
     let rows = match sibling(path, "dbf")? {

@@ -1,0 +1,396 @@
+//! What people write in cells: numbers, coordinates, dates, yes and no, geometries as text.
+
+use crate::headers::half_width;
+use crate::table::{Geometry, geojson};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+/// What people write where they have nothing to write.
+const NOTHING: [&str; 12] = ["-", "--", "—", "——", "/", "n/a", "na", "null", "无数据", "未知", "不详", "暂无"];
+
+/// Whether a cell says that there is nothing to say.
+pub(crate) fn says_nothing(text: &str) -> bool {
+    // The longest of them has nine bytes.
+    text.len() < 10 && NOTHING.contains(&text.to_lowercase().as_str())
+}
+
+/// A cell's text in a message: its beginning, where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// What spreadsheets leave in a cell instead of a value, where it is that.
+pub(crate) fn not_a_value(text: &str) -> Option<&'static str> {
+    const ERRORS: [&str; 9] = ["#REF!", "#DIV/0!", "#N/A", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"];
+    if ERRORS.contains(&text) || text.len() > 1 && text.bytes().all(|b| b == b'#') {
+        Some("a spreadsheet's error; mend its formula or widen its column")
+    } else if text.starts_with('=') && text.len() > 1 {
+        Some("a formula without its value; save the sheet as values")
+    } else {
+        None
+    }
+}
+
+/// A number as people write it: thousands marks, full-width digits, blanks around.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
+        return text.parse().ok().filter(|value: &f64| value.is_finite());
+    }
+    let mut plain = half_width(text);
+    plain.retain(|c| !matches!(c, ' ' | '\u{a0}' | '\u{202f}'));
+    let mut groups = plain.split('.').next().unwrap_or_default().split(',');
+    let first = groups.next().unwrap_or_default();
+    // 1,234 has a thousands mark; 1234,5 has something else, and 12345 it is not.
+    let marked = first.trim_start_matches('-').len() <= 3 && groups.clone().all(|g| g.len() == 3);
+    let whole = groups.next().is_none();
+    let decimals_clean = !plain.split('.').skip(1).any(|d| d.contains(','));
+    let value: f64 =
+        if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
+    value.is_finite().then_some(value)
+}
+
+/// Along which axis a coordinate counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axis {
+    East,
+    North,
+}
+
+/// A coordinate in degrees: decimal, with a point or a comma, or in degrees, minutes and seconds.
+pub(crate) fn degrees(text: &str, axis: Axis) -> Option<f64> {
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
+        return number(text);
+    }
+    // Degrees have no thousands: a comma is a decimal one.
+    let plain = half_width(text).replace(',', ".");
+    number(&plain).filter(|_| !plain.contains(' ')).or_else(|| sexagesimal(&plain, axis))
+}
+
+/// `116°23'29"E`, `东经116度23分29秒`, `39.9°N`.
+fn sexagesimal(plain: &str, axis: Axis) -> Option<f64> {
+    let (forward, backward) = match axis {
+        Axis::East => (["东经", "东", "E", "e"], ["西经", "西", "W", "w"]),
+        Axis::North => (["北纬", "北", "N", "n"], ["南纬", "南", "S", "s"]),
+    };
+    let side = |letters: [&'static str; 4]| letters.into_iter().find(|letter| plain.contains(letter));
+    let (sign, letter) = match (side(forward), side(backward)) {
+        (Some(_), Some(_)) => return None,
+        (Some(letter), None) => (1.0, letter),
+        (None, Some(letter)) => (-1.0, letter),
+        (None, None) => (1.0, ""),
+    };
+    if letter.is_empty() && !plain.contains(['°', '度', 'º']) {
+        return None;
+    }
+    let bare = plain.replacen(letter, "", 1);
+    let (sign, bare) = bare.trim().strip_prefix('-').map_or((sign, bare.trim()), |rest| (-sign, rest));
+    let marks: &[char] = &['°', 'º', '度', '\'', '′', '’', '分', '"', '″', '”', '秒', ' '];
+    let parts: Vec<f64> =
+        bare.split(marks).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (last, whole) = parts.split_last().filter(|(_, whole)| whole.len() < 3)?;
+    let clean = whole.iter().all(|part| part.fract() == 0.0) && parts.iter().skip(1).all(|part| *part < 60.0);
+    let unsigned = parts.iter().all(|part| part.is_sign_positive());
+    let total = whole.iter().chain([last]).rev().fold(0.0, |sum, part| sum / 60.0 + part);
+    (clean && unsigned && total.is_finite()).then_some(sign * total)
+}
+
+/// A coordinate in metres: a number, with thousands marks or a decimal comma.
+pub(crate) fn metres(text: &str) -> Option<f64> {
+    number(text).or_else(|| number(&half_width(text).replace(',', ".")))
+}
+
+/// Yes or no.
+pub(crate) fn flag(text: &str) -> Option<bool> {
+    match text {
+        "是" | "有" | "√" | "✓" | "✔" => return Some(true),
+        "否" | "无" | "×" | "✗" | "✘" => return Some(false),
+        _ if text.len() > 16 => return None,
+        _ => {}
+    }
+    match half_width(text).to_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" => Some(true),
+        "0" | "false" | "no" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// A day in a usual form; the error says why it can't be told which.
+pub(crate) fn date(text: &str) -> Result<Date, &'static str> {
+    const NONE: &str = "no date; write 2024-05-01";
+    if text.len() > 60 {
+        return Err(NONE);
+    }
+    let day = |year: i64, month: i64, day: i64| {
+        let fit = |v: i64| i8::try_from(v).map_err(|_| NONE);
+        Date::new(i16::try_from(year).map_err(|_| NONE)?, fit(month)?, fit(day)?).map_err(|_| NONE)
+    };
+    let plain = half_width(text);
+    let plain = plain.trim();
+    if plain.bytes().all(|b| b.is_ascii_digit()) && plain.len() == 8 {
+        let part = |range: std::ops::Range<usize>| plain[range].parse().map_err(|_| NONE);
+        return day(part(0..4)?, part(4..6)?, part(6..8)?);
+    }
+    if let Some(serial) = number(plain) {
+        // Days as spreadsheets count them, from 1954 to 2119; in between, no other way to write a day gives such a number.
+        if !(20_000.0..80_000.0).contains(&serial) {
+            return Err(NONE);
+        }
+        let days = jiff::Span::new().days(serial.floor() as i64);
+        return jiff::civil::date(1899, 12, 30).checked_add(days).map_err(|_| NONE);
+    }
+    // Words, letters and numbers, as they stand: `23JAN24` is three.
+    let mut parts: Vec<&str> = Vec::new();
+    let kind = |c: char| if c.is_ascii_digit() { 1 } else { i32::from(c.is_alphabetic()) * 2 };
+    let mut rest = plain;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
+        if kind(first) > 0 && !matches!(&rest[..end], "年" | "月" | "日") {
+            parts.push(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+    let whole = |part: &str| part.parse::<i64>().ok();
+    let full_year = |part: &str| {
+        let year = whole(part)?;
+        // Of two digits, as spreadsheets take them: up to 29 they are of this century.
+        match part.len() {
+            4 => Some(year),
+            2 => Some(if year < 30 { 2_000 + year } else { 1_900 + year }),
+            _ => None,
+        }
+    };
+    let Some((&[first, second, third], _)) = parts.split_first_chunk::<3>() else { return Err(NONE) };
+    match (whole(first), whole(second), whole(third)) {
+        (Some(year), Some(month), Some(d)) if first.len() == 4 => day(year, month, d),
+        (Some(a), Some(b), Some(_)) if third.len() == 4 => {
+            let year = full_year(third).ok_or(NONE)?;
+            match (a, b) {
+                _ if a == b || b > 12 => day(year, a, b),
+                _ if a > 12 => day(year, b, a),
+                _ => Err("a date whose day and month can't be told apart; write 2024-05-01"),
+            }
+        }
+        (Some(d), None, Some(_)) => day(full_year(third).ok_or(NONE)?, month_named(second).ok_or(NONE)?, d),
+        (None, Some(d), Some(_)) => day(full_year(third).ok_or(NONE)?, month_named(first).ok_or(NONE)?, d),
+        _ => Err(NONE),
+    }
+}
+
+fn month_named(word: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let word = word.to_lowercase();
+    let named =
+        |month: &&str| word.len() >= 3 && month.starts_with(word.as_str()) || word == "sept" && **month == *"september";
+    MONTHS.iter().position(|month| named(&month)).map(|at| at as i64 + 1)
+}
+
+/// A geometry as text: GeoJSON, the same as Python writes it, WKT or EWKT, or `longitude, latitude`; and the number of the
+/// coordinate system in the EPSG register, where the text states it.
+pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), String> {
+    if text.starts_with('{') {
+        let parsed: Result<Value, _> = serde_json::from_str(text);
+        let value = parsed.or_else(|error| {
+            // A dict, as Python prints it.
+            let plain = text.replace('\'', "\"").replace('(', "[").replace(')', "]");
+            serde_json::from_str(&plain).map_err(|_| format!("is no GeoJSON: {error}"))
+        })?;
+        return Ok((geojson::geometry(&value)?, None));
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+        let numbers = text.split([',', '，', ' ', ';']).filter(|part| !part.is_empty()).map(number);
+        return match numbers.collect::<Option<Vec<f64>>>().as_deref() {
+            Some([x, y]) => Ok((Geometry::Point(*x, *y), None)),
+            _ if text.len() >= 42 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                Err("is binary (WKB in hexadecimal); export it as WKT or GeoJSON".to_owned())
+            }
+            _ => Err(format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text))),
+        };
+    }
+    wkt(text)
+}
+
+fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
+    let fail = || format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text));
+    let (srid, body) = match text.split_once(';') {
+        Some((head, body)) if head.len() < 20 && head.to_uppercase().starts_with("SRID=") => {
+            let number = head.get("SRID=".len()..).and_then(|number| number.trim().parse().ok());
+            (Some(number.ok_or_else(fail)?), body.trim_start())
+        }
+        _ => (None, text),
+    };
+    let (words, list) = body.split_at(body.find('(').unwrap_or(body.len()));
+    if words.len() > 40 {
+        return Err(fail());
+    }
+    let words = words.to_uppercase();
+    if words.ends_with("EMPTY") {
+        return Err("is empty: no coordinates".to_owned());
+    }
+    let kind = match words.split_whitespace().next().map(|word| word.trim_end_matches(['Z', 'M'])) {
+        Some("POINT") => "Point",
+        Some("MULTIPOINT") => "MultiPoint",
+        Some("POLYGON") => "Polygon",
+        Some("MULTIPOLYGON") => "MultiPolygon",
+        Some(other @ ("LINESTRING" | "MULTILINESTRING" | "GEOMETRYCOLLECTION")) => {
+            return Err(format!("its geometry is `{other}`; a POINT, MULTIPOINT, POLYGON or MULTIPOLYGON is wanted"));
+        }
+        _ => return Err(fail()),
+    };
+    let mut rest = list;
+    let mut coordinates = nested(&mut rest, 0).filter(|_| rest.trim().is_empty()).ok_or_else(fail)?;
+    if kind == "Point" {
+        coordinates = coordinates.get_mut(0).map(Value::take).ok_or_else(fail)?;
+    } else if kind == "MultiPoint" {
+        for point in coordinates.as_array_mut().into_iter().flatten() {
+            // Each may stand in brackets of its own.
+            if point.get(0).is_some_and(Value::is_array) {
+                *point = point[0].take();
+            }
+        }
+    }
+    Ok((geojson::geometry(&json!({ "type": kind, "coordinates": coordinates }))?, srid))
+}
+
+/// Lists in brackets, down to positions of numbers, as nested arrays.
+fn nested(rest: &mut &str, depth: usize) -> Option<Value> {
+    *rest = rest.trim_start().strip_prefix('(').filter(|_| depth < 3)?;
+    let mut items = Vec::new();
+    loop {
+        *rest = rest.trim_start();
+        if rest.starts_with('(') {
+            items.push(nested(rest, depth + 1)?);
+        } else {
+            let (position, after) = rest.split_at(rest.find([',', ')'])?);
+            *rest = after;
+            let numbers: Option<Vec<Value>> =
+                position.split_whitespace().map(|n| n.parse::<f64>().ok().map(Value::from)).collect();
+            items.push(Value::Array(numbers?));
+        }
+        let sign = rest.trim_start();
+        *rest = sign.get(1..)?;
+        match sign.as_bytes()[0] {
+            b',' => {}
+            b')' => return Some(Value::Array(items)),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_a_thousands_mark_only_where_thousands_stand() {
+        for (text, value) in
+            [("1,234", Some(1_234.0)), ("1,234,567.5", Some(1_234_567.5)), ("１２，３４５", Some(12_345.0))]
+        {
+            assert_eq!(number(text), value, "{text}");
+        }
+        for text in ["1234,5", "1,23", "1.5,000", "", "-", "1e999", "nan"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn coordinates_are_read_as_people_write_them() {
+        let east = |text: &str| degrees(text, Axis::East);
+        let close = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() < 1e-9);
+        for text in ["116.5", "116,5", "１１６．５", "116°30'", "116°30′0″E", "东经116度30分", "E 116.5", "116.5°"]
+        {
+            assert!(close(east(text), 116.5), "{text}: {:?}", east(text));
+        }
+        assert!(close(east("0°30'W"), -0.5) && close(degrees("33°51'36\"S", Axis::North), -33.86));
+        for text in ["116°75'", "116 30 0", "39.9N", "116.5E W", "E", "116.5.5", "1.163,000", "°", "116°-3'"] {
+            assert_eq!(east(text), None, "{text}");
+        }
+        assert_eq!(metres("4,345,678.25"), Some(4_345_678.25));
+        assert_eq!(metres("345678,25"), Some(345_678.25));
+    }
+
+    #[test]
+    fn days_are_read_in_the_usual_forms() {
+        let may = jiff::civil::date(2024, 5, 1);
+        for text in [
+            "2024-05-01",
+            "2024/5/1",
+            "2024.5.1",
+            "20240501",
+            "2024年5月1日",
+            "01MAY24",
+            "1-May-2024",
+            "May 1, 2024",
+            "45413",
+            "45413.75",
+            "2024-05-01T08:30:00+08:00",
+            "2024/5/1 0:00",
+            "２０２４－０５－０１",
+        ] {
+            assert_eq!(date(text), Ok(may), "{text}");
+        }
+        assert_eq!(date("25/12/2023"), Ok(jiff::civil::date(2023, 12, 25)));
+        assert_eq!(date("12/25/2023"), Ok(jiff::civil::date(2023, 12, 25)));
+        assert!(date("03/04/2024").unwrap_err().contains("can't be told apart"));
+        for text in ["", "2024", "2024-05", "2024-13-01", "30FEB24", "soon", "1", "99999999", "5 of 3 in 7", "03/04/24"]
+        {
+            assert!(date(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn geometries_stand_in_cells_as_portals_write_them() {
+        let point = Geometry::Point(-79.5, 43.6);
+        for text in [
+            "{'type': 'MultiPoint', 'coordinates': [[-79.5, 43.6]]}",
+            "{'type': 'Point', 'coordinates': (-79.5, 43.6)}",
+            r#"{"type":"Point","coordinates":[-79.5,43.6]}"#,
+            "POINT (-79.5 43.6)",
+            "point z(-79.5 43.6 12)",
+            "POINTZ(-79.5 43.6 12)",
+            "MULTIPOINT ((-79.5 43.6))",
+            "MULTIPOINT (-79.5 43.6)",
+            "-79.5, 43.6",
+        ] {
+            assert_eq!(geometry(text).unwrap(), (point.clone(), None), "{text}");
+        }
+        assert_eq!(geometry("SRID=4326;POINT(-79.5 43.6)").unwrap(), (point, Some(4326)));
+        let square = geometry("POLYGON ((0 0, 1 0, 1 1, 0 0), (0.1 0.1,0.2 0.1,0.2 0.2,0.1 0.1))").unwrap().0;
+        assert!(matches!(square, Geometry::Shape(s) if s.0[0].interiors().len() == 1));
+        assert!(matches!(geometry("MULTIPOINT (1 2, 3 4)").unwrap().0, Geometry::Points(p) if p.len() == 2));
+        for text in [
+            "POINT",
+            "POINT EMPTY",
+            "POINT (1)",
+            "POINT (1 2",
+            "POINT (1 2) x",
+            "((((((",
+            "LINESTRING (0 0, 1 1)",
+            "{'a",
+            "1,2,3",
+            "somewhere",
+            "POLYGON ((0 0, 1 1))",
+            "POINT (1 é)",
+            "POINT (1 2é",
+            "SRID=é;POINT(1 2)",
+        ] {
+            assert!(geometry(text).is_err(), "{text}");
+        }
+        assert!(geometry("0101000020E610000000000000000059400000000000004440").unwrap_err().contains("binary"));
+    }
+}
