@@ -6,4 +6,5 @@ pub mod geojson;
 pub mod gmns;
 pub mod policy;
 pub mod profile;
+pub mod raster;
 pub mod table;
