@@ -2,10 +2,11 @@
 
 use crate::crs::Crs;
 use crate::table::{Geometry, Row, Table, TableError};
-use carecircle_core::demand::{BlockPlace, BlockRow};
+use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
+use carecircle_core::population::{CellPlace, PopulationCell};
 use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -475,6 +476,31 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
     }))
 }
 
+/// Cells of a population grid from a table: children under three, else residents times [`UNDER3_PER_RESIDENT`].
+pub fn population(table: &Table, declared: &Declared) -> Result<Sorted<PopulationCell>, TableError> {
+    let names = names(table, &declared.mapping);
+    require_place(table, &names)?;
+    let Some(counted) = ["under3", "population"].into_iter().find(|ours| names.iter().any(|name| name == ours)) else {
+        return Err(TableError::MissingColumn {
+            path: table.path.clone(),
+            wanted: "under3 or population",
+            found: table.columns.join(", "),
+            example: "population=COUNT",
+        });
+    };
+    Ok(sort_rows(table, declared, &names, |cells| {
+        let place = match cells.geometry()? {
+            Some(Geometry::Shape(shape)) => CellPlace::Shape(sound(&shape)?),
+            _ => CellPlace::Point(cells.point()?),
+        };
+        let residents = cells.people("population")?;
+        let children = cells.people("under3")?.or(residents.map(|n| n * UNDER3_PER_RESIDENT));
+        let children =
+            children.ok_or_else(|| (counted.to_owned(), "is empty; how many people live there?".to_owned()))?;
+        Ok(PopulationCell { place, children })
+    }))
+}
+
 /// Points from a table, each with its id and what `use_of` makes of its place; the error says why a place can't be used.
 pub fn points<T>(
     table: &Table,
@@ -622,6 +648,25 @@ mod tests {
         let read =
             facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &mapped(&parse_mapping("id=机构").unwrap())).unwrap();
         assert_eq!(read.used[0].at.lon_e7, 1_163_000_000, "a decimal comma is one");
+    }
+
+    #[test]
+    fn cells_of_a_grid_are_points_or_polygons_with_children_or_residents() {
+        let read = population(&csv("x,y,人口\n116.3,39.9,1000\n116.4,39.9,\n"), &Declared::default()).unwrap();
+        let at = LonLat::from_degrees(116.3, 39.9).unwrap();
+        assert_eq!(
+            read.used,
+            [PopulationCell { place: CellPlace::Point(at), children: 1_000.0 * UNDER3_PER_RESIDENT }]
+        );
+        assert_eq!((read.rejects[0].row, &*read.rejects[0].column), (3, "人口"));
+        let json =
+            br#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"under3":7,"population":9},
+            "geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}}]}"#;
+        let read =
+            population(&Table::from_geojson(Path::new("g.geojson"), json).unwrap(), &Declared::default()).unwrap();
+        assert!(matches!(&read.used[..], [PopulationCell { place: CellPlace::Shape(_), children: 7.0 }]));
+        let error = population(&csv("lon,lat,n\n1,2,3\n"), &Declared::default()).unwrap_err().to_string();
+        assert!(error.contains("under3 or population") && error.contains("lon, lat, n"), "{error}");
     }
 
     #[test]

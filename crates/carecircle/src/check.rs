@@ -1,10 +1,10 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
-use crate::bad_input;
 use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
 use crate::output::{beside, write_whole};
 use crate::timings::Timings;
+use crate::{bad_input, children};
 use anyhow::{Context, Result};
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{ChildrenFrom, Outline};
@@ -296,6 +296,9 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("儿童数为估算值，其中 {percent:.0} % 仅按居住用地面积估算"),
         );
     }
+    for line in children::notes(study, coverage, lang) {
+        note(line.clone(), line);
+    }
     for Remark { en, zh } in &city.remarks {
         note(en.clone(), zh.clone());
     }
@@ -381,9 +384,9 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         };
         rows.push(cells(name, level.to_owned(), &coverage.areas[i]));
     }
-    let outside = outside_areas(city, coverage);
-    if !areas.is_empty() && outside.blocks > 0 {
-        rows.push(cells(lang.pick("outside any area", "不属于任何区域").to_owned(), String::new(), &outside));
+    let outside = &coverage.outside;
+    if !areas.is_empty() && (outside.blocks > 0 || outside.children > 0.0) {
+        rows.push(cells(lang.pick("outside any area", "不属于任何区域").to_owned(), String::new(), outside));
     }
     rows.push(cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total));
     let widths: [usize; 9] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
@@ -419,16 +422,6 @@ fn twins(city: &City) -> Vec<String> {
 /// An ellipsis where a list of `n` was cut after `shown`.
 fn more(n: usize, shown: usize) -> &'static str {
     if n > shown { ", …" } else { "" }
-}
-
-/// What no area holds: without it the areas would not add up to the total.
-fn outside_areas(city: &City, coverage: &Coverage) -> Tally {
-    let mut outside = Tally::default();
-    for (block, verdict) in city.study.demand().blocks.iter().zip(&coverage.verdicts).filter(|(b, _)| b.area.is_none())
-    {
-        outside.count(block, verdict);
-    }
-    outside
 }
 
 /// Areas with their depth, each followed by those inside it.

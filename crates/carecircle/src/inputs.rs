@@ -2,18 +2,21 @@
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, bad_parameter, output};
+use crate::{bad_input, bad_parameter, children, output};
 use anyhow::{Context, Result};
 use carecircle_core::demand::BlockRow;
 use carecircle_core::facility::Facility;
+use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
 use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
+use carecircle_core::population::PopulationCell;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
+use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::table::{Table, TableError, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
@@ -130,6 +133,12 @@ impl Reading {
         Ok(found)
     }
 
+    /// The system that is declared for a raster by its layer's name: what holds for every table is said of tables.
+    fn crs_of_raster(&self, layer: &str) -> Result<Option<Crs>> {
+        let named = self.crs.split(',').any(|part| part.split_once('=').is_some_and(|(of, _)| of.trim() == layer));
+        Ok(self.crs_of(layer)?.filter(|_| named))
+    }
+
     /// Stops at a table's first reject where the user is strict.
     pub(crate) fn refuse_rejects(&self, table: &Table, rejects: &[Reject]) -> Result<()> {
         match rejects.first().filter(|_| self.strict) {
@@ -196,6 +205,11 @@ pub(crate) struct Inputs {
     /// Areas from a table (.geojson) instead of the map's boundaries
     #[arg(long, value_name = "F")]
     areas: Option<PathBuf>,
+    /// Children under three from a grid, where neither blocks nor areas tell: a table of points or polygons with under3 or
+    /// population, or GeoTIFFs of children (.tif), summed up, with a band or weight where not all of it counts:
+    /// f_0.tif,m_0.tif,f_1.tif=0.5,m_1.tif@1=0.5
+    #[arg(long, value_name = "F[@BAND][=WEIGHT],…", default_value = "", hide_default_value = true)]
+    population: String,
     /// The limit, minutes of walking [default: the policy's, 15]
     #[arg(long, allow_hyphen_values = true)]
     minutes: Option<f64>,
@@ -427,8 +441,9 @@ impl Inputs {
     /// The files that are read.
     fn files(&self) -> Vec<PathBuf> {
         let tables = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        let grid = self.grid().unwrap_or_default().into_iter().map(|layer| layer.path);
         let named = [self.sources.policy.as_ref(), self.walker.profile.as_ref()].map(named_file);
-        tables.cloned().chain(named.into_iter().flatten()).collect()
+        tables.cloned().chain(grid).chain(named.into_iter().flatten()).collect()
     }
 
     /// Reads everything and puts the study together.
@@ -484,10 +499,12 @@ impl Inputs {
             findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
             rows = Some(used);
         }
+        places.population = self.population_cells(places.extent, &mut findings)?;
         refuse_unknown_columns(&mapping, |header| findings.headers.contains(header))?;
         timings.stage("tables");
         let study = Study::new(network, places, rows, self.sources.reading.snap_m);
         timings.stage("study");
+        findings.remarks.extend(children::remarks(&study));
         Ok(City {
             study,
             title: self.title(),
@@ -500,6 +517,46 @@ impl Inputs {
             rejected: findings.rejected,
             remarks: findings.remarks,
         })
+    }
+
+    /// The files of the population grid.
+    fn grid(&self) -> Result<Vec<Layer>> {
+        let parts = self.population.split(',').filter(|part| !part.trim().is_empty());
+        parts.map(|part| Layer::parse(part).map_err(|why| bad_input(format!("--population {part}: {why}")))).collect()
+    }
+
+    /// The cells of the population grid, where one is given.
+    fn population_cells(
+        &self,
+        extent: Option<(LonLat, LonLat)>,
+        findings: &mut Findings,
+    ) -> Result<Option<Vec<PopulationCell>>> {
+        let (layers, reading) = (self.grid()?, &self.sources.reading);
+        let Some(extent) = extent.filter(|_| layers.iter().all(Layer::is_raster)) else {
+            return match &layers[..] {
+                [] => Ok(None),
+                [Layer { path, band: None, weight }] => {
+                    let table = Table::read(path)?;
+                    let sorted = columns::population(&table, &reading.declared("population")?)?;
+                    let mut cells = self.keep("population", table, sorted, findings)?;
+                    cells.iter_mut().for_each(|cell| cell.children *= weight);
+                    Ok(Some(cells))
+                }
+                _ => Err(bad_input("--population: one table, or one GeoTIFF (.tif) or more, is wanted")),
+            };
+        };
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let pixels = raster::read(&layers, reading.crs_of_raster("population")?.as_ref(), extent)?;
+        if pixels.odd > 0 {
+            let n = pixels.odd;
+            findings.remarks.push(Remark {
+                en: format!("population grid: pixels whose value is no number of people, taken as unknown: {n}"),
+                zh: format!("人口格网：{n} 个像元的值不是人数，按未知处理"),
+            });
+        }
+        Ok(Some(pixels.cells))
     }
 
     /// Sets a table's rejects aside, or stops at them where the user is strict.
@@ -553,11 +610,14 @@ impl Inputs {
             None => hash.add(DEMO_PBF),
             Some(path) => hash.add_file(path)?,
         }
-        for path in [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten() {
+        let grid = self.grid()?;
+        let tables = [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        for path in tables.chain(grid.iter().map(|layer| &layer.path)) {
             hash.add_file(path)?;
         }
         let Sources { reading, island_m, add_osm, .. } = &self.sources;
-        let options = (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, self.title());
+        let options =
+            (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, &self.population, self.title());
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }
