@@ -334,9 +334,10 @@ impl Demand {
             let outlines: Vec<&Outline> = drafts.iter().map(|draft| &draft.outline).collect();
             let laid = population::lay(cells, projection, places.extent, &outlines, &spots);
             let mut balance = laid.balance;
-            for (spot, laid) in spots.iter_mut().zip(laid.children) {
+            for ((spot, laid), in_cell) in spots.iter_mut().zip(laid.children).zip(laid.in_cell) {
                 let Some(laid) = laid else { continue };
-                balance.estimated += spot.weights[0] * drafts[spot.block as usize].estimate(&density)[0];
+                let estimate = spot.weights[0] * drafts[spot.block as usize].estimate(&density)[0];
+                *(if in_cell { &mut balance.estimated } else { &mut balance.between }) += estimate;
                 let row = drafts[spot.block as usize].row.as_ref();
                 if row.is_some_and(|r| r.under3.is_some() || r.population.is_some()) {
                     balance.overruled += laid[0];
@@ -348,7 +349,7 @@ impl Demand {
         }
         let in_grid: Vec<f64> = spots.iter().map(|s| if s.in_grid { s.children[0] } else { 0.0 }).collect();
         allocation.areas = allocation::share_out(areas, &mut spots);
-        allocation.unplaced = allocation.areas.iter().map(|balance| balance.unplaced).sum();
+        allocation.unplaced = allocation.areas.iter().fold(0.0, |sum, balance| sum + balance.unplaced);
         if let Some(grid) = &mut allocation.grid {
             let shared = spots.iter().zip(&in_grid).filter(|(spot, _)| spot.from == ChildrenFrom::Shared);
             grid.overruled += shared.map(|(_, laid)| laid).sum::<f64>();

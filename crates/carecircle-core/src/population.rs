@@ -8,6 +8,7 @@ use crate::allocation::{Spot, SpotKind};
 use crate::demand::Outline;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
 use crate::polygon;
+use geo::convex_hull::graham_hull;
 use geo::{Area, BooleanOps, Coord, LineString, MultiPolygon, Polygon, Rect};
 use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
@@ -51,15 +52,19 @@ pub struct GridBalance {
     pub unplaced: f64,
     /// Of those placed, in blocks whose own numbers, or areas whose totals, stand instead.
     pub overruled: f64,
-    /// What the estimate would have said of all spots that a cell reaches: far less than `placed` where a grid counts
+    /// What the estimate would have said of the homes and the land in cells: far less than `placed` where a grid counts
     /// residents, not children.
     pub estimated: f64,
+    /// What it would have said of those between cells, where a grid that leaves out empty cells says that nobody lives.
+    pub between: f64,
 }
 
 /// A grid laid on spots.
 pub(crate) struct Laid {
-    /// By spot: its children by either weighting; `None` where no cell says anything.
+    /// By spot: its children by either weighting; `None` beyond the grid.
     pub(crate) children: Vec<Option<[f64; 2]>>,
+    /// By spot, whether a cell holds it: between the cells of a grid nobody lives.
+    pub(crate) in_cell: Vec<bool>,
     pub(crate) balance: GridBalance,
 }
 
@@ -74,11 +79,19 @@ struct Cell {
 
 /// What a cell finds, by number of spot.
 struct Share {
+    /// The cell's children inside the extract.
+    children: f64,
     reached: Vec<u32>,
     given: Vec<(u32, [f64; 2])>,
 }
 
+/// So many cells are laid at once.
+const AT_ONCE: usize = 1 << 16;
+
 /// Lays cells on the spots of blocks. Of cells that the extract's edge cuts, the part inside counts.
+///
+/// Grids leave out where nobody lives: a spot between cells has no children. Beyond the hull of all cells the grid says
+/// nothing.
 pub(crate) fn lay(
     cells: &[PopulationCell],
     projection: &Projection,
@@ -86,56 +99,76 @@ pub(crate) fn lay(
     outlines: &[&Outline],
     spots: &[Spot],
 ) -> Laid {
-    let mut balance = GridBalance { given: cells.iter().map(|cell| cell.children).sum(), ..GridBalance::default() };
-    let drawn = cells.par_iter().filter(|cell| !matches!(cell.place, CellPlace::Point(_)));
-    let mut on_plan: Vec<Cell> = drawn.map(|cell| on_plan(cell, projection, extent)).collect();
+    let hull = projection.project_shape(&hull(cells));
+    let within = |spot: &Spot| polygon::contains(&hull, spot.at).then_some([0.0; 2]);
+    let mut out = Laid {
+        children: spots.par_iter().map(within).collect(),
+        in_cell: vec![false; spots.len()],
+        balance: GridBalance { given: cells.iter().map(|cell| cell.children).sum(), ..GridBalance::default() },
+    };
+    let ground = Ground::new(outlines, spots);
+    for some in cells.chunks(AT_ONCE) {
+        let drawn = some.par_iter().filter_map(|cell| drawn(cell, projection, extent));
+        let shares: Vec<Share> = drawn.map(|cell| ground.share(&cell, ground.spots_in(&cell))).collect();
+        out.take(shares);
+    }
     let mut points: BTreeMap<LonLat, f64> = BTreeMap::new();
     for cell in cells {
         if let CellPlace::Point(at) = cell.place {
             *points.entry(at).or_default() += if is_inside(extent, at) { cell.children } else { 0.0 };
         }
     }
-    let first_point = on_plan.len();
-    on_plan.extend(points.into_iter().map(|(at, children)| Cell {
-        shape: None,
-        middle: projection.project(at),
-        children,
-    }));
-    let ground = Ground::new(outlines, spots);
-    let of_points = nearest_spots(&on_plan[first_point..], spots);
-    let shares: Vec<Share> = on_plan
-        .par_iter()
-        .enumerate()
-        .map(|(i, cell)| {
-            let reached = match &cell.shape {
-                Some(shape) => ground.spots_in(shape),
-                None => of_points[i - first_point].clone(),
-            };
-            ground.share(cell, reached)
-        })
-        .collect();
-    let mut children: Vec<Option<[f64; 2]>> = vec![None; spots.len()];
-    let mut inside = 0.0;
-    for (cell, share) in on_plan.iter().zip(shares) {
-        inside += cell.children;
-        *(if share.given.is_empty() { &mut balance.unplaced } else { &mut balance.placed }) += cell.children;
-        for spot in share.reached {
-            children[spot as usize].get_or_insert_default();
-        }
-        for (spot, given) in share.given {
-            let sum = children[spot as usize].get_or_insert_default();
-            *sum = [sum[0] + given[0], sum[1] + given[1]];
-        }
-    }
-    balance.beyond = (balance.given - inside).max(0.0);
-    Laid { children, balance }
+    let point = |(at, children)| Cell { shape: None, middle: projection.project(at), children };
+    let points: Vec<Cell> = points.into_iter().map(point).collect();
+    let nearest = nearest_spots(&points, spots);
+    let shares: Vec<Share> =
+        points.par_iter().zip(nearest).map(|(cell, reached)| ground.share(cell, reached)).collect();
+    out.take(shares);
+    let inside = out.balance.placed + out.balance.unplaced;
+    out.balance.beyond = (out.balance.given - inside).max(0.0);
+    out
 }
 
-fn on_plan(cell: &PopulationCell, projection: &Projection, extent: Option<(LonLat, LonLat)>) -> Cell {
-    let degrees = match &cell.place {
-        CellPlace::Point(at) => {
-            return Cell { shape: None, middle: projection.project(*at), children: cell.children };
+impl Laid {
+    fn take(&mut self, shares: Vec<Share>) {
+        for share in shares {
+            let balance = &mut self.balance;
+            *(if share.given.is_empty() { &mut balance.unplaced } else { &mut balance.placed }) += share.children;
+            for spot in share.reached {
+                self.in_cell[spot as usize] = true;
+                self.children[spot as usize].get_or_insert_default();
+            }
+            for (spot, given) in share.given {
+                self.in_cell[spot as usize] = true;
+                let sum = self.children[spot as usize].get_or_insert_default();
+                *sum = [sum[0] + given[0], sum[1] + given[1]];
+            }
         }
+    }
+}
+
+/// What surrounds all cells.
+fn hull(cells: &[PopulationCell]) -> LonLatShape {
+    let corner = |at: &LonLat| Coord { x: at.lon(), y: at.lat() };
+    let around = |cells: &[PopulationCell]| -> Vec<Coord<f64>> {
+        let mut corners = Vec::new();
+        for cell in cells {
+            match &cell.place {
+                CellPlace::Point(at) => corners.push(corner(at)),
+                CellPlace::Pixel(around) => corners.extend(around.iter().map(corner)),
+                CellPlace::Shape(shape) => corners.extend(shape.0.iter().flat_map(|p| p.exterior().0.iter().copied())),
+            }
+        }
+        graham_hull(&mut corners, false).0
+    };
+    let hulls: Vec<Vec<Coord<f64>>> = cells.par_chunks(4_096).map(around).collect();
+    MultiPolygon(vec![Polygon::new(graham_hull(&mut hulls.concat(), false), Vec::new())])
+}
+
+/// A cell that is no point, on the plan.
+fn drawn(cell: &PopulationCell, projection: &Projection, extent: Option<(LonLat, LonLat)>) -> Option<Cell> {
+    let degrees = match &cell.place {
+        CellPlace::Point(_) => return None,
         CellPlace::Pixel(corners) => {
             let ring: LineString<f64> = corners.iter().map(|c| Coord { x: c.lon(), y: c.lat() }).collect();
             &MultiPolygon(vec![Polygon::new(ring, Vec::new())])
@@ -143,9 +176,9 @@ fn on_plan(cell: &PopulationCell, projection: &Projection, extent: Option<(LonLa
         CellPlace::Shape(shape) => shape,
     };
     let shape = projection.project_shape(degrees);
-    let bounds = polygon::bounds(&shape);
-    let middle = bounds.map_or(Point::default(), |b| (b.min() + b.max()) / 2.0);
-    Cell { middle, children: cell.children * part_inside(degrees, extent), shape: Some(shape) }
+    let middle = polygon::bounds(&shape).map_or(Point::default(), |b| (b.min() + b.max()) / 2.0);
+    let children = cell.children * part_inside(degrees, extent);
+    Some(Cell { shape: Some(shape), middle, children })
 }
 
 fn is_inside(extent: Option<(LonLat, LonLat)>, at: LonLat) -> bool {
@@ -227,7 +260,8 @@ impl<'a> Ground<'a> {
     }
 
     /// Ascending.
-    fn spots_in(&self, shape: &Shape) -> Vec<u32> {
+    fn spots_in(&self, cell: &Cell) -> Vec<u32> {
+        let Some(shape) = &cell.shape else { return Vec::new() };
         let Some(b) = polygon::bounds(shape) else { return Vec::new() };
         let envelope = AABB::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]);
         let near = self.tree.locate_in_envelope(envelope).map(|s| s.data);
@@ -263,7 +297,7 @@ impl<'a> Ground<'a> {
         let equal = 1.0 / parts.len() as f64;
         let share = |m2: f64, sum: f64| cell.children * if sum > 0.0 { m2 / sum } else { equal };
         let given = parts.into_iter().map(|(s, m2)| (s, [share(m2[0], sums[0]), share(m2[1], sums[1])])).collect();
-        Share { reached, given }
+        Share { children: cell.children, reached, given }
     }
 
     /// The land of blocks in a cell, square metres, each at the block's spots in it or else at the nearest.

@@ -386,6 +386,27 @@ fn cells_go_to_homes_else_to_land_else_nowhere() {
 }
 
 #[test]
+fn between_the_cells_of_a_grid_nobody_lives_and_beyond_it_is_an_estimate() {
+    let cell = |at, children| PopulationCell { place: CellPlace::Shape(square(at, 5)), children };
+    let home = |at| home(at, 100.0, 1.0);
+    let town = Town {
+        places: Places {
+            population: Some(vec![cell((0, 0), 3.0), cell((50, 0), 0.0)]),
+            buildings: vec![home((1, 1)), home((30, 2)), home((51, 1)), home((90, 2))],
+            ..Places::default()
+        },
+        rows: None,
+    };
+    let study = town.study();
+    let (allocation, estimate) =
+        (&study.demand().allocation, 100.0 / carecircle_core::demand::FLOOR_M2_PER_RESIDENT * UNDER3_PER_RESIDENT);
+    let [given, shared, grid, estimated] = allocation.by_source;
+    assert!(near(given + shared, 0.0) && near(grid, 3.0) && near(estimated, estimate), "{allocation:?}");
+    let balance = allocation.grid.unwrap();
+    assert!(near(balance.between, estimate) && near(balance.estimated, 2.0 * estimate), "{balance:?}");
+}
+
+#[test]
 fn towers_make_the_two_weightings_differ() {
     // Two blocks of one home each, of equal footprint, one three times as high.
     let residential = [(0, 0), (30, 0)].iter().zip(1..).map(|(&at, i)| ResidentialArea {

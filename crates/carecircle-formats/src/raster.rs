@@ -420,7 +420,7 @@ fn place(scale: &[f64], tie: &[f64], matrix: &[f64], is_point: bool) -> Option<A
     };
     // The corner of a pixel is half a pixel from its centre.
     let [a, b, c, d, e, f] = affine;
-    let affine = if is_point { [a, b, c - (a + b) / 2.0, d, e, f - (d + e) / 2.0] } else { affine };
+    let affine = if is_point { [a, b, c - f64::midpoint(a, b), d, e, f - f64::midpoint(d, e)] } else { affine };
     let size = affine[0] * affine[4] - affine[1] * affine[3];
     (affine.iter().all(|n| n.is_finite()) && size.is_normal()).then_some(Affine(affine))
 }
@@ -429,7 +429,7 @@ fn place(scale: &[f64], tie: &[f64], matrix: &[f64], is_point: bool) -> Option<A
 mod tests {
     use super::*;
     use std::io::Cursor;
-    use tiff::encoder::{Compression, TiffEncoder, colortype::Gray16, colortype::Gray32Float};
+    use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype::Gray16, colortype::Gray32Float};
 
     const CITY: (LonLat, LonLat) =
         (LonLat { lon_e7: 288_000_000, lat_e7: 470_000_000 }, LonLat { lon_e7: 288_040_000, lat_e7: 470_030_000 });
@@ -447,7 +447,7 @@ mod tests {
     ) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
         let mut encoder =
-            TiffEncoder::new(&mut file).unwrap().with_compression(Compression::Deflate(Default::default()));
+            TiffEncoder::new(&mut file).unwrap().with_compression(Compression::Deflate(DeflateLevel::default()));
         let mut image = encoder.new_image::<Gray32Float>(width, values.len() as u32 / width).unwrap();
         image.rows_per_strip(2).unwrap();
         let (mut doubles, mut shorts) = (Vec::new(), Vec::new());

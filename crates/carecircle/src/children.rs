@@ -14,14 +14,14 @@ use std::fmt::Write as _;
 const AREAS_TOLD: usize = 10;
 
 /// A grid that says this many times what the estimate says counts residents: children under three are a fiftieth of them.
-const RESIDENTS_FROM: f64 = 5.0;
+const RESIDENTS_FROM: f64 = 10.0;
 
 /// What of areas' totals and of a grid doesn't add up or has no place.
 pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
     let allocation = &study.demand().allocation;
     let mut out = Vec::new();
     let balances = || study.areas().all().iter().zip(&allocation.areas);
-    list(&mut out, balances().filter(|(_, b)| b.excess > 0.0).collect(), |area, balance| {
+    list(&mut out, &balances().filter(|(_, b)| b.excess > 0.0).collect::<Vec<_>>(), |area, balance| {
         let (given, parts) = (balance.given.unwrap_or(0.0), balance.given.unwrap_or(0.0) + balance.excess);
         let (by_en, by_zh) =
             if balance.from_residents { (" by its residents", "（按常住人口）") } else { ("", "") };
@@ -30,7 +30,7 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
             zh: format!("区域 {area}：儿童数为 {given:.1}{by_zh}，而其下属合计 {parts:.1}；以下属为准"),
         }
     });
-    list(&mut out, balances().filter(|(_, b)| b.unplaced > 0.0).collect(), |area, balance| {
+    list(&mut out, &balances().filter(|(_, b)| b.unplaced > 0.0).collect::<Vec<_>>(), |area, balance| {
         let (unplaced, given) = (balance.unplaced, balance.given.unwrap_or(0.0));
         Remark {
             en: format!(
@@ -39,7 +39,7 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
             zh: format!("区域 {area}：{given:.1} 名儿童中 {unplaced:.1} 名没有可归入的地块，未计入任何合计"),
         }
     });
-    if let Some(GridBalance { given, beyond, placed, unplaced, overruled, estimated }) = allocation.grid {
+    if let Some(GridBalance { given, beyond, placed, unplaced, overruled, estimated, between }) = allocation.grid {
         out.push(Remark {
             en: format!(
                 "population grid: {given:.1} children, {placed:.1} placed, {beyond:.1} beyond the extract, {unplaced:.1} in \
@@ -50,7 +50,22 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
                  已分配者中 {overruled:.1} 以地块和区域数据为准"
             ),
         });
-        if placed > RESIDENTS_FROM * estimated && estimated > 0.0 {
+        if between > 0.0 {
+            out.push(Remark {
+                en: format!(
+                    "  homes and land between its cells have no children by it; an estimate would say {between:.1}"
+                ),
+                zh: format!("  格网未覆盖之处按无儿童处理；若估算则为 {between:.1}"),
+            });
+        }
+        if unplaced > placed {
+            out.push(Remark {
+                en: "warning: most of the grid's children are in cells without a home or block, for the map has few; give \
+                     blocks with --blocks, the grid's own cells perhaps"
+                    .to_owned(),
+                zh: "注意：格网中多数儿童所在的格内没有住宅或地块；请用 --blocks 提供地块，例如格网本身".to_owned(),
+            });
+        } else if placed > RESIDENTS_FROM * estimated && estimated > 0.0 {
             let times = placed / estimated;
             out.push(Remark {
                 en: format!(
@@ -67,15 +82,20 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
 }
 
 /// The first of many remarks, each of an area by its name, and how many more there are.
-fn list(out: &mut Vec<Remark>, of: Vec<(&Area, &Balance)>, remark: impl Fn(&str, &Balance) -> Remark) {
+fn list(out: &mut Vec<Remark>, of: &[(&Area, &Balance)], remark: impl Fn(&str, &Balance) -> Remark) {
     out.extend(of.iter().take(AREAS_TOLD).map(|(area, balance)| {
         let name = area.name.as_ref().map_or_else(|| area.id.clone(), |name| format!("{name} ({})", area.id));
-        remark(&name, balance)
+        remark(&plain(&name), balance)
     }));
     if of.len() > AREAS_TOLD {
         let more = of.len() - AREAS_TOLD;
         out.push(Remark { en: format!("  so {more} more areas"), zh: format!("  另有 {more} 个区域如此") });
     }
+}
+
+/// A name may hold anything; a terminal obeys some of it.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Where the numbers come from, and how far they would differ if footprints, not floor areas, told where children live.
@@ -115,7 +135,7 @@ pub(crate) fn notes(study: &Study, coverage: &Coverage, lang: Lang) -> Vec<Strin
             Lang::En => own.name_en.as_ref().or(own.name.as_ref()),
             Lang::Zh => own.name_zh.as_ref().or(own.name.as_ref()),
         };
-        let name: String = named.unwrap_or(&own.id).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let name = plain(named.unwrap_or(&own.id));
         let moved = percent(allocation.areas[area].moved_share.unwrap_or(0.0));
         let difference = coverage.shares_by_footprint[area].zip(coverage.areas[area].covered_share());
         let difference = difference.map_or(0.0, |(by_footprint, share)| (by_footprint - share) * 100.0);

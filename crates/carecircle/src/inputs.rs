@@ -496,7 +496,8 @@ impl Inputs {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::blocks(&table, &reading.declared("blocks")?)?;
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
-            findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
+            let grid_tells = !self.population.is_empty();
+            findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas, grid_tells));
             rows = Some(used);
         }
         places.population = self.population_cells(places.extent, &mut findings)?;
@@ -539,7 +540,9 @@ impl Inputs {
                     let table = Table::read(path)?;
                     let sorted = columns::population(&table, &reading.declared("population")?)?;
                     let mut cells = self.keep("population", table, sorted, findings)?;
-                    cells.iter_mut().for_each(|cell| cell.children *= weight);
+                    for cell in &mut cells {
+                        cell.children *= weight;
+                    }
                     Ok(Some(cells))
                 }
                 _ => Err(bad_input("--population: one table, or one GeoTIFF (.tif) or more, is wanted")),
@@ -663,10 +666,10 @@ impl Fnv {
 }
 
 /// What a block table leaves out, or names that nobody knows.
-fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area]) -> Vec<Remark> {
+fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area], grid_tells: bool) -> Vec<Remark> {
     let name = file_name(path);
     let mut out = Vec::new();
-    if !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
+    if !grid_tells && !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
         out.push(Remark {
             en: format!("{name}: no column population or under3, so its children are not known"),
             zh: format!("{name}：没有常住人口或3岁以下列，儿童数未知"),
