@@ -2,6 +2,7 @@
 //!
 //! Decided by network time at each demand point. Polygons have no say in it.
 
+use crate::allocation;
 use crate::demand::{Block, DemandPoint};
 use crate::opening::Openings;
 use crate::policy::Policy;
@@ -149,8 +150,14 @@ pub struct Coverage {
     pub verdicts: Vec<Verdict>,
     /// The walk of each demand point to its nearest facility, in the order of the study's points; `None` for no route.
     pub walks: Vec<Option<Arrival>>,
-    /// Sums per area, in the order of the study's areas; a block counts in every area that contains it.
+    /// Sums per area, in the order of the study's areas: a block counts in every area that holds its own, its children
+    /// where they live.
     pub areas: Vec<Tally>,
+    /// Sums of what no area holds: with those of the outermost areas they add up to the total.
+    pub outside: Tally,
+    /// Per area, and last in all, the share of children within the limit if they were shared out by footprint rather than
+    /// by floor area; `None` without children.
+    pub shares_by_footprint: Vec<Option<f64>>,
     /// Sums of the whole city.
     pub total: Tally,
     /// Which facilities counted, in the order of the study's facilities.
@@ -187,9 +194,21 @@ impl Coverage {
         let judge =
             Judge { study, policy, weights: &weights, walks: &walks, any: &any, opened: &opened, some_eligible };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
-        let (areas, total) = tally(study, &verdicts, &eligible);
+        let is_inside = |i: usize| walks[i].is_some_and(|a| a.time <= limit);
+        let Tallies { areas, outside, total } = tally(study, &verdicts, &eligible, is_inside);
+        let shares_by_footprint = allocation::shares_by_footprint(study, is_inside);
         let openings = Openings::default();
-        let mut coverage = Self { policy: policy.clone(), verdicts, walks, areas, total, eligible, openings };
+        let mut coverage = Self {
+            policy: policy.clone(),
+            verdicts,
+            walks,
+            areas,
+            outside,
+            shares_by_footprint,
+            total,
+            eligible,
+            openings,
+        };
         if policy.what_if_gates {
             coverage.openings = study.open_each(policy, &coverage);
         }
@@ -344,13 +363,40 @@ fn weighted_median(routes: &mut [(Arrival, f64)]) -> Option<Arrival> {
     routes.last().map(|(arrival, _)| *arrival)
 }
 
-fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool]) -> (Vec<Tally>, Tally) {
+/// Sums of areas, of what none of them holds, and of all.
+struct Tallies {
+    areas: Vec<Tally>,
+    outside: Tally,
+    total: Tally,
+}
+
+fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool], is_inside: impl Fn(usize) -> bool) -> Tallies {
     let areas = study.areas();
-    let mut tallies = vec![Tally::default(); areas.all().len()];
+    let outside = areas.all().len();
+    let holders = |area: Option<usize>| areas.chain(area).chain(area.is_none().then_some(outside));
+    let mut tallies = vec![Tally::default(); outside + 1];
     let mut total = Tally::default();
     for (block, verdict) in study.demand().blocks.iter().zip(verdicts) {
         total.count(block, verdict);
-        areas.chain(block.area).for_each(|a| tallies[a].count(block, verdict));
+        let is_whole = study.demand().points_of(block).iter().all(|point| point.area == block.area);
+        for tally in holders(block.area) {
+            let tally = &mut tallies[tally];
+            if is_whole {
+                tally.count(block, verdict);
+            } else {
+                tally.blocks += 1;
+                tally.by_status[verdict.status as usize] += 1;
+            }
+        }
+        // A border cuts it: its children count where they live.
+        let range = block.points.start as usize..block.points.end as usize;
+        for (i, point) in range.zip(study.demand().points_of(block)).filter(|_| !is_whole) {
+            let children = block.children * point.weight;
+            for tally in holders(point.area) {
+                tallies[tally].children += children;
+                tallies[tally].covered += if is_inside(i) { children } else { 0.0 };
+            }
+        }
     }
     for (sited, &counts) in study.facilities().iter().zip(eligible) {
         let places = sited.facility.places.map(f64::from);
@@ -367,9 +413,10 @@ fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool]) -> (Vec<Tally>,
             }
         };
         add(&mut total);
-        areas.chain(sited.area).for_each(|a| add(&mut tallies[a]));
+        holders(sited.area).for_each(|tally| add(&mut tallies[tally]));
     }
-    (tallies, total)
+    let outside = tallies.pop().unwrap_or_default();
+    Tallies { areas: tallies, outside, total }
 }
 
 #[cfg(test)]

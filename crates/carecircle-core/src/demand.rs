@@ -2,14 +2,16 @@
 //!
 //! A block comes from the user's table, else from a residential polygon (cut where it is large), else from a cell over
 //! homes that no polygon holds. Its demand points are its residential buildings, weighted by floor area, else an even
-//! sample of the land that people may live on. Children under three are given, shared out from areas, or estimated, and
-//! the block says which.
+//! sample of the land that people may live on. Children under three are given, shared out from areas, laid from a
+//! population grid, or estimated, and the block says which ([`crate::allocation`]).
 
+use crate::allocation::{self, Allocation, Spot, SpotKind};
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
 use crate::land::{Habitable, Land};
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
+use crate::population;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -87,18 +89,24 @@ pub enum Outline {
 pub enum ChildrenFrom {
     /// The user's block table.
     Given,
-    /// An area's total, shared out over its blocks by floor area.
+    /// An area's total, shared out over its blocks by floor area, or as a population grid spreads them.
     Shared,
+    /// A population grid.
+    Grid,
     /// An estimate by the assumptions of this module.
     Estimated,
 }
 
 impl ChildrenFrom {
+    /// Every source, from the one that overrules the others.
+    pub const ALL: [Self; 4] = [Self::Given, Self::Shared, Self::Grid, Self::Estimated];
+
     /// The value of the property `demand`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Given => "given",
             Self::Shared => "shared",
+            Self::Grid => "grid",
             Self::Estimated => "estimated",
         }
     }
@@ -117,11 +125,12 @@ pub struct Block {
     pub population: Option<f64>,
     /// Children under three.
     pub children: f64,
-    /// Where that number comes from.
+    /// Where that number comes from, for most of them.
     pub children_from: ChildrenFrom,
-    /// Whether it rests on nothing but the size of the land: no table, no area, no home on the map.
+    /// Whether it rests on nothing but the size of the land: no table, no area, no grid, no home on the map.
     pub from_land: bool,
-    /// Which area it lies in: the smallest that contains it, an index into the study's areas.
+    /// Which area it lies in: the one that it names, else the smallest where most of its children live; an index into the
+    /// study's areas.
     pub area: Option<usize>,
     /// Which demand points are its own.
     pub points: Range<u32>,
@@ -136,6 +145,11 @@ pub struct DemandPoint {
     pub at: Point,
     /// The part of the block's children that live here; a block's points sum to one.
     pub weight: f64,
+    /// Children here if they were shared out by footprint rather than by floor area.
+    pub children_by_footprint: f64,
+    /// Which area it lies in: the one that its block names, else the smallest around it. Of a block across a border some
+    /// points lie on either side.
+    pub area: Option<usize>,
     /// Where walks from it begin, indices into the study's doors; empty when no street is near enough. Set by the study.
     pub doors: Range<u32>,
 }
@@ -176,6 +190,8 @@ pub struct Demand {
     pub points: Vec<DemandPoint>,
     /// Square metres of residential land for each resident that homeless land was estimated with.
     pub land_m2_per_resident: f64,
+    /// How the children were placed.
+    pub allocation: Allocation,
     /// What making it found.
     pub report: DemandReport,
 }
@@ -191,11 +207,12 @@ struct Draft {
     row: Option<BlockRow>,
 }
 
-/// A building's place and floor area.
+/// A building's place, floor area and footprint.
 #[derive(Clone, Copy)]
 struct Residence {
     at: Point,
     floor_m2: f64,
+    footprint_m2: f64,
 }
 
 impl Demand {
@@ -251,7 +268,7 @@ impl Demand {
             Draft { id, name: None, outline: Outline::Shape(shape), ground, homes, row: None }
         };
         drafts.par_extend(cells.into_par_iter().map(cell));
-        Self::finish(drafts, areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, &land, report)
     }
 
     /// One block for each row of a table, in its order; the map's residential buildings place its children.
@@ -284,72 +301,117 @@ impl Demand {
                 drafts[block].homes.push(*home);
             }
         }
-        Self::finish(drafts, areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, &land, report)
     }
 
-    fn finish(drafts: Vec<Draft>, areas: &Areas, land: &Land, report: DemandReport) -> Self {
-        let land_m2_per_resident = land_m2_per_resident(&drafts);
-        let points: Vec<Vec<DemandPoint>> = drafts.par_iter().map(|draft| demand_points(draft, land)).collect();
-        let area_of: Vec<Option<usize>> = points.par_iter().map(|points| area_of(points, areas)).collect();
-        let mut out = Self { land_m2_per_resident, report, ..Self::default() };
-        for ((draft, points), area) in drafts.into_iter().zip(points).zip(area_of) {
-            let residents = draft.residents(land_m2_per_resident);
-            let homeless = draft.homes.is_empty();
-            let first = out.points.len() as u32;
-            out.points.extend(points);
-            let row = draft.row;
-            let population = row.as_ref().and_then(|r| r.population);
-            let under3 = row.as_ref().and_then(|r| r.under3);
-            let named = row.as_ref().and_then(|r| r.area.as_deref()).and_then(|id| areas.by_id(id));
-            out.blocks.push(Block {
-                id: draft.id,
-                name: draft.name,
-                outline: draft.outline,
-                population,
-                children: under3.unwrap_or_else(|| population.unwrap_or(residents) * UNDER3_PER_RESIDENT),
-                children_from: if under3.is_some() { ChildrenFrom::Given } else { ChildrenFrom::Estimated },
-                from_land: homeless && under3.is_none() && population.is_none(),
-                area: named.or(area),
-                points: first..out.points.len() as u32,
-                other: row.map(|r| r.other).unwrap_or_default(),
-            });
+    fn finish(
+        drafts: Vec<Draft>,
+        (projection, places): (&Projection, &Places),
+        areas: &Areas,
+        land: &Land,
+        report: DemandReport,
+    ) -> Self {
+        let density = Density::of(&drafts);
+        let spots_of = |(draft, block): (&Draft, usize)| {
+            let named = draft.row.as_ref().and_then(|r| r.area.as_deref()).and_then(|id| areas.by_id(id));
+            let mut spots = draft.spots(block as u32, land, &density);
+            for spot in &mut spots {
+                spot.area = named.or_else(|| areas.smallest_containing(spot.at));
+            }
+            spots
+        };
+        let numbers: Vec<usize> = (0..drafts.len()).collect();
+        let by_block: Vec<Vec<Spot>> = drafts.par_iter().zip(numbers).map(spots_of).collect();
+        let ends = by_block.iter().scan(0, |end, spots| {
+            *end += spots.len();
+            Some(*end)
+        });
+        let ends: Vec<usize> = ends.collect();
+        let mut spots: Vec<Spot> = by_block.into_iter().flatten().collect();
+
+        let mut allocation = Allocation::default();
+        if let Some(cells) = &places.population {
+            let outlines: Vec<&Outline> = drafts.iter().map(|draft| &draft.outline).collect();
+            let laid = population::lay(cells, projection, places.extent, &outlines, &spots);
+            let mut balance = laid.balance;
+            for ((spot, laid), in_cell) in spots.iter_mut().zip(laid.children).zip(laid.in_cell) {
+                let Some(laid) = laid else { continue };
+                let estimate = spot.weights[0] * drafts[spot.block as usize].estimate(&density)[0];
+                *(if in_cell { &mut balance.estimated } else { &mut balance.between }) += estimate;
+                let row = drafts[spot.block as usize].row.as_ref();
+                if row.is_some_and(|r| r.under3.is_some() || r.population.is_some()) {
+                    balance.overruled += laid[0];
+                    continue;
+                }
+                (spot.children, spot.from, spot.in_grid) = (laid, ChildrenFrom::Grid, true);
+            }
+            allocation.grid = Some(balance);
         }
-        out.share_out(areas);
+        let in_grid: Vec<f64> = spots.iter().map(|s| if s.in_grid { s.children[0] } else { 0.0 }).collect();
+        allocation.areas = allocation::share_out(areas, &mut spots);
+        allocation.unplaced = allocation.areas.iter().fold(0.0, |sum, balance| sum + balance.unplaced);
+        if let Some(grid) = &mut allocation.grid {
+            let shared = spots.iter().zip(&in_grid).filter(|(spot, _)| spot.from == ChildrenFrom::Shared);
+            grid.overruled += shared.map(|(_, laid)| laid).sum::<f64>();
+        }
+
+        let mut out = Self { land_m2_per_resident: density.land_m2_per_resident, report, ..Self::default() };
+        for (draft, end) in drafts.into_iter().zip(ends) {
+            let first = out.points.len();
+            out.add(draft, &spots[first..end], &density, areas, &mut allocation);
+        }
+        allocation.compare(areas, &out.blocks, &out.points);
+        out.allocation = allocation;
         out
     }
 
-    /// Scales estimates so that each area with a total gets exactly that total. A block follows the smallest of its
-    /// areas that has one; what smaller areas inside it got, and what a table gave to blocks, is taken off before the
-    /// rest is shared out. Where nothing tells blocks apart they get equal parts.
-    fn share_out(&mut self, areas: &Areas) {
-        let total_of = |area: usize| {
-            let area = &areas.all()[area];
-            area.under3.or(area.population.map(|p| p * UNDER3_PER_RESIDENT))
-        };
-        let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); areas.all().len()];
-        let mut got = vec![0.0; areas.all().len()];
-        for (i, block) in self.blocks.iter().enumerate() {
-            let source = areas.chain(block.area).find(|&a| total_of(a).is_some());
-            if block.children_from == ChildrenFrom::Given {
-                areas.chain(block.area).for_each(|a| got[a] += block.children);
-            } else if let Some(source) = source {
-                waiting[source].push(i);
-            }
+    /// Adds a block with its points, now that their children are known.
+    fn add(&mut self, draft: Draft, spots: &[Spot], density: &Density, areas: &Areas, allocation: &mut Allocation) {
+        let first = self.points.len() as u32;
+        // A number for the whole block is not taken apart and put together again.
+        let untouched = spots.iter().all(|spot| spot.total_of.is_none() && !spot.in_grid);
+        let alike = spots.iter().all(|spot| spot.total_of == spots[0].total_of && !spot.in_grid);
+        let children = if untouched { draft.guess(density)[0] } else { spots.iter().map(|s| s.children[0]).sum() };
+        let mut by_source = [0.0; ChildrenFrom::ALL.len()];
+        for spot in spots {
+            let reweighed = !alike && children > 0.0;
+            let weight = if reweighed { spot.children[0] / children } else { spot.weights[0] };
+            by_source[spot.from as usize] += weight;
+            allocation.by_source[spot.from as usize] += children * weight;
+            self.points.push(DemandPoint {
+                at: spot.at,
+                weight,
+                children_by_footprint: spot.children[1],
+                area: spot.area,
+                doors: 0..0,
+            });
         }
-        let mut deepest_first: Vec<usize> = (0..waiting.len()).filter(|&a| !waiting[a].is_empty()).collect();
-        deepest_first.sort_by_key(|&a| std::cmp::Reverse(areas.chain(Some(a)).count()));
-        for area in deepest_first {
-            let rest = (total_of(area).unwrap_or(0.0) - got[area]).max(0.0);
-            let estimated: f64 = waiting[area].iter().map(|&i| self.blocks[i].children).sum();
-            let equal = 1.0 / waiting[area].len() as f64;
-            for &i in &waiting[area] {
-                let block = &mut self.blocks[i];
-                block.children = rest * if estimated > 0.0 { block.children / estimated } else { equal };
-                block.children_from = ChildrenFrom::Shared;
-                block.from_land = false;
-            }
-            areas.chain(Some(area)).for_each(|a| got[a] += rest);
-        }
+        let points = &self.points[first as usize..];
+        let most =
+            |a: ChildrenFrom, b: ChildrenFrom| if by_source[b as usize] >= by_source[a as usize] { b } else { a };
+        let children_from = ChildrenFrom::ALL.into_iter().reduce(most).unwrap_or(ChildrenFrom::Estimated);
+        let area = allocation::parts_by_area(points).into_iter().filter(|(area, _)| area.is_some());
+        let area = area.reduce(|a, b| if b.1 > a.1 { b } else { a }).and_then(|(area, _)| area);
+        let named = draft.row.as_ref().and_then(|r| r.area.as_deref()).and_then(|id| areas.by_id(id));
+        let population = draft.row.as_ref().and_then(|r| r.population);
+        self.blocks.push(Block {
+            id: draft.id,
+            name: draft.name,
+            outline: draft.outline,
+            population,
+            children,
+            children_from,
+            from_land: draft.homes.is_empty() && children_from == ChildrenFrom::Estimated && population.is_none(),
+            area: named.or(area),
+            points: first..self.points.len() as u32,
+            other: draft.row.map(|r| r.other).unwrap_or_default(),
+        });
+    }
+
+    /// The areas that a block lies in, the smallest at each place, with the part of its children that live in each; those
+    /// in none first. They sum to one.
+    pub fn parts_by_area(&self, block: &Block) -> Vec<(Option<usize>, f64)> {
+        allocation::parts_by_area(self.points_of(block))
     }
 
     /// A block's demand points.
@@ -368,51 +430,77 @@ impl Draft {
         self.ground.habitable_m2
     }
 
-    /// How many people may live there.
-    fn residents(&self, land_m2_per_resident: f64) -> f64 {
+    /// Children under three, as the table gives them or by its residents, else estimated; by floor area and by footprint.
+    fn guess(&self, density: &Density) -> [f64; 2] {
+        let row = self.row.as_ref();
+        let told = row.and_then(|r| r.under3.or(r.population.map(|p| p * UNDER3_PER_RESIDENT)));
+        told.map_or_else(|| self.estimate(density), |children| [children; 2])
+    }
+
+    /// As many children as may live there.
+    fn estimate(&self, density: &Density) -> [f64; 2] {
         if self.homes.is_empty() {
-            self.land_m2() / land_m2_per_resident
-        } else {
-            self.floor_m2() / FLOOR_M2_PER_RESIDENT
+            return [self.land_m2() / density.land_m2_per_resident * UNDER3_PER_RESIDENT; 2];
         }
+        let footprint_m2: f64 = self.homes.iter().map(|h| h.footprint_m2).sum();
+        [self.floor_m2(), footprint_m2 * density.storeys].map(|m2| m2 / FLOOR_M2_PER_RESIDENT * UNDER3_PER_RESIDENT)
     }
-}
 
-/// How much land a resident has: what the blocks with homes tell, where there are enough of them.
-fn land_m2_per_resident(drafts: &[Draft]) -> f64 {
-    let telling: Vec<&Draft> = drafts.iter().filter(|d| !d.homes.is_empty() && d.land_m2() > 0.0).collect();
-    if telling.len() < BLOCKS_THAT_TELL {
-        return LAND_M2_PER_RESIDENT;
-    }
-    let land: f64 = telling.iter().map(|d| d.land_m2()).sum();
-    let residents: f64 = telling.iter().map(|d| d.floor_m2()).sum::<f64>() / FLOOR_M2_PER_RESIDENT;
-    (land / residents).max(LAND_M2_PER_RESIDENT)
-}
-
-/// Homes by floor area, else an even sample.
-fn demand_points(draft: &Draft, land: &Land) -> Vec<DemandPoint> {
-    let floor = draft.floor_m2();
-    if floor > 0.0 {
-        let point = |h: &Residence| DemandPoint { at: h.at, weight: h.floor_m2 / floor, doors: 0..0 };
-        return draft.homes.iter().map(point).collect();
-    }
-    let places = match &draft.outline {
-        Outline::Point(at) => vec![*at],
-        Outline::Shape(shape) => land.even_sample(shape, &draft.ground),
-    };
-    let weight = 1.0 / places.len() as f64;
-    places.into_iter().map(|at| DemandPoint { at, weight, doors: 0..0 }).collect()
-}
-
-/// The area where most of a block's children live; of equal ones the first.
-fn area_of(points: &[DemandPoint], areas: &Areas) -> Option<usize> {
-    let mut weights: BTreeMap<usize, f64> = BTreeMap::new();
-    for point in points {
-        if let Some(area) = areas.smallest_containing(point.at) {
-            *weights.entry(area).or_default() += point.weight;
+    /// Homes by size, else an even sample.
+    fn spots(&self, block: u32, land: &Land, density: &Density) -> Vec<Spot> {
+        let row = self.row.as_ref();
+        let from = match row.and_then(|r| r.under3) {
+            Some(_) => ChildrenFrom::Given,
+            None => ChildrenFrom::Estimated,
+        };
+        let children = self.guess(density);
+        let spot = |at: Point, kind: SpotKind, m2: [f64; 2], weights: [f64; 2]| {
+            // What a table gives stands however it is weighed.
+            let weights = if from == ChildrenFrom::Given { [weights[0]; 2] } else { weights };
+            let children = [children[0] * weights[0], children[1] * weights[1]];
+            Spot { at, block, area: None, kind, m2, weights, children, from, total_of: None, in_grid: false }
+        };
+        let floor_m2 = self.floor_m2();
+        if floor_m2 > 0.0 {
+            let footprint_m2: f64 = self.homes.iter().map(|h| h.footprint_m2).sum();
+            let home = |h: &Residence| {
+                let weights = [h.floor_m2 / floor_m2, h.footprint_m2 / footprint_m2];
+                spot(h.at, SpotKind::Home, [h.floor_m2, h.footprint_m2], weights)
+            };
+            return self.homes.iter().map(home).collect();
         }
+        let (kind, places) = match &self.outline {
+            Outline::Point(at) => (SpotKind::Whole, vec![*at]),
+            Outline::Shape(shape) => (SpotKind::Land, land.even_sample(shape, &self.ground)),
+        };
+        let weight = 1.0 / places.len() as f64;
+        places.into_iter().map(|at| spot(at, kind, [self.land_m2() * weight; 2], [weight; 2])).collect()
     }
-    weights.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(area, _)| area)
+}
+
+/// How densely the city is settled.
+struct Density {
+    /// Square metres of residential land that a resident has where no home is mapped: what the blocks with homes tell, where
+    /// there are enough of them.
+    land_m2_per_resident: f64,
+    /// Floor area over footprint of all homes, so that by either as many people live in the city.
+    storeys: f64,
+}
+
+impl Density {
+    fn of(drafts: &[Draft]) -> Self {
+        let homes = || drafts.iter().flat_map(|draft| &draft.homes);
+        let footprint_m2: f64 = homes().map(|h| h.footprint_m2).sum();
+        let floor_m2: f64 = homes().map(|h| h.floor_m2).sum();
+        let storeys = if footprint_m2 > 0.0 { floor_m2 / footprint_m2 } else { UNKNOWN_LEVELS };
+        let telling: Vec<&Draft> = drafts.iter().filter(|d| !d.homes.is_empty() && d.land_m2() > 0.0).collect();
+        if telling.len() < BLOCKS_THAT_TELL {
+            return Self { land_m2_per_resident: LAND_M2_PER_RESIDENT, storeys };
+        }
+        let land: f64 = telling.iter().map(|d| d.land_m2()).sum();
+        let residents: f64 = telling.iter().map(|d| d.floor_m2()).sum::<f64>() / FLOOR_M2_PER_RESIDENT;
+        Self { land_m2_per_resident: (land / residents).max(LAND_M2_PER_RESIDENT), storeys }
+    }
 }
 
 /// Which pieces people live on. One without a home stays only if the map may have missed its homes: its polygon has few
@@ -518,9 +606,10 @@ fn homes(projection: &Projection, places: &Places, report: &mut DemandReport) ->
         .par_iter()
         .map(|b| {
             let levels = b.levels.map_or(UNKNOWN_LEVELS, f64::from);
+            let footprint_m2 = f64::from(b.footprint_m2);
             // A footprint of nothing still holds a home.
-            let floor_m2 = (f64::from(b.footprint_m2) * levels).max(1.0);
-            (Residence { at: projection.project(b.at), floor_m2 }, b.at)
+            let (floor_m2, footprint_m2) = ((footprint_m2 * levels).max(1.0), footprint_m2.max(1.0));
+            (Residence { at: projection.project(b.at), floor_m2, footprint_m2 }, b.at)
         })
         .collect();
     report.homes = homes.len();

@@ -4,6 +4,7 @@
 //! [`place::Places`], becomes a [`study::Study`], and comes out as a [`coverage::Coverage`] or an
 //! [`isochrone::Isochrone`].
 
+pub mod allocation;
 pub mod area;
 mod contour;
 pub mod coverage;
@@ -26,6 +27,7 @@ pub mod place;
 mod plaza;
 pub mod policy;
 pub mod polygon;
+pub mod population;
 pub mod profile;
 mod queue;
 pub mod search;

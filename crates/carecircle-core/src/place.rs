@@ -2,6 +2,7 @@
 
 use crate::facility::Facility;
 use crate::geometry::{LonLat, LonLatShape};
+use crate::population::PopulationCell;
 use std::collections::BTreeMap;
 
 /// A polygon where people live, as drawn on a map or given in a table.
@@ -159,6 +160,8 @@ pub struct Places {
     pub buildings: Vec<Building>,
     /// Administrative areas, by id.
     pub areas: Vec<Area>,
+    /// Children counted by the cells of a grid; `None` without a grid.
+    pub population: Option<Vec<PopulationCell>>,
     /// Outlines of facilities that are drawn as such, by the facility's id.
     pub grounds: BTreeMap<String, LonLatShape>,
     /// Gates and entrances on outlines.

@@ -29,7 +29,7 @@ use crate::time::WalkTime;
 use crate::weights::Weights;
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 use std::sync::{Arc, OnceLock};
 
@@ -300,6 +300,8 @@ pub struct CoverageState<'a> {
     block_of: Vec<u32>,
     /// By area; the last is that of the whole city.
     sums: Vec<Sum>,
+    /// For each block that a border cuts, by area: its children within the limit who live there, in parts.
+    cut: BTreeMap<usize, BTreeMap<usize, i128>>,
     /// Points and blocks that the edit under way concerns.
     points_due: Due,
     blocks_due: Due,
@@ -327,15 +329,25 @@ impl<'a> CoverageState<'a> {
         let mut sums = vec![Sum::default(); areas.all().len() + 1];
         let mut block_of = vec![0; points];
         let mut children = vec![0; sums.len()];
+        let mut cut = BTreeMap::new();
         for (block, number) in blocks.iter().zip(0..) {
             block_of[block.points.start as usize..block.points.end as usize].fill(number);
             for area in areas.chain(block.area).chain(once(areas.all().len())) {
-                children[area] += parts(block.children);
                 let tally = &mut sums[area].tally;
                 tally.blocks += 1;
                 tally.by_status[BlockStatus::Uncovered as usize] += 1;
-                tally.children = whole(children[area]);
             }
+            children[areas.all().len()] += parts(block.children);
+            let by_area = study.demand().parts_by_area(block);
+            for (area, share) in &by_area {
+                areas.chain(*area).for_each(|area| children[area] += parts(block.children * share));
+            }
+            if by_area.iter().any(|(area, _)| *area != block.area) {
+                cut.insert(number as usize, BTreeMap::new());
+            }
+        }
+        for (sum, children) in sums.iter_mut().zip(children) {
+            sum.tally.children = whole(children);
         }
         let mut state = Self {
             study,
@@ -348,6 +360,7 @@ impl<'a> CoverageState<'a> {
             blocks: vec![(BlockStatus::Uncovered, 0.0); blocks.len()],
             block_of,
             sums,
+            cut,
             points_due: Due::new(points),
             blocks_due: Due::new(blocks.len()),
             changed: Vec::new(),
@@ -607,12 +620,35 @@ impl<'a> CoverageState<'a> {
         let block = &self.study.demand().blocks[number];
         let (status, share) = judged(self.study, block, |point| self.walks[point] != NEVER, self.block_share);
         let (old_status, old_share) = std::mem::replace(&mut self.blocks[number], (status, share));
+        let is_cut = self.cut.contains_key(&number);
         if (status, share) != (old_status, old_share) {
             self.changed.push(number);
             let children = parts(block.children * share) - parts(block.children * old_share);
-            for area in self.study.areas().chain(block.area).chain(once(self.sums.len() - 1)) {
-                self.sums[area].count(old_status, status, children);
+            for area in self.study.areas().chain(block.area) {
+                self.sums[area].count(old_status, status, if is_cut { 0 } else { children });
             }
+            let all = self.sums.len() - 1;
+            self.sums[all].count(old_status, status, children);
+        }
+        if is_cut {
+            self.count_cut(number);
+        }
+    }
+
+    /// Counts the children of a block that a border cuts where they live.
+    fn count_cut(&mut self, number: usize) {
+        let block = &self.study.demand().blocks[number];
+        let mut now: BTreeMap<usize, i128> = BTreeMap::new();
+        let range = block.points.start as usize..block.points.end as usize;
+        for (i, point) in range.zip(self.study.demand().points_of(block)) {
+            let children = if self.walks[i] == NEVER { 0 } else { parts(block.children * point.weight) };
+            self.study.areas().chain(point.area).for_each(|area| *now.entry(area).or_default() += children);
+        }
+        let before = self.cut.insert(number, now.clone()).unwrap_or_default();
+        for (area, children) in now {
+            let sum = &mut self.sums[area];
+            sum.covered += children - before.get(&area).copied().unwrap_or(0);
+            sum.tally.covered = whole(sum.covered);
         }
     }
 

@@ -5,10 +5,11 @@ pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
 use crate::table::{Geometry, Remark, Row, Table, TableError};
 use crate::values::{self, Axis, quoted};
-use carecircle_core::demand::{BlockPlace, BlockRow};
+use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::{Area, AreaLevel};
+use carecircle_core::population::{CellPlace, PopulationCell};
 use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
 use jiff::civil::Date;
 use rayon::prelude::*;
@@ -65,6 +66,8 @@ pub enum Layer {
     Areas,
     /// A point, and no more.
     Points,
+    /// A cell of a population grid.
+    Cells,
 }
 
 impl Layer {
@@ -116,6 +119,7 @@ impl Layer {
                 C::Crs,
             ],
             Self::Points => &[C::Id, C::Lon, C::Lat, C::Geometry, C::Crs],
+            Self::Cells => &[C::Lon, C::Lat, C::Geometry, C::Crs, C::Population, C::Under3],
         }
     }
 }
@@ -155,6 +159,7 @@ enum Use {
 /// How a table is read as a layer: settled once, for all rows.
 struct Plan<'a> {
     table: &'a Table,
+    layer: Layer,
     uses: Vec<Use>,
     /// For each of our columns that the layer reads, the table's own.
     at: [Option<usize>; Column::ALL.len()],
@@ -204,7 +209,7 @@ impl<'a> Plan<'a> {
             }
         }
         let has_geometries = table.has_geometries();
-        Ok(Self { table, uses, at, crs, stated, has_geometries })
+        Ok(Self { table, layer, uses, at, crs, stated, has_geometries })
     }
 
     fn has(&self, column: Column) -> bool {
@@ -590,7 +595,7 @@ fn sort_rows<'a, T: Send>(
 /// What all rows together tell.
 fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     let (name, mut out) = (plan.table.name(), Vec::new());
-    if !plan.has(Column::Id) && plan.table.rows().len() > 0 {
+    if plan.layer.columns().contains(&Column::Id) && !plan.has(Column::Id) && plan.table.rows().len() > 0 {
         out.push(Remark {
             en: format!("{name}: no column id; rows are called by their number, as in row2"),
             zh: format!("{name}：没有编号列，以行号为编号，如 row2"),
@@ -697,6 +702,31 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
             shape,
             other: cells.others(),
         })
+    }))
+}
+
+/// Cells of a population grid from a table: children under three, else residents times [`UNDER3_PER_RESIDENT`].
+pub fn population(table: &Table, declared: &Declared) -> Result<Sorted<PopulationCell>, TableError> {
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Cells, &mut remarks)?;
+    plan.require_place()?;
+    let Some(counted) = [Column::Under3, Column::Population].into_iter().find(|column| plan.has(*column)) else {
+        return Err(TableError::MissingColumn {
+            path: table.path.clone(),
+            wanted: "under3 or population",
+            found: table.columns.join(", "),
+            example: "population=COUNT",
+        });
+    };
+    Ok(sort_rows(&plan, remarks, |cells, _| {
+        let place = match cells.geometry()? {
+            Some(Geometry::Shape(shape)) => CellPlace::Shape(sound(&shape)?),
+            _ => CellPlace::Point(cells.point()?),
+        };
+        let residents = cells.people(Column::Population)?;
+        let children = cells.people(Column::Under3)?.or(residents.map(|n| n * UNDER3_PER_RESIDENT));
+        let children = children.ok_or_else(|| (counted, "is empty; how many people live there?".to_owned()))?;
+        Ok(PopulationCell { place, children })
     }))
 }
 
@@ -840,6 +870,25 @@ mod tests {
         let read =
             facilities(&csv("id,lon,lat\na,\"116,3\",39.9\n"), &mapped(&parse_mapping("id=机构").unwrap())).unwrap();
         assert_eq!(read.used[0].at.lon_e7, 1_163_000_000, "a decimal comma is one");
+    }
+
+    #[test]
+    fn cells_of_a_grid_are_points_or_polygons_with_children_or_residents() {
+        let read = population(&csv("x,y,人口\n116.3,39.9,1000\n116.4,39.9,\n"), &Declared::default()).unwrap();
+        let at = LonLat::from_degrees(116.3, 39.9).unwrap();
+        assert_eq!(
+            read.used,
+            [PopulationCell { place: CellPlace::Point(at), children: 1_000.0 * UNDER3_PER_RESIDENT }]
+        );
+        assert_eq!((read.rejects[0].row, &*read.rejects[0].column), (3, "人口"));
+        let json =
+            br#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"under3":7,"population":9},
+            "geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}}]}"#;
+        let read =
+            population(&Table::from_geojson(Path::new("g.geojson"), json).unwrap(), &Declared::default()).unwrap();
+        assert!(matches!(&read.used[..], [PopulationCell { place: CellPlace::Shape(_), children: 7.0 }]));
+        let error = population(&csv("lon,lat,n\n1,2,3\n"), &Declared::default()).unwrap_err().to_string();
+        assert!(error.contains("under3 or population") && error.contains("lon, lat, n"), "{error}");
     }
 
     #[test]

@@ -376,8 +376,9 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     close_feature(out);
 }
 
-/// The properties of an area, in order.
-pub const AREA_PROPERTIES: [&str; 16] = [
+/// The properties of an area, in order. The last two tell how sure the places of children are: the share of them that
+/// footprints instead of floor areas would put into another block, and the share within the limit then.
+pub const AREA_PROPERTIES: [&str; 19] = [
     "id",
     "name",
     "name_zh",
@@ -394,6 +395,9 @@ pub const AREA_PROPERTIES: [&str; 16] = [
     "covered_children",
     "covered_share",
     "facilities",
+    "unplaced_children",
+    "moved_share",
+    "covered_share_by_footprint",
 ];
 
 /// Writes the feature of area `i` with its sums.
@@ -417,6 +421,10 @@ pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawi
     property(out, "covered_children", &tally.covered);
     property(out, "covered_share", &tally.covered_share());
     property(out, "facilities", &tally.eligible);
+    let balance = &study.demand().allocation.areas[i];
+    property(out, "unplaced_children", &balance.unplaced);
+    property(out, "moved_share", &balance.moved_share);
+    property(out, "covered_share_by_footprint", &coverage.shares_by_footprint[i]);
     pass_through(out, &area.other, &AREA_PROPERTIES);
     close_feature(out);
 }
@@ -532,10 +540,38 @@ pub fn about(study: &Study, coverage: &Coverage, extract_date: Option<&str>) -> 
     }
     let mut about = credits(extract_date);
     about.insert("parameters".to_owned(), parameters);
+    if let Some(children) = children(study) {
+        about.insert("children".to_owned(), children);
+    }
     if !coverage.openings.passages.is_empty() {
         about.insert("openings".to_owned(), openings(study, coverage));
     }
     about
+}
+
+/// Where the numbers of children come from, and whom of those given no block holds; nothing where blocks or estimates tell
+/// of all.
+fn children(study: &Study) -> Option<Value> {
+    let allocation = &study.demand().allocation;
+    let [_, shared, gridded, _] = allocation.by_source;
+    if shared <= 0.0 && gridded <= 0.0 && allocation.grid.is_none() && allocation.unplaced <= 0.0 {
+        return None;
+    }
+    let by_source = ChildrenFrom::ALL.iter().zip(allocation.by_source);
+    let mut out: Map<String, Value> = by_source.map(|(from, n)| (from.name().to_owned(), json!(n))).collect();
+    out.insert("unplaced".to_owned(), json!(allocation.unplaced));
+    out.insert("moved_share".to_owned(), json!(allocation.moved_share));
+    if let Some(grid) = allocation.grid {
+        let balance = json!({
+            "given": grid.given,
+            "placed": grid.placed,
+            "beyond_extract": grid.beyond,
+            "unplaced": grid.unplaced,
+            "overruled": grid.overruled,
+        });
+        out.insert("population_grid".to_owned(), balance);
+    }
+    Some(Value::Object(out))
 }
 
 /// What an answer says of itself that rests on streets and a profile alone.

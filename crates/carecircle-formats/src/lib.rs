@@ -8,6 +8,7 @@ pub mod headers;
 pub mod out;
 pub mod policy;
 pub mod profile;
+pub mod raster;
 pub mod survey;
 pub mod table;
 mod values;

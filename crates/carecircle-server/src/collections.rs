@@ -161,7 +161,7 @@ impl Column {
     ];
 
     /// What the properties of an area hold, in the order of [`geojson::AREA_PROPERTIES`].
-    pub(crate) const AREAS: [(&str, ColumnType); 16] = [
+    pub(crate) const AREAS: [(&str, ColumnType); 19] = [
         ("id", Text),
         ("name", Text),
         ("name_zh", Text),
@@ -178,6 +178,9 @@ impl Column {
         ("covered_children", Number),
         ("covered_share", Number),
         ("facilities", Integer),
+        ("unplaced_children", Number),
+        ("moved_share", Number),
+        ("covered_share_by_footprint", Number),
     ];
 
     /// What the properties of a circle hold, in the order of [`geojson::CIRCLE_PROPERTIES`].

@@ -1,11 +1,11 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
-use crate::bad_input;
 use crate::inputs::{City, Inputs, Rejected, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
 use crate::verdicts::{Format, Verdicts};
+use crate::{bad_input, children};
 use anyhow::Result;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::ChildrenFrom;
@@ -203,6 +203,9 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("儿童数为估算值，其中 {percent:.0} % 仅按居住用地面积估算"),
         );
     }
+    for line in children::notes(study, coverage, lang) {
+        note(line.clone(), line);
+    }
     for Remark { en, zh } in &city.remarks {
         note(en.clone(), zh.clone());
     }
@@ -288,10 +291,10 @@ pub(crate) fn area_rows(city: &City, coverage: &Coverage, lang: Lang) -> Vec<(us
         };
         rows.push((depth, cells(name, level.to_owned(), &coverage.areas[i])));
     }
-    let outside = outside_areas(city, coverage);
-    if !areas.is_empty() && outside.blocks > 0 {
+    let outside = &coverage.outside;
+    if !areas.is_empty() && (outside.blocks > 0 || outside.children > 0.0) {
         let name = lang.pick("outside any area", "不属于任何区域").to_owned();
-        rows.push((0, cells(name, String::new(), &outside)));
+        rows.push((0, cells(name, String::new(), outside)));
     }
     rows.push((0, cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total)));
     rows
@@ -339,16 +342,6 @@ fn twins(city: &City) -> Vec<String> {
 /// An ellipsis where a list of `n` was cut after `shown`.
 fn more(n: usize, shown: usize) -> &'static str {
     if n > shown { ", …" } else { "" }
-}
-
-/// What no area holds: without it the areas would not add up to the total.
-fn outside_areas(city: &City, coverage: &Coverage) -> Tally {
-    let mut outside = Tally::default();
-    for (block, verdict) in city.study.demand().blocks.iter().zip(&coverage.verdicts).filter(|(b, _)| b.area.is_none())
-    {
-        outside.count(block, verdict);
-    }
-    outside
 }
 
 /// Areas with their depth, each followed by those inside it.

@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, bad_parameter, output, placement};
+use crate::{bad_input, bad_parameter, children, output, placement};
 use anyhow::{Context, Result};
 use carecircle_core::demand::BlockRow;
 use carecircle_core::facility::Facility;
@@ -10,11 +10,13 @@ use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
 use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
+use carecircle_core::population::PopulationCell;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
+use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::table::{Remark, Table, TableError, file_and_part, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
@@ -136,6 +138,12 @@ impl Reading {
         Ok(found)
     }
 
+    /// The system that is declared for a raster by its layer's name: what holds for every table is said of tables.
+    fn crs_of_raster(&self, layer: &str) -> Result<Option<Crs>> {
+        let named = self.crs.split(',').any(|part| part.split_once('=').is_some_and(|(of, _)| of.trim() == layer));
+        Ok(self.crs_of(layer)?.filter(|_| named))
+    }
+
     /// Stops at a table's first reject where the user is strict.
     pub(crate) fn refuse_rejects(&self, table: &Table, rejects: &[Reject]) -> Result<()> {
         match rejects.first().filter(|_| self.strict) {
@@ -202,6 +210,11 @@ pub(crate) struct Inputs {
     /// Areas from a table (polygons, or names and totals) instead of the map's boundaries
     #[arg(long, value_name = "F")]
     areas: Option<PathBuf>,
+    /// Children under three from a grid, where neither blocks nor areas tell: a table of points or polygons with under3 or
+    /// population, or GeoTIFFs of children (.tif), summed up, with a band or weight where not all of it counts:
+    /// f_0.tif,m_0.tif,f_1.tif=0.5,m_1.tif@1=0.5
+    #[arg(long, value_name = "F[@BAND][=WEIGHT],…", default_value = "", hide_default_value = true)]
+    population: String,
     /// The limit, minutes of walking [default: the policy's, 15]
     #[arg(long, allow_hyphen_values = true)]
     minutes: Option<f64>,
@@ -428,8 +441,9 @@ impl Inputs {
     /// The files that are read.
     fn files(&self) -> Vec<PathBuf> {
         let tables = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        let grid = self.grid().unwrap_or_default().into_iter().map(|layer| layer.path);
         let named = [self.sources.policy.as_ref(), self.walker.profile.as_ref()].map(named_file);
-        tables.cloned().chain(named.into_iter().flatten()).collect()
+        tables.cloned().chain(grid).chain(named.into_iter().flatten()).collect()
     }
 
     /// Reads everything and puts the study together.
@@ -493,13 +507,16 @@ impl Inputs {
             let table = Source { path: &path, embedded }.table()?;
             let sorted = columns::blocks(&table, &declared(embedded, "blocks")?)?;
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
-            findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas));
+            let grid_tells = !self.population.is_empty();
+            findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas, grid_tells));
             rows = Some(used);
         }
+        places.population = self.population_cells(places.extent, &mut findings)?;
         refuse_unknown_columns(&mapping, |header| findings.headers.contains(header))?;
         timings.stage("tables");
         let study = Study::new(network, places, rows, self.sources.reading.snap_m);
         timings.stage("study");
+        findings.remarks.extend(children::remarks(&study));
         Ok(City {
             study,
             title: self.title(),
@@ -512,6 +529,48 @@ impl Inputs {
             rejected: findings.rejected,
             remarks: findings.remarks,
         })
+    }
+
+    /// The files of the population grid.
+    fn grid(&self) -> Result<Vec<Layer>> {
+        let parts = self.population.split(',').filter(|part| !part.trim().is_empty());
+        parts.map(|part| Layer::parse(part).map_err(|why| bad_input(format!("--population {part}: {why}")))).collect()
+    }
+
+    /// The cells of the population grid, where one is given.
+    fn population_cells(
+        &self,
+        extent: Option<(LonLat, LonLat)>,
+        findings: &mut Findings,
+    ) -> Result<Option<Vec<PopulationCell>>> {
+        let (layers, reading) = (self.grid()?, &self.sources.reading);
+        let Some(extent) = extent.filter(|_| layers.iter().all(Layer::is_raster)) else {
+            return match &layers[..] {
+                [] => Ok(None),
+                [Layer { path, band: None, weight }] => {
+                    let table = Table::read(path)?;
+                    let sorted = columns::population(&table, &reading.declared("population")?)?;
+                    let mut cells = self.keep("population", table, sorted, findings)?;
+                    for cell in &mut cells {
+                        cell.children *= weight;
+                    }
+                    Ok(Some(cells))
+                }
+                _ => Err(bad_input("--population: one table, or one GeoTIFF (.tif) or more, is wanted")),
+            };
+        };
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let pixels = raster::read(&layers, reading.crs_of_raster("population")?.as_ref(), extent)?;
+        if pixels.odd > 0 {
+            let n = pixels.odd;
+            findings.remarks.push(Remark {
+                en: format!("population grid: pixels whose value is no number of people, taken as unknown: {n}"),
+                zh: format!("人口格网：{n} 个像元的值不是人数，按未知处理"),
+            });
+        }
+        Ok(Some(pixels.cells))
     }
 
     /// Sets a table's rejects aside, or stops at them where the user is strict.
@@ -571,7 +630,8 @@ impl Inputs {
             hash.add(path.to_string_lossy().as_bytes());
         }
         let Sources { reading, island_m, add_osm, .. } = &self.sources;
-        let options = (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, self.title());
+        let options =
+            (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, &self.population, self.title());
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }
@@ -617,10 +677,10 @@ impl Fnv {
 }
 
 /// What a block table leaves out, or names that nobody knows.
-fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area]) -> Vec<Remark> {
+fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area], grid_tells: bool) -> Vec<Remark> {
     let name = file_name(path);
     let mut out = Vec::new();
-    if !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
+    if !grid_tells && !rows.is_empty() && rows.iter().all(|r| r.population.is_none() && r.under3.is_none()) {
         out.push(Remark {
             en: format!("{name}: no column population or under3, so its children are not known"),
             zh: format!("{name}：没有常住人口或3岁以下列，儿童数未知"),

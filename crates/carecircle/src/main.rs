@@ -1,6 +1,7 @@
 //! carecircle: who can walk to childcare within 15 minutes, who cannot, and where should the next nursery stand?
 
 mod check;
+mod children;
 mod export;
 mod import;
 mod inputs;
@@ -99,6 +100,7 @@ fn is_bad_input(error: &anyhow::Error) -> bool {
         cause.is::<BadInput>()
             || cause.is::<carecircle_osm::ReadError>()
             || cause.is::<carecircle_formats::table::TableError>()
+            || cause.is::<carecircle_formats::raster::RasterError>()
     })
 }
 

@@ -319,6 +319,7 @@ impl Body<'_> {
                 let told = match from {
                     ChildrenFrom::Given => paper.say("given for the block", "地块数据给出"),
                     ChildrenFrom::Shared => paper.say("an area's total, shared out over homes", "区域总数按住宅分摊"),
+                    ChildrenFrom::Grid => paper.say("a population grid", "人口网格"),
                     ChildrenFrom::Estimated => paper.say("estimated from homes or land", "按住宅或用地估算"),
                 };
                 vec![told.to_owned(), thousands(blocks as f64), thousands(children)]
