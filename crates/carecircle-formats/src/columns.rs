@@ -35,6 +35,8 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("population", &["常住人口", "人口", "人口数", "总人口", "pop"]),
     ("under3", &["3岁以下", "三岁以下", "3岁以下人口", "婴幼儿数", "0-3岁"]),
     ("area", &["所属区域", "所属社区", "社区"]),
+    ("communities", &["社区数", "社区数量"]),
+    ("kindergartens", &["幼儿园数", "幼儿园数量"]),
     ("level", &["级别", "层级"]),
     ("parent", &["上级", "上级编号"]),
 ];
@@ -457,6 +459,8 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
             parent: cells.text("parent").map(str::to_owned),
             population: cells.people("population")?,
             under3: cells.people("under3")?,
+            communities: cells.count("communities")?,
+            kindergartens: cells.count("kindergartens")?,
             shape,
             other: cells.others(&[
                 "id",
@@ -467,6 +471,8 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
                 "parent",
                 "population",
                 "under3",
+                "communities",
+                "kindergartens",
                 "lon",
                 "lat",
             ]),

@@ -276,7 +276,7 @@ pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, draw
 }
 
 /// The properties of a facility, in order.
-pub const FACILITY_PROPERTIES: [&str; 21] = [
+pub const FACILITY_PROPERTIES: [&str; 23] = [
     "id",
     "name",
     "name_zh",
@@ -294,6 +294,8 @@ pub const FACILITY_PROPERTIES: [&str; 21] = [
     "health_manager",
     "min_months",
     "max_months",
+    "opened",
+    "closed",
     "counted",
     "snap_m",
     "entrances",
@@ -322,6 +324,8 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "health_manager", &f.health_manager);
     property(out, "min_months", &f.min_months);
     property(out, "max_months", &f.max_months);
+    property(out, "opened", &f.opened.map(|day| day.to_string()));
+    property(out, "closed", &f.closed.map(|day| day.to_string()));
     property(out, "counted", &coverage.eligible[i]);
     let nearest_m = sited.doors.iter().map(|door| door.snap.offset_m).reduce(f64::min);
     property(out, "snap_m", &nearest_m.map(|m| (m * 10.0).round() / 10.0));
@@ -332,7 +336,7 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
 }
 
 /// The properties of an area, in order.
-pub const AREA_PROPERTIES: [&str; 16] = [
+pub const AREA_PROPERTIES: [&str; 18] = [
     "id",
     "name",
     "name_zh",
@@ -341,6 +345,8 @@ pub const AREA_PROPERTIES: [&str; 16] = [
     "parent",
     "population",
     "under3",
+    "communities",
+    "kindergartens",
     "blocks",
     "covered",
     "partial",
@@ -364,6 +370,8 @@ pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawi
     property(out, "parent", &study.areas().parents()[i].map(|p| &study.areas().all()[p].id));
     property(out, "population", &area.population);
     property(out, "under3", &area.under3);
+    property(out, "communities", &area.communities);
+    property(out, "kindergartens", &area.kindergartens);
     property(out, "blocks", &tally.blocks);
     property(out, "covered", &tally.by_status[0]);
     property(out, "partial", &tally.by_status[1]);
@@ -467,6 +475,9 @@ fn parameters(study: &Study, policy: &Policy) -> Value {
         "inclusive": eligibility.inclusive,
         "facility_status": eligibility.status.map(Status::name),
         "min_places": eligibility.min_places,
+        "child_months": eligibility.child_months,
+        "with_vacancy": eligibility.with_vacancy,
+        "on": eligibility.on.map(|day| day.to_string()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `carecircle check`: a verdict for every block, as a file and as a table for people.
 
 use crate::bad_input;
+use crate::card;
 use crate::inputs::{City, Inputs, Rejected, Remark, describe, tell_rejects, write_rejects};
 use crate::lang::Lang;
 use crate::output::{beside, write_whole};
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{ChildrenFrom, Outline};
 use carecircle_core::geometry::LonLat;
+use carecircle_core::indicators::ScoreCard;
 use carecircle_core::polygon;
 use carecircle_formats::geojson::{self, BLOCK_PROPERTIES, Drawings};
 use carecircle_osm::Merged;
@@ -22,7 +24,8 @@ use unicode_width::UnicodeWidthStr;
 pub(crate) struct Check {
     #[command(flatten)]
     inputs: Inputs,
-    /// Where the blocks go: .geojson, .geojsonl or .csv; `-` streams GeoJSON to standard output
+    /// Where the blocks go: .geojson, .geojsonl or .csv; `-` streams GeoJSON to standard output; .json is the score card
+    /// alone
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 }
@@ -41,10 +44,10 @@ impl Format {
             return Ok(Self::GeoJson);
         }
         match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
-            "geojson" | "json" => Ok(Self::GeoJson),
+            "geojson" => Ok(Self::GeoJson),
             "geojsonl" => Ok(Self::GeoJsonLines),
             "csv" => Ok(Self::Csv),
-            _ => Err(bad_input(format!("-o {}: the name must end in .geojson, .geojsonl or .csv", path.display()))),
+            _ => Err(bad_input(format!("-o {}: the name must end in .geojson, .geojsonl, .csv or .json", path.display()))),
         }
     }
 }
@@ -54,7 +57,8 @@ impl Check {
         let mut timings = Timings::start();
         let lang = self.inputs.lang();
         // Before the work: a wrong name or policy should not cost a minute.
-        let format = self.output.as_deref().map(Format::of).transpose()?;
+        let blocks_to = self.output.as_deref().filter(|path| !card::is_card(path));
+        let format = blocks_to.map(Format::of).transpose()?;
         for path in self.output.iter().filter(|p| p.as_path() != Path::new("-")) {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
@@ -63,6 +67,9 @@ impl Check {
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
         timings.stage("check");
+        let needs_card = blocks_to != self.output.as_deref() || !policy.targets.is_empty();
+        let card = needs_card.then(|| ScoreCard::new(&city.study, &coverage));
+        timings.stage("card");
         tell_rejects(&city.rejected, lang);
 
         let mut to_stdout = false;
@@ -81,9 +88,13 @@ impl Check {
                 }
             }
         }
+        if let (Some(path), Some(card)) = (self.output.as_deref().filter(|path| card::is_card(path)), &card) {
+            write_whole(path, |out| card::write(out, &city, &coverage, card))?;
+            write_rejects(path, &city.rejected)?;
+        }
         timings.stage("write");
         if !to_stdout {
-            io::stdout().lock().write_all(summary(&city, &coverage, lang).as_bytes())?;
+            io::stdout().lock().write_all(summary(&city, &coverage, card.as_ref(), lang).as_bytes())?;
         }
         if let Some(path) = &self.inputs.timings {
             write_whole(path, |out| Ok(writeln!(out, "{:#}", timings.to_json())?))?;
@@ -157,7 +168,7 @@ fn write_csv(out: &mut impl Write, city: &City, coverage: &Coverage, features: &
 }
 
 /// The table for people.
-fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
+fn summary(city: &City, coverage: &Coverage, score_card: Option<&ScoreCard>, lang: Lang) -> String {
     let mut out = String::new();
     let policy = &coverage.policy;
     let date = city.extract_date.as_deref().and_then(|d| d.get(..10)).map(|d| format!(" ({d})")).unwrap_or_default();
@@ -181,6 +192,10 @@ fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
     out.push('\n');
     table(&mut out, city, coverage, lang);
     out.push('\n');
+    if let Some(score_card) = score_card.filter(|_| !policy.targets.is_empty()) {
+        card::table(&mut out, score_card, lang);
+        out.push('\n');
+    }
     notes(&mut out, city, coverage, lang);
     out
 }
@@ -386,13 +401,18 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         rows.push(cells(lang.pick("outside any area", "不属于任何区域").to_owned(), String::new(), &outside));
     }
     rows.push(cells(lang.pick("total", "合计").to_owned(), String::new(), &coverage.total));
-    let widths: [usize; 9] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
-    for row in &rows {
+    // Names to the left, numbers to the right.
+    align(out, &rows, 2);
+}
+
+/// Rows with their cells below each other: so many columns to the left, the others to the right.
+pub(crate) fn align<const N: usize>(out: &mut String, rows: &[[String; N]], left: usize) {
+    let widths: [usize; N] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
+    for row in rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[c] - cell.width());
-            // Names to the left, numbers to the right.
-            _ = if c < 2 { write!(line, "{cell}{pad}  ") } else { write!(line, "{pad}{cell}  ") };
+            _ = if c < left { write!(line, "{cell}{pad}  ") } else { write!(line, "{pad}{cell}  ") };
         }
         _ = writeln!(out, "{}", line.trim_end());
     }
