@@ -4,6 +4,7 @@
 
 use crate::allocation;
 use crate::demand::{Block, DemandPoint};
+use crate::facility::{Facility, Kind, Status};
 use crate::opening::Openings;
 use crate::policy::Policy;
 use crate::search::{Arrival, Origin, Sweep};
@@ -99,12 +100,30 @@ pub struct Tally {
     pub covered: f64,
     /// Facilities inside.
     pub facilities: usize,
-    /// Of them, those that the policy counts.
+    /// Of them, those that the policy counts; all that follows is of these.
     pub eligible: usize,
-    /// Places in the facilities that count, and how many of those facilities don't tell.
+    /// Registered or past that.
+    pub registered: usize,
+    /// Filed or past that.
+    pub filed: usize,
+    /// Kindergartens with a class for children under three.
+    pub nursery_classes: usize,
+    /// Places.
     pub places: Known,
-    /// Places in inclusive facilities that count.
+    /// Places in inclusive facilities.
     pub inclusive_places: Known,
+    /// Places for children under two.
+    pub under_two_places: Known,
+    /// Places that nobody has taken.
+    pub vacant_places: Known,
+    /// Children enrolled.
+    pub enrolled: Known,
+    /// Staff.
+    pub staff: Known,
+    /// Staff with a certificate.
+    pub certified_staff: Known,
+    /// Of those filed, how many have a health manager.
+    pub health_managers: Known,
 }
 
 /// A sum of what is known, and how many don't tell.
@@ -112,18 +131,42 @@ pub struct Tally {
 pub struct Known {
     /// The sum of what is known.
     pub sum: f64,
-    /// How many don't tell.
+    /// How many tell.
+    pub told: usize,
+    /// How many don't.
     pub missing: usize,
 }
 
 impl Known {
+    /// A number that is told once.
+    pub fn told(sum: f64) -> Self {
+        Self { sum, told: 1, missing: 0 }
+    }
+
     /// Adds a value, or counts one that isn't told.
     pub fn add(&mut self, value: Option<f64>) {
-        match value {
-            Some(value) => self.sum += value,
-            None => self.missing += 1,
-        }
+        self.change(value, true);
     }
+
+    /// Adds what [`Known::add`] takes, or takes it away again: whole numbers leave no trace.
+    fn change(&mut self, value: Option<f64>, is_in: bool) {
+        let number = if value.is_some() { &mut self.told } else { &mut self.missing };
+        step(number, is_in);
+        let value = value.unwrap_or(0.0);
+        self.sum += if is_in { value } else { -value };
+    }
+}
+
+impl std::ops::AddAssign for Known {
+    fn add_assign(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.told += other.told;
+        self.missing += other.missing;
+    }
+}
+
+fn step(number: &mut usize, is_in: bool) {
+    if is_in { *number += 1 } else { *number -= 1 }
 }
 
 impl Tally {
@@ -133,6 +176,46 @@ impl Tally {
         self.by_status[verdict.status as usize] += 1;
         self.children += block.children;
         self.covered += block.children * verdict.covered_share;
+    }
+
+    /// Counts a facility in, or out again where `is_in` is false. Of a candidate nothing is known.
+    pub(crate) fn count_facility(&mut self, facility: Option<&Facility>, is_eligible: bool, is_in: bool) {
+        step(&mut self.facilities, is_in);
+        if !is_eligible {
+            return;
+        }
+        step(&mut self.eligible, is_in);
+        let status = facility.map_or(Status::Unknown, |f| f.status);
+        if status >= Status::Registered {
+            step(&mut self.registered, is_in);
+        }
+        if status >= Status::Filed {
+            step(&mut self.filed, is_in);
+            self.health_managers
+                .change(facility.and_then(|f| f.health_manager).map(|has| f64::from(u8::from(has))), is_in);
+        }
+        if facility.is_some_and(|f| f.kind == Kind::KindergartenClass) {
+            step(&mut self.nursery_classes, is_in);
+        }
+        let of = |number: fn(&Facility) -> Option<u32>| facility.and_then(number).map(f64::from);
+        let places = of(|f| f.places);
+        let inclusive = match facility.and_then(|f| f.inclusive) {
+            Some(true) => places,
+            Some(false) => Some(0.0),
+            None => None,
+        };
+        let under_two = of(|f| f.places_infant).zip(of(|f| f.places_toddler)).map(|(infant, toddler)| infant + toddler);
+        for (known, value) in [
+            (&mut self.places, places),
+            (&mut self.inclusive_places, inclusive),
+            (&mut self.under_two_places, under_two),
+            (&mut self.vacant_places, facility.and_then(Facility::vacant)),
+            (&mut self.enrolled, of(|f| f.enrolled)),
+            (&mut self.staff, of(|f| f.staff)),
+            (&mut self.certified_staff, of(|f| f.staff_certified)),
+        ] {
+            known.change(value, is_in);
+        }
     }
 
     /// Children within the circle over children, or `None` where there are no children.
@@ -399,19 +482,7 @@ fn tally(study: &Study, verdicts: &[Verdict], eligible: &[bool], is_inside: impl
         }
     }
     for (sited, &counts) in study.facilities().iter().zip(eligible) {
-        let places = sited.facility.places.map(f64::from);
-        let add = |t: &mut Tally| {
-            t.facilities += 1;
-            if counts {
-                t.eligible += 1;
-                t.places.add(places);
-                t.inclusive_places.add(match sited.facility.inclusive {
-                    Some(true) => places,
-                    Some(false) => Some(0.0),
-                    None => None,
-                });
-            }
-        };
+        let add = |t: &mut Tally| t.count_facility(Some(&sited.facility), counts, true);
         add(&mut total);
         holders(sited.area).for_each(|tally| add(&mut tallies[tally]));
     }

@@ -26,6 +26,7 @@ macro_rules! named {
         }
     };
 }
+pub(crate) use named;
 
 named! {
     /// What sort of facility it is.
@@ -139,6 +140,33 @@ impl Facility {
     }
 }
 
+impl Facility {
+    /// Whether it takes a child of so many months: by the ages that it tells and by its places for that age, and only if
+    /// neither says no. What tells neither does not take it. A youngest age without an oldest has no end.
+    pub fn takes(&self, months: u32) -> bool {
+        let too_old = self.max_months.is_some_and(|oldest| months > oldest);
+        let by_age = if too_old { Some(false) } else { self.min_months.map(|youngest| months >= youngest) };
+        let by_places = match months {
+            6..12 => self.places_infant,
+            12..24 => self.places_toddler,
+            24..=36 => self.places_senior,
+            _ => None,
+        };
+        let by_places = by_places.map(|places| places > 0);
+        by_age.or(by_places).is_some() && by_age != Some(false) && by_places != Some(false)
+    }
+
+    /// Places that nobody has taken, below zero where it is overfull.
+    pub fn vacant(&self) -> Option<f64> {
+        self.places.zip(self.enrolled).map(|(places, enrolled)| f64::from(places) - f64::from(enrolled))
+    }
+
+    /// Whether it is open on a day; what tells no dates is.
+    pub fn is_open_on(&self, day: Date) -> bool {
+        self.opened.is_none_or(|opened| opened <= day) && self.closed.is_none_or(|closed| day < closed)
+    }
+}
+
 /// Which facilities count. The default counts every one: OpenStreetMap cannot tell who takes children under three.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Eligibility {
@@ -150,14 +178,89 @@ pub struct Eligibility {
     pub status: Option<Status>,
     /// Only facilities known to have at least so many places.
     pub min_places: Option<u32>,
+    /// Only facilities that take a child of so many months, see [`Facility::takes`].
+    pub child_months: Option<u32>,
+    /// Only facilities known to have a place that nobody has taken.
+    pub with_vacancy: bool,
+    /// Only facilities open on this day, as far as is known.
+    pub on: Option<Date>,
 }
 
 impl Eligibility {
+    /// The ages in months that may be asked for: children under three.
+    pub const CHILD_MONTHS: std::ops::RangeInclusive<u32> = 0..=36;
+
     /// Whether a facility counts. What is not known does not meet a condition.
     pub fn admits(&self, facility: &Facility) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&facility.kind))
             && self.inclusive.is_none_or(|want| facility.inclusive == Some(want))
             && self.status.is_none_or(|least| facility.status >= least)
             && self.min_places.is_none_or(|least| facility.places.is_some_and(|p| p >= least))
+            && self.child_months.is_none_or(|months| facility.takes(months))
+            && (!self.with_vacancy || facility.vacant().is_some_and(|vacant| vacant > 0.0))
+            && self.on.is_none_or(|day| facility.is_open_on(day))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nursery() -> Facility {
+        Facility::new("n", LonLat { lon_e7: 0, lat_e7: 0 }, Kind::Nursery)
+    }
+
+    #[test]
+    fn a_ten_month_old_is_taken_by_whoever_says_so_and_nobody_else() {
+        let ages = |min_months, max_months| Facility { min_months, max_months, ..nursery() };
+        let classes = |infant, toddler| Facility { places_infant: infant, places_toddler: toddler, ..nursery() };
+        for (facility, takes) in [
+            (nursery(), false),
+            (ages(Some(6), Some(36)), true),
+            (ages(Some(6), None), true),
+            (ages(Some(12), Some(36)), false),
+            (ages(None, Some(36)), false),
+            (ages(None, Some(9)), false),
+            (ages(Some(10), Some(10)), true),
+            (classes(Some(5), None), true),
+            (classes(Some(0), Some(9)), false),
+            (classes(None, Some(9)), false),
+            (Facility { places_infant: Some(0), ..ages(Some(6), Some(36)) }, false),
+            (Facility { places_infant: Some(5), ..ages(None, Some(36)) }, true),
+            (Facility { places_infant: Some(5), ..ages(Some(12), None) }, false),
+        ] {
+            let counted = Eligibility { child_months: Some(10), ..Eligibility::default() };
+            assert_eq!(counted.admits(&facility), takes, "{facility:?}");
+        }
+        let every_class =
+            Facility { places_infant: Some(1), places_toddler: Some(1), places_senior: Some(1), ..nursery() };
+        let taken: Vec<u32> = (0..48).filter(|&months| every_class.takes(months)).collect();
+        assert_eq!(taken, (6..=36).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_free_place_must_be_known() {
+        let counted = Eligibility { with_vacancy: true, ..Eligibility::default() };
+        let full = |places, enrolled| Facility { places, enrolled, ..nursery() };
+        let counts = [
+            full(None, Some(1)),
+            full(Some(9), None),
+            full(Some(9), Some(9)),
+            full(Some(9), Some(10)),
+            full(Some(9), Some(8)),
+        ];
+        assert_eq!(counts.map(|facility| counted.admits(&facility)), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_facility_is_open_from_its_first_day_until_the_day_it_closes() {
+        let day = |day| Date::constant(2024, 6, day);
+        let run = |opened, closed| Facility { opened, closed, ..nursery() };
+        let june = run(Some(day(10)), Some(day(20)));
+        let open: Vec<i8> =
+            (1..=30).filter(|&d| Eligibility { on: Some(day(d)), ..Eligibility::default() }.admits(&june)).collect();
+        assert_eq!(open, (10..20).collect::<Vec<_>>());
+        assert!(run(None, None).is_open_on(day(1)) && run(None, Some(day(2))).is_open_on(day(1)));
+        assert!(!run(Some(day(2)), None).is_open_on(day(1)));
     }
 }

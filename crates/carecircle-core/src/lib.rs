@@ -13,6 +13,7 @@ mod doors;
 pub mod facility;
 mod field;
 pub mod geometry;
+pub mod indicators;
 pub mod isochrone;
 mod land;
 mod lanes;

@@ -90,6 +90,10 @@ pub struct Area {
     pub population: Option<f64>,
     /// Children under three.
     pub under3: Option<f64>,
+    /// Communities in it.
+    pub communities: Option<u32>,
+    /// Kindergartens in it, with or without a class for children under three.
+    pub kindergartens: Option<u32>,
     /// Its outline in degrees; empty where a table knows it by name alone.
     pub shape: LonLatShape,
     /// Columns that pass through as they came.

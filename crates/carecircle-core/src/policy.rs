@@ -1,6 +1,8 @@
 //! What counts, and what is asked of it: data, not code.
 
 use crate::facility::Eligibility;
+use crate::indicators::{Figure, Indicator, Mark};
+use crate::place::AreaLevel;
 use crate::profile::Profile;
 use crate::time::WalkTime;
 
@@ -9,6 +11,8 @@ use crate::time::WalkTime;
 pub struct Policy {
     /// The name it goes by.
     pub name: String,
+    /// Where its rules come from; empty where nobody says.
+    pub source: String,
     /// The limit, minutes of walking: 15 by the cities' promise of a 15-minute childcare circle.
     pub minutes: f64,
     /// Who walks.
@@ -19,6 +23,8 @@ pub struct Policy {
     pub block_share: f64,
     /// Whether to find out, for gaps that a gate or private way decides, which one to open.
     pub what_if_gates: bool,
+    /// What is aimed at.
+    pub targets: Vec<Target>,
 }
 
 impl Policy {
@@ -35,11 +41,97 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             name: "default".to_owned(),
+            source: String::new(),
             minutes: 15.0,
             profile: Profile::walk(),
             eligibility: Eligibility::default(),
             block_share: 0.5,
             what_if_gates: false,
+            targets: Vec::new(),
+        }
+    }
+}
+
+/// What is aimed at for one indicator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// Of which indicator.
+    pub indicator: Indicator,
+    /// What is asked; `None` for a promise without a number, which nobody can tell to be kept.
+    pub goal: Option<Goal>,
+    /// For [`Indicator::AreaShare`]: the level of the sub-areas, else those right inside.
+    pub sub_areas: Option<AreaLevel>,
+    /// The year by whose end it is aimed at.
+    pub year: Option<u16>,
+    /// Who says so.
+    pub source: String,
+}
+
+impl Target {
+    /// What the target makes of a figure.
+    pub fn mark(&self, figure: &Figure) -> Mark {
+        match (self.goal, figure.value()) {
+            (Some(goal), Some(value)) if goal.is_met(value) => Mark::Met,
+            (Some(_), Some(_)) => Mark::Missed,
+            _ => Mark::Unknown,
+        }
+    }
+}
+
+/// What is asked of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// So much or more.
+    AtLeast(f64),
+    /// More than that.
+    Over(f64),
+    /// So much or less.
+    AtMost(f64),
+}
+
+impl Goal {
+    /// The number asked for.
+    pub fn value(self) -> f64 {
+        match self {
+            Self::AtLeast(value) | Self::Over(value) | Self::AtMost(value) => value,
+        }
+    }
+
+    /// The name of the bound in policy files and answers.
+    pub fn bound(self) -> &'static str {
+        match self {
+            Self::AtLeast(_) => "at_least",
+            Self::Over(_) => "over",
+            Self::AtMost(_) => "at_most",
+        }
+    }
+
+    /// Whether a value is as asked. What equals the number but for rounding is the number.
+    pub fn is_met(self, value: f64) -> bool {
+        let rounding = 1e-9 * self.value().abs();
+        match self {
+            Self::AtLeast(least) => value >= least - rounding,
+            Self::Over(least) => value > least + rounding,
+            Self::AtMost(most) => value <= most + rounding,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_met_at_its_number_unless_it_says_over() {
+        let sum = [0.1; 7].iter().sum::<f64>() + 0.05;
+        assert!(sum < 0.75, "the number, but for rounding");
+        for (goal, below, at, above) in [
+            (Goal::AtLeast(0.75), false, true, true),
+            (Goal::Over(0.75), false, false, true),
+            (Goal::AtMost(0.75), true, true, false),
+        ] {
+            let found = [0.74, sum, 0.76].map(|value| goal.is_met(value));
+            assert_eq!(found, [below, at, above], "{goal:?}");
         }
     }
 }

@@ -14,7 +14,7 @@
 //! what it would be if the study had been so from the start. What does not depend on facilities at all is a [`Basis`], made
 //! once for each profile.
 
-use crate::coverage::{BlockStatus, Known, Tally, judged};
+use crate::coverage::{BlockStatus, Tally, judged};
 use crate::doors::Door;
 use crate::facility::Facility;
 use crate::geometry::Point;
@@ -556,26 +556,8 @@ impl<'a> CoverageState<'a> {
             return;
         }
         let facility = self.study.facilities().get(label as usize).map(|sited| &sited.facility);
-        let places = facility.and_then(|f| f.places).map(f64::from);
-        let inclusive_places = match facility.and_then(|f| f.inclusive) {
-            Some(true) => places,
-            Some(false) => Some(0.0),
-            None => None,
-        };
-        let add = |number: &mut usize, by: usize| if is_in { *number += by } else { *number -= by };
-        let add_known = |known: &mut Known, value: Option<f64>| match value {
-            // Whole numbers: their sums are exact.
-            Some(value) => known.sum += if is_in { value } else { -value },
-            None => add(&mut known.missing, 1),
-        };
         for area in self.study.areas().chain(site.area).chain(once(self.sums.len() - 1)) {
-            let tally = &mut self.sums[area].tally;
-            add(&mut tally.facilities, 1);
-            if site.counts {
-                add(&mut tally.eligible, 1);
-                add_known(&mut tally.places, places);
-                add_known(&mut tally.inclusive_places, inclusive_places);
-            }
+            self.sums[area].tally.count_facility(facility, site.counts, is_in);
         }
     }
 

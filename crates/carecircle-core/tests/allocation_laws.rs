@@ -40,6 +40,8 @@ fn area(id: &str, level: AreaLevel, parent: Option<&str>, shape: LonLatShape) ->
         parent: parent.map(str::to_owned),
         population: None,
         under3: None,
+        communities: None,
+        kindergartens: None,
         shape,
         other: BTreeMap::new(),
     }

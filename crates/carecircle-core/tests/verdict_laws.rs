@@ -188,6 +188,8 @@ fn area(id: &str, level: AreaLevel, low: (i32, i32), high: (i32, i32), under3: O
         parent: None,
         population: None,
         under3,
+        communities: None,
+        kindergartens: None,
         shape: MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]),
         other: BTreeMap::new(),
     }

@@ -58,6 +58,8 @@ fn areas() -> Vec<Area> {
         parent: None,
         population: None,
         under3: None,
+        communities: None,
+        kindergartens: None,
         shape,
         other: BTreeMap::new(),
     };

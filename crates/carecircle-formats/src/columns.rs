@@ -113,6 +113,8 @@ impl Layer {
                 C::Parent,
                 C::Population,
                 C::Under3,
+                C::Communities,
+                C::Kindergartens,
                 C::Lon,
                 C::Lat,
                 C::Geometry,
@@ -699,6 +701,8 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
             parent: cells.owned(Column::Parent),
             population: cells.people(Column::Population)?,
             under3: cells.people(Column::Under3)?,
+            communities: cells.count(Column::Communities)?,
+            kindergartens: cells.count(Column::Kindergartens)?,
             shape,
             other: cells.others(),
         })

@@ -321,7 +321,7 @@ pub fn block_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, draw
 }
 
 /// The properties of a facility, in order.
-pub const FACILITY_PROPERTIES: [&str; 21] = [
+pub const FACILITY_PROPERTIES: [&str; 23] = [
     "id",
     "name",
     "name_zh",
@@ -339,6 +339,8 @@ pub const FACILITY_PROPERTIES: [&str; 21] = [
     "health_manager",
     "min_months",
     "max_months",
+    "opened",
+    "closed",
     "counted",
     "snap_m",
     "entrances",
@@ -367,6 +369,8 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "health_manager", &f.health_manager);
     property(out, "min_months", &f.min_months);
     property(out, "max_months", &f.max_months);
+    property(out, "opened", &f.opened.map(|day| day.to_string()));
+    property(out, "closed", &f.closed.map(|day| day.to_string()));
     property(out, "counted", &coverage.eligible[i]);
     let nearest_m = sited.doors.iter().map(|door| door.snap.offset_m).reduce(f64::min);
     property(out, "snap_m", &nearest_m.map(|m| (m * 10.0).round() / 10.0));
@@ -378,7 +382,7 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
 
 /// The properties of an area, in order. The last two tell how sure the places of children are: the share of them that
 /// footprints instead of floor areas would put into another block, and the share within the limit then.
-pub const AREA_PROPERTIES: [&str; 19] = [
+pub const AREA_PROPERTIES: [&str; 21] = [
     "id",
     "name",
     "name_zh",
@@ -387,6 +391,8 @@ pub const AREA_PROPERTIES: [&str; 19] = [
     "parent",
     "population",
     "under3",
+    "communities",
+    "kindergartens",
     "blocks",
     "covered",
     "partial",
@@ -413,6 +419,8 @@ pub fn area_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawi
     property(out, "parent", &study.areas().parents()[i].map(|p| &study.areas().all()[p].id));
     property(out, "population", &area.population);
     property(out, "under3", &area.under3);
+    property(out, "communities", &area.communities);
+    property(out, "kindergartens", &area.kindergartens);
     property(out, "blocks", &tally.blocks);
     property(out, "covered", &tally.by_status[0]);
     property(out, "partial", &tally.by_status[1]);
@@ -520,6 +528,9 @@ fn parameters(study: &Study, policy: &Policy) -> Value {
         "inclusive": eligibility.inclusive,
         "facility_status": eligibility.status.map(Status::name),
         "min_places": eligibility.min_places,
+        "child_months": eligibility.child_months,
+        "with_vacancy": eligibility.with_vacancy,
+        "on": eligibility.on.map(|day| day.to_string()),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Reads and writes what people exchange: tables, GeoJSON, policy files.
 
+pub mod card;
 pub mod columns;
 pub mod crs;
 pub mod geojson;

@@ -136,7 +136,7 @@ impl Column {
     ];
 
     /// What the properties of a facility hold, in the order of [`geojson::FACILITY_PROPERTIES`].
-    pub(crate) const FACILITIES: [(&str, ColumnType); 21] = [
+    pub(crate) const FACILITIES: [(&str, ColumnType); 23] = [
         ("id", Text),
         ("name", Text),
         ("name_zh", Text),
@@ -154,6 +154,8 @@ impl Column {
         ("health_manager", Truth),
         ("min_months", Integer),
         ("max_months", Integer),
+        ("opened", Text),
+        ("closed", Text),
         ("counted", Truth),
         ("snap_m", Number),
         ("entrances", Number),
@@ -161,7 +163,7 @@ impl Column {
     ];
 
     /// What the properties of an area hold, in the order of [`geojson::AREA_PROPERTIES`].
-    pub(crate) const AREAS: [(&str, ColumnType); 19] = [
+    pub(crate) const AREAS: [(&str, ColumnType); 21] = [
         ("id", Text),
         ("name", Text),
         ("name_zh", Text),
@@ -170,6 +172,8 @@ impl Column {
         ("parent", Text),
         ("population", Number),
         ("under3", Number),
+        ("communities", Integer),
+        ("kindergartens", Integer),
         ("blocks", Integer),
         ("covered", Integer),
         ("partial", Integer),

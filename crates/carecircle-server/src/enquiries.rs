@@ -8,13 +8,13 @@ use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, Reply, preferred};
 use axum::http::request::Parts;
 use axum::response::Response;
-use carecircle_core::coverage::{Known, Tally};
 use carecircle_core::geometry::LonLat;
+use carecircle_core::indicators::{Figure, Figures, Indicator};
 use carecircle_core::isochrone::{self, Drawing, Source};
-use carecircle_core::place::AreaLevel;
+use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::profile::Profile;
 use carecircle_core::time::WalkTime;
-use carecircle_formats::geojson;
+use carecircle_formats::{card, geojson};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -177,117 +177,34 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
     reply.write(&app, write).await
 }
 
-/// One indicator. What is missing makes the value null, never a good mark.
-struct Indicator {
-    id: &'static str,
-    formula: &'static str,
-    value: Option<f64>,
-    numerator: Option<f64>,
-    denominator: Option<f64>,
-    missing: Vec<String>,
-}
-
-/// A number, or what is missing of it.
-type Input = Result<f64, String>;
-
-impl Indicator {
-    fn new(id: &'static str, formula: &'static str, numerator: Input, denominator: Input, factor: f64) -> Self {
-        let mut missing: Vec<String> = [&numerator, &denominator].into_iter().filter_map(|i| i.clone().err()).collect();
-        missing.dedup();
-        let (numerator, denominator) = (numerator.ok(), denominator.ok());
-        let value = match (numerator, denominator) {
-            (Some(n), Some(d)) if d > 0.0 => Some(n / d * factor),
-            (_, Some(0.0)) if missing.is_empty() => {
-                missing.push("the denominator is zero".to_owned());
-                None
-            }
-            _ => None,
-        };
-        Self { id, formula, value, numerator, denominator, missing }
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "value": self.value,
-            "numerator": self.numerator,
-            "denominator": self.denominator,
-            "missing": self.missing,
-            "formula": self.formula,
-        })
-    }
-}
-
-fn all_known(what: &str, known: Known, of: usize) -> Input {
-    match known.missing {
-        0 => Ok(known.sum),
-        n => Err(format!("{what} of {n} of {of} facilities")),
-    }
-}
-
-fn indicators(tally: &Tally, residents: Input) -> [Indicator; 3] {
-    let places = all_known("places", tally.places, tally.eligible);
-    let inclusive = all_known("inclusive places", tally.inclusive_places, tally.eligible);
-    [
-        Indicator::new(
-            "covered_share",
-            "children within the circle / children",
-            Ok(tally.covered),
-            Ok(tally.children),
-            1.0,
-        ),
-        Indicator::new("places_per_1000", "places / residents × 1,000", places.clone(), residents, 1000.0),
-        Indicator::new("inclusive_share", "places in inclusive facilities / places", inclusive, places, 1.0),
-    ]
-}
-
-/// A row of the summary: id, name, indicators.
-struct Row {
-    id: String,
-    name: Option<String>,
-    indicators: [Indicator; 3],
-}
-
 struct Sheet {
     level: AreaLevel,
-    rows: Vec<Row>,
-    total: [Indicator; 3],
+    figures: Figures,
 }
 
 impl Sheet {
     fn new(snapshot: &Snapshot, analysis: &Analysis, level: AreaLevel) -> Self {
-        let study = &snapshot.served.study;
-        let coverage = &analysis.coverage;
-        let residents = Residents::count(snapshot);
-        let areas = study.areas().all();
-        let rows = areas.iter().enumerate().filter(|(_, area)| area.level == level);
-        let rows = rows.map(|(i, area)| Row {
-            id: area.id.clone(),
-            name: area.name.clone(),
-            indicators: indicators(&coverage.areas[i], residents.of_area(snapshot, i)),
-        });
-        let total = indicators(&coverage.total, residents.of_all(snapshot, analysis));
-        Self { level, rows: rows.collect(), total }
+        Self { level, figures: Figures::new(&snapshot.served.study, &analysis.coverage) }
+    }
+
+    /// The areas of the level with their indicators.
+    fn rows<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = (&'a Area, &'a [Figure])> {
+        let areas = snapshot.served.study.areas().all().iter().zip(&self.figures.areas);
+        areas.filter(|(area, _)| area.level == self.level).map(|(area, figures)| (area, &figures[..]))
     }
 
     fn json(&self, snapshot: &Snapshot, analysis: &Analysis, here: &str) -> Value {
         let served = &snapshot.served;
         let policy = &analysis.coverage.policy;
-        let object = |indicators: &[Indicator; 3]| -> Value {
-            indicators.iter().map(|i| (i.id.to_owned(), i.json())).collect::<Map<_, _>>().into()
-        };
-        let areas: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| json!({ "id": row.id, "name": row.name, "indicators": object(&row.indicators) }))
-            .collect();
+        let area = |(area, figures): (&Area, &[Figure])| json!({ "id": area.id, "name": area.name, "indicators": card::figures_json(figures) });
         let mut out = geojson::about(&served.study, &analysis.coverage, served.extract_date.as_deref());
         let own = [
             ("by", json!(self.level.name())),
             ("minutes", json!(policy.minutes)),
             ("profile", json!(policy.profile.name)),
             ("speed_kmh", json!(policy.profile.speed.kmh())),
-            ("areas", Value::Array(areas)),
-            ("total", json!({ "indicators": object(&self.total) })),
+            ("areas", self.rows(snapshot).map(area).collect()),
+            ("total", json!({ "indicators": card::figures_json(&self.figures.total) })),
             ("links", json!([{ "rel": "self", "type": "application/json", "title": "This summary", "href": here }])),
         ];
         out.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -305,17 +222,19 @@ impl Sheet {
             cell(snapshot.served.extract_date.as_deref().unwrap_or_default()),
             cell(geojson::ATTRIBUTION),
         ];
-        let heads =
-            self.total.iter().map(|Indicator { id, .. }| format!("{id},{id}_numerator,{id}_denominator,{id}_missing"));
-        let heads = heads.collect::<Vec<_>>().join(",");
+        let head =
+            |i: &Indicator| ["", "_numerator", "_denominator", "_missing"].map(|part| format!("{}{part}", i.name()));
+        let heads = Indicator::ALL.iter().flat_map(head).collect::<Vec<_>>().join(",");
         let mut out = format!("level,id,name,{heads},minutes,profile,speed_kmh,extract_date,attribution\r\n");
-        let rows = self.rows.iter().map(|r| (self.level.name(), r.id.as_str(), r.name.as_deref(), &r.indicators));
-        for (level, id, name, indicators) in rows.chain([("total", "", None, &self.total)]) {
+        let rows = self
+            .rows(snapshot)
+            .map(|(area, figures)| (self.level.name(), area.id.as_str(), area.name.as_deref(), figures));
+        for (level, id, name, figures) in rows.chain([("total", "", None, &self.figures.total[..])]) {
             let mut cells = vec![level.to_owned(), cell(id), cell(name.unwrap_or_default())];
-            for i in indicators {
-                let numbers = [i.value, i.numerator, i.denominator];
+            for figure in figures {
+                let numbers = [figure.value(), card::known(figure.numerator), card::known(figure.denominator)];
                 cells.extend(numbers.map(|n| n.map(|n| n.to_string()).unwrap_or_default()));
-                cells.push(cell(&i.missing.join("; ")));
+                cells.push(cell(&card::missing(figure).join("; ")));
             }
             cells.extend_from_slice(&about);
             out += &cells.join(",");
@@ -328,53 +247,4 @@ impl Sheet {
 /// A text as a CSV cell (RFC 4180).
 fn cell(text: &str) -> String {
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
-/// Residents by the blocks: where an area itself doesn't tell.
-struct Residents {
-    areas: Vec<Known>,
-    all: Known,
-    blocks: usize,
-}
-
-impl Residents {
-    fn count(snapshot: &Snapshot) -> Self {
-        let study = &snapshot.served.study;
-        let mut out = Self {
-            areas: vec![Known::default(); study.areas().all().len()],
-            all: Known::default(),
-            blocks: study.demand().blocks.len(),
-        };
-        for block in &study.demand().blocks {
-            out.all.add(block.population);
-            study.areas().chain(block.area).for_each(|a| out.areas[a].add(block.population));
-        }
-        out
-    }
-
-    fn of_area(&self, snapshot: &Snapshot, area: usize) -> Input {
-        let by_blocks = self.areas[area];
-        let by_blocks = (by_blocks.missing == 0 && by_blocks.sum > 0.0).then_some(by_blocks.sum);
-        let own = snapshot.served.study.areas().all()[area].population;
-        own.or(by_blocks).ok_or_else(|| "population of the area".to_owned())
-    }
-
-    /// All residents: by the blocks where each tells, else by the outermost areas where they tell and hold everything.
-    fn of_all(&self, snapshot: &Snapshot, analysis: &Analysis) -> Input {
-        if self.all.missing == 0 && self.blocks > 0 {
-            return Ok(self.all.sum);
-        }
-        let areas = snapshot.served.study.areas().all();
-        let parents = snapshot.served.study.areas().parents();
-        let roots: Vec<usize> = (0..areas.len()).filter(|&i| parents[i].is_none()).collect();
-        let coverage = &analysis.coverage;
-        let held = |count: fn(&Tally) -> usize| roots.iter().map(|&i| count(&coverage.areas[i])).sum::<usize>();
-        let complete =
-            held(|t| t.blocks) == coverage.total.blocks && held(|t| t.facilities) == coverage.total.facilities;
-        let populations: Option<Vec<f64>> = roots.iter().map(|&i| areas[i].population).collect();
-        match populations {
-            Some(known) if complete && !known.is_empty() => Ok(known.iter().sum()),
-            _ => Err("population of the whole extract".to_owned()),
-        }
-    }
 }

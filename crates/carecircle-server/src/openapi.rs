@@ -8,7 +8,8 @@ use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, profile_names};
-use carecircle_core::facility::{Kind, Status};
+use carecircle_core::facility::{Eligibility, Kind, Status};
+use carecircle_core::indicators::Indicator;
 use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
@@ -277,6 +278,25 @@ fn parameters(policy: &Policy) -> Value {
             "Only facilities known to have at least so many places count",
             &json!({ "type": "integer", "minimum": 0 }),
         ),
+        "child_months": in_query(
+            "child_months",
+            "Only facilities that take a child of so many months count: by the ages that they tell and their places for it",
+            &json!({
+                "type": "integer",
+                "minimum": Eligibility::CHILD_MONTHS.start(),
+                "maximum": Eligibility::CHILD_MONTHS.end(),
+            }),
+        ),
+        "with_vacancy": in_query(
+            "with_vacancy",
+            "Only facilities known to have a place that nobody has taken count",
+            &json!({ "type": "boolean" }),
+        ),
+        "on": in_query(
+            "on",
+            "Only facilities open on this day count; those that tell no dates are",
+            &json!({ "type": "string", "format": "date" }),
+        ),
         "lon": in_query("lon", "Longitude in degrees", &number(-180.0..=180.0, None)),
         "lat": in_query("lat", "Latitude in degrees", &number(-90.0..=90.0, None)),
         "facility": in_query("facility", "The id of a facility", &json!({ "type": "string", "minLength": 1 })),
@@ -328,6 +348,8 @@ fn schemas() -> Value {
     let links = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Link" } });
     let text = json!({ "type": "string" });
     let number = json!({ "type": "number", "nullable": true });
+    let indicator = |i: &Indicator| (i.name().to_owned(), json!({ "$ref": "#/components/schemas/Indicator" }));
+    let indicators: Map<String, Value> = Indicator::ALL.iter().map(indicator).collect();
     let geometry = json!({
         "type": "object", "nullable": true, "required": ["type", "coordinates"],
         "properties": {
@@ -391,17 +413,10 @@ fn schemas() -> Value {
             "type": "object", "required": ["value", "numerator", "denominator", "missing", "formula"],
             "properties": {
                 "value": number, "numerator": number, "denominator": number, "formula": text,
-                "missing": { "type": "array", "items": text, "description": "Inputs that are missing; value is null then" },
+                "missing": { "type": "array", "items": text, "description": "Inputs that are missing; value is null then, and the numbers are what is known" },
             },
         },
-        "Indicators": {
-            "type": "object",
-            "properties": {
-                "covered_share": { "$ref": "#/components/schemas/Indicator" },
-                "places_per_1000": { "$ref": "#/components/schemas/Indicator" },
-                "inclusive_share": { "$ref": "#/components/schemas/Indicator" },
-            },
-        },
+        "Indicators": { "type": "object", "properties": indicators },
         "Summary": {
             "type": "object", "required": ["by", "minutes", "profile", "speed_kmh", "areas", "total"],
             "properties": {

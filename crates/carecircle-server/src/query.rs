@@ -5,12 +5,12 @@
 //! theirs to links that already carry them.
 
 use crate::problem::ApiError;
-use carecircle_core::facility::{Kind, Status};
+use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
-use carecircle_formats::profile;
+use carecircle_formats::{policy as policies, profile};
 use std::collections::BTreeMap;
 
 /// Features on a page unless the client asks for another number.
@@ -23,8 +23,19 @@ pub(crate) const BANDS_MAX: usize = 10;
 /// The parameters that choose a page of features.
 pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
 /// The parameters of an analysis.
-pub(crate) const POLICY_NAMES: [&str; 8] =
-    ["minutes", "profile", "speed_kmh", "signal_delay_s", "kinds", "inclusive", "facility_status", "min_places"];
+pub(crate) const POLICY_NAMES: [&str; 11] = [
+    "minutes",
+    "profile",
+    "speed_kmh",
+    "signal_delay_s",
+    "kinds",
+    "inclusive",
+    "facility_status",
+    "min_places",
+    "child_months",
+    "with_vacancy",
+    "on",
+];
 
 /// The profiles that a query may name: those known by name, and that of the service.
 pub(crate) fn profile_names(served: &Profile) -> Vec<&str> {
@@ -205,6 +216,22 @@ impl Query {
         }
         if let Some(places) = self.count("min_places", 0, u32::MAX as usize)? {
             counts.min_places = Some(places as u32);
+        }
+        let ages = Eligibility::CHILD_MONTHS;
+        let wanted = format!("whole months from {} to {}", ages.start(), ages.end());
+        let months = |text: &str| {
+            let months = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+            months.filter(|months| ages.contains(months)).map(|months: u32| (months, months.to_string()))
+        };
+        if let Some(months) = self.take("child_months", &wanted, months)? {
+            counts.child_months = Some(months);
+        }
+        if let Some(vacancy) = self.truth("with_vacancy")? {
+            counts.with_vacancy = vacancy;
+        }
+        let day = |text: &str| policies::day(text).ok().map(|day| (day, day.to_string()));
+        if let Some(day) = self.take("on", "a day, as in 2024-06-30", day)? {
+            counts.on = Some(day);
         }
         // Opening gates in turn takes long: once for the service's own question, not for any that a client thinks of.
         policy.what_if_gates &= policy == *default;
@@ -403,6 +430,10 @@ mod tests {
         );
         assert_eq!(canonical("kinds=family,nursery"), canonical("kinds=nursery,family,nursery"));
         assert_eq!(canonical("kinds=nursery,all,all"), canonical("kinds=all"));
+        assert_eq!(
+            canonical("with_vacancy=1&on=2024-06-30&child_months=010"),
+            canonical("child_months=10&with_vacancy=true&on=2024-06-30")
+        );
         assert_eq!(canonical(""), "");
     }
 

@@ -5,10 +5,11 @@ use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::timings::Timings;
 use crate::verdicts::{Format, Verdicts};
-use crate::{bad_input, children};
+use crate::{bad_input, card, children};
 use anyhow::Result;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::ChildrenFrom;
+use carecircle_core::indicators::ScoreCard;
 use carecircle_formats::crs::Crs;
 use carecircle_formats::table::Remark;
 use carecircle_osm::Merged;
@@ -22,8 +23,8 @@ use unicode_width::UnicodeWidthStr;
 pub(crate) struct Check {
     #[command(flatten)]
     inputs: Inputs,
-    /// Where the blocks go: .geojson, .geojsonl, .geojsons, .csv, .xlsx (with areas, gaps, facilities and rejects), .fgb or
-    /// .parquet; `-` streams GeoJSON to standard output
+    /// Where the blocks go: .geojson, .geojsonl, .geojsons, .csv, .xlsx (with the score card, areas, gaps, facilities and
+    /// rejects), .fgb or .parquet; `-` streams GeoJSON to standard output; .json is the score card alone
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// Coordinate system of OUT: wgs84, gcj02, bd09 or EPSG:…
@@ -36,7 +37,8 @@ impl Check {
         let mut timings = Timings::start();
         let lang = self.inputs.lang();
         // Before the work: a wrong name or policy should not cost a minute.
-        let format = self.output.as_deref().map(Format::of).transpose()?;
+        let blocks_to = self.output.as_deref().filter(|path| !card::is_card(path));
+        let format = blocks_to.map(Format::of).transpose()?;
         for path in self.output.iter().filter(|p| p.as_path() != Path::new("-")) {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
@@ -46,11 +48,16 @@ impl Check {
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
         timings.stage("check");
+        let needs_card =
+            blocks_to != self.output.as_deref() || !policy.targets.is_empty() || format == Some(Format::Xlsx);
+        let card = needs_card.then(|| ScoreCard::new(&city.study, &coverage));
+        timings.stage("card");
         tell_rejects(&city.rejected, lang);
 
         let mut to_stdout = false;
         if let (Some(path), Some(format)) = (&self.output, format) {
-            let verdicts = Verdicts { city: &city, coverage: &coverage, crs: &crs, lang, first_sheets: Vec::new() };
+            let first_sheets = card.iter().map(|score_card| card::sheet(score_card, lang)).collect();
+            let verdicts = Verdicts { city: &city, coverage: &coverage, crs: &crs, lang, first_sheets };
             if path == Path::new("-") {
                 to_stdout = true;
                 verdicts.write(&mut io::stdout().lock(), format)?;
@@ -59,9 +66,13 @@ impl Check {
                 write_rejects(path, &city.rejected)?;
             }
         }
+        if let (Some(path), Some(card)) = (self.output.as_deref().filter(|path| card::is_card(path)), &card) {
+            write_whole(path, |out| card::write(out, &city, &coverage, card))?;
+            write_rejects(path, &city.rejected)?;
+        }
         timings.stage("write");
         if !to_stdout {
-            io::stdout().lock().write_all(summary(&city, &coverage, lang).as_bytes())?;
+            io::stdout().lock().write_all(summary(&city, &coverage, card.as_ref(), lang).as_bytes())?;
         }
         if let Some(path) = &self.inputs.timings {
             write_whole(path, |out| Ok(writeln!(out, "{:#}", timings.to_json())?))?;
@@ -71,7 +82,7 @@ impl Check {
 }
 
 /// The table for people.
-fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
+fn summary(city: &City, coverage: &Coverage, score_card: Option<&ScoreCard>, lang: Lang) -> String {
     let mut out = String::new();
     let policy = &coverage.policy;
     let date = city.extract_date.as_deref().and_then(|d| d.get(..10)).map(|d| format!(" ({d})")).unwrap_or_default();
@@ -95,6 +106,10 @@ fn summary(city: &City, coverage: &Coverage, lang: Lang) -> String {
     out.push('\n');
     table(&mut out, city, coverage, lang);
     out.push('\n');
+    if let Some(score_card) = score_card.filter(|_| !policy.targets.is_empty()) {
+        card::table(&mut out, score_card, lang);
+        out.push('\n');
+    }
     notes(&mut out, city, coverage, lang);
     out
 }
@@ -309,13 +324,18 @@ fn table(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             row
         })
         .collect();
-    let widths: [usize; 9] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
-    for row in &rows {
+    // Names to the left, numbers to the right.
+    align(out, &rows, 2);
+}
+
+/// Rows with their cells below each other: so many columns to the left, the others to the right.
+pub(crate) fn align<const N: usize>(out: &mut String, rows: &[[String; N]], left: usize) {
+    let widths: [usize; N] = std::array::from_fn(|c| rows.iter().map(|r| r[c].width()).max().unwrap_or(0));
+    for row in rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[c] - cell.width());
-            // Names to the left, numbers to the right.
-            _ = if c < 2 { write!(line, "{cell}{pad}  ") } else { write!(line, "{pad}{cell}  ") };
+            _ = if c < left { write!(line, "{cell}{pad}  ") } else { write!(line, "{pad}{cell}  ") };
         }
         _ = writeln!(out, "{}", line.trim_end());
     }

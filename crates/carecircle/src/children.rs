@@ -1,13 +1,13 @@
 //! What a reader should know of how children were placed: what doesn't add up, and how sure the places are.
 
 use crate::check::thousands;
-use carecircle_formats::table::Remark;
 use crate::lang::Lang;
 use carecircle_core::allocation::Balance;
 use carecircle_core::coverage::Coverage;
 use carecircle_core::place::Area;
 use carecircle_core::population::GridBalance;
 use carecircle_core::study::Study;
+use carecircle_formats::table::Remark;
 use std::fmt::Write as _;
 
 /// So many areas are told of.

@@ -161,6 +161,20 @@ pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&Strin
     }
 }
 
+/// Which facilities count besides what the policy says.
+#[derive(Args, Clone, Default)]
+struct Counted {
+    /// Count only facilities that take a child of so many months
+    #[arg(long, value_name = "MONTHS", allow_hyphen_values = true)]
+    child_months: Option<u32>,
+    /// Count only facilities known to have a free place
+    #[arg(long)]
+    with_vacancy: bool,
+    /// Count only facilities open on this day, as in 2024-06-30
+    #[arg(long, value_name = "DATE")]
+    on: Option<String>,
+}
+
 /// The city, its facilities and which of them count; how tables are read.
 #[derive(Args, Clone)]
 pub(crate) struct Sources {
@@ -172,9 +186,11 @@ pub(crate) struct Sources {
     /// Take what the map has besides what tables give
     #[arg(long)]
     add_osm: bool,
-    /// What counts: `default`, `national`, or a .toml file
+    /// What counts and what is aimed at: `default`, `national`, a city's (`hangzhou-2024`, …), or a .toml file
     #[arg(long, value_name = "P")]
     policy: Option<String>,
+    #[command(flatten)]
+    counted: Counted,
     #[command(flatten)]
     reading: Reading,
     /// Connected streets shorter than this in all, metres, are an island and set aside
@@ -192,6 +208,7 @@ impl Default for Sources {
             facilities: None,
             add_osm: false,
             policy: None,
+            counted: Counted::default(),
             reading: Reading::default(),
             island_m: NetworkOptions::default().island_m,
             lang: None,
@@ -422,6 +439,14 @@ impl Inputs {
         };
         policy.profile = self.walker.profile(policy.profile)?;
         policy.what_if_gates = self.what_if_gates;
+        let (counted, counts) = (&self.sources.counted, &mut policy.eligibility);
+        if let Some(months) = counted.child_months {
+            counts.child_months = Some(policies::child_months(months).map_err(bad_parameter)?);
+        }
+        counts.with_vacancy |= counted.with_vacancy;
+        if let Some(text) = &counted.on {
+            counts.on = Some(policies::day(text).map_err(bad_parameter)?);
+        }
         if let Some(minutes) = self.minutes {
             policy.minutes = policies::minutes(minutes).map_err(bad_parameter)?;
         }
@@ -625,7 +650,9 @@ impl Inputs {
             None => hash.add(DEMO_PBF),
             Some(path) => hash.add_file(path)?,
         }
-        for path in [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten() {
+        let grid = self.grid()?;
+        let tables = [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        for path in tables.chain(grid.iter().map(|layer| &layer.path)) {
             hash.add_file(&file_and_part(path).0)?;
             hash.add(path.to_string_lossy().as_bytes());
         }

@@ -1,5 +1,6 @@
 //! carecircle: who can walk to childcare within 15 minutes, who cannot, and where should the next nursery stand?
 
+mod card;
 mod check;
 mod children;
 mod export;

@@ -9,11 +9,12 @@ use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::paper::{Paper, escape, name};
 use crate::timings::Timings;
-use crate::{bad_input, output};
+use crate::{bad_input, card, output};
 use anyhow::Result;
 use carecircle_core::coverage::{BlockStatus, Coverage};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
 use carecircle_core::geometry::Point;
+use carecircle_core::indicators::ScoreCard;
 use carecircle_core::polygon;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::geojson::ATTRIBUTION;
@@ -105,6 +106,7 @@ fn page(city: &City, coverage: &Coverage, lang: Lang) -> String {
     let gaps = Gap::all(city, coverage);
     let mut body = Body { paper: Paper::new(lang), city, coverage, gaps };
     body.head();
+    body.card();
     body.areas();
     body.verdicts();
     body.gaps();
@@ -167,6 +169,15 @@ impl Body<'_> {
                  {gaps} 个缺口地块内（共 {blocks} 个居住地块）。计入机构 {counted} 家（共 {found} 家）。"
             ),
         );
+    }
+
+    fn card(&mut self) {
+        self.paper.heading("Score card", "评分表");
+        let source = &self.coverage.policy.source;
+        if !source.is_empty() {
+            self.paper.paragraph(escape(source), escape(source));
+        }
+        card::write_part(&mut self.paper, &ScoreCard::new(&self.city.study, self.coverage));
     }
 
     fn areas(&mut self) {

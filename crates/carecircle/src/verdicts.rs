@@ -37,7 +37,7 @@ impl Format {
             return Ok(Self::GeoJson);
         }
         match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
-            "geojson" | "json" => Ok(Self::GeoJson),
+            "geojson" => Ok(Self::GeoJson),
             "geojsonl" | "ndjson" => Ok(Self::GeoJsonLines),
             "geojsons" | "geojsonseq" => Ok(Self::GeoJsonSequence),
             "csv" => Ok(Self::Csv),
@@ -49,7 +49,7 @@ impl Format {
                 path.display()
             ))),
             _ => Err(bad_input(format!(
-                "-o {}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb or .parquet",
+                "-o {}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb, .parquet, or .json for the score card",
                 path.display()
             ))),
         }

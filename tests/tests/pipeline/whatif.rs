@@ -40,6 +40,8 @@ fn area(id: &str, level: AreaLevel, low: Point, high: Point) -> Area {
         parent: None,
         population: None,
         under3: None,
+        communities: None,
+        kindergartens: None,
         shape: MultiPolygon(vec![Rect::new(low, high).to_polygon()]),
         other: BTreeMap::new(),
     }

@@ -25,7 +25,7 @@ const PATHS: [&str; 16] = [
     "/readyz",
 ];
 
-const NAMES: [&str; 33] = [
+const NAMES: [&str; 36] = [
     "limit",
     "offset",
     "bbox",
@@ -38,6 +38,9 @@ const NAMES: [&str; 33] = [
     "inclusive",
     "facility_status",
     "min_places",
+    "child_months",
+    "with_vacancy",
+    "on",
     "id",
     "name",
     "status",

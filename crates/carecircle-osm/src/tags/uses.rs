@@ -229,6 +229,8 @@ pub(super) fn area(tags: &Tags) -> Option<Box<Area>> {
             .and_then(|p| p.trim().parse().ok())
             .filter(|p: &f64| p.is_finite() && *p >= 0.0),
         under3: None,
+        communities: None,
+        kindergartens: None,
         shape: LonLatShape::new(Vec::new()),
         other: BTreeMap::from([("admin_level".to_owned(), admin_level.to_owned())]),
     }))

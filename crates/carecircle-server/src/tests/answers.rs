@@ -2,6 +2,7 @@
 
 use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, town};
 use axum::http::{Method, StatusCode};
+use carecircle_core::indicators::Indicator;
 use geo::{Contains, Coord, Intersects, Rect};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -291,6 +292,30 @@ async fn the_summary_marks_what_is_missing() {
     let total = &summary["total"]["indicators"]["places_per_1000"];
     assert!(total["value"].is_null() && !total["missing"].as_array().unwrap().is_empty());
 
+    // Every indicator of every row says what it is, and has a value or says why not.
+    let names: Vec<&str> = Indicator::ALL.iter().map(|i| i.name()).collect();
+    for indicators in [&city["indicators"], &summary["total"]["indicators"]] {
+        let found: Vec<&String> = indicators.as_object().unwrap().keys().collect();
+        assert_eq!(found.len(), names.len());
+        for name in &names {
+            let indicator = &indicators[*name];
+            assert_eq!(indicator["value"].is_null(), !indicator["missing"].as_array().unwrap().is_empty(), "{name}");
+            assert!(indicator["formula"].as_str().unwrap().contains(" / "), "{name}");
+        }
+    }
+    let of_city = |name: &str| &city["indicators"][name];
+    assert_eq!(of_city("area_share")["value"], 0.5, "both facilities are in the west");
+    assert_eq!((&of_city("filed_share")["value"], &of_city("registered_share")["value"]), (&0.5.into(), &0.5.into()));
+    let untold = of_city("enrolment_rate");
+    assert_eq!(untold["missing"], serde_json::json!(["enrolled of 1 of 2 facilities"]));
+    assert_eq!((&untold["numerator"], &untold["denominator"]), (&39.0.into(), &(10.0 * BLOCKS as f64).into()));
+    assert!(of_city("certified_staff_share")["numerator"].is_null(), "nobody tells their staff");
+    assert_eq!(of_city("health_manager_share")["missing"][0], "health manager of 1 of 1 facilities");
+    assert_eq!(of_city("kindergarten_share")["missing"], serde_json::json!(["kindergartens of 2 of 2 areas"]));
+    // What is known of the whole is told, but makes no value.
+    assert_eq!((&total["numerator"], &total["denominator"]), (&100.0.into(), &20_000.0.into()));
+    assert_eq!(total["missing"][0], "places of 1 of 3 facilities");
+
     let districts = ask(&app, "/summary?by=district&kinds=nursery").await.json();
     let east = &districts["areas"][1]["indicators"];
     assert!(east["places_per_1000"]["value"].is_null(), "nobody knows how many live there");
@@ -302,10 +327,61 @@ async fn the_summary_marks_what_is_missing() {
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
     let text = String::from_utf8(csv.body).unwrap();
     assert_eq!(text.lines().count(), 4);
+    assert!(text.lines().next().unwrap().contains(",vacancy_rate,vacancy_rate_numerator,"), "{text}");
     assert!(text.lines().skip(1).all(|line| line.contains(",15,walk,4.8,") && line.ends_with("(ODbL)")), "{text}");
     assert!(text.contains("\"west \"\"quoted\"\", 区\""), "{text}");
     assert_eq!(
         send(&app, Method::GET, "/summary", &[("accept", "text/csv")]).await.header("content-type"),
         "text/csv; charset=utf-8"
     );
+}
+
+#[tokio::test]
+async fn age_vacancy_and_date_choose_which_facilities_count() {
+    let app = town();
+    let counted = async |query: &str| {
+        let all = features(&app, &format!("/collections/facilities/items?{query}")).await;
+        ids(&all.into_iter().filter(|f| f["properties"]["counted"] == true).collect::<Vec<_>>())
+    };
+    assert_eq!(counted("").await, ["far", "n1", "n2"]);
+    assert_eq!(counted("child_months=10").await, ["n1"]);
+    assert_eq!(counted("child_months=30").await, ["n1", "n2"]);
+    assert_eq!(counted("with_vacancy=true").await, ["n2"]);
+    assert_eq!(counted("with_vacancy=0").await, ["far", "n1", "n2"]);
+    assert_eq!(counted("on=2024-06-29").await, ["far", "n1", "n2"]);
+    assert_eq!(counted("on=2024-06-30").await, ["far", "n2"]);
+    assert_eq!(counted("on=2019-12-31&child_months=30").await, ["n2"]);
+    let n1 = ask(&app, "/collections/facilities/items/n1").await.json();
+    assert_eq!(
+        (&n1["properties"]["opened"], &n1["properties"]["closed"]),
+        (&"2020-01-01".into(), &"2024-06-30".into())
+    );
+
+    let gaps = ask(&app, "/collections/gaps/items?limit=1000&child_months=10&on=2024-06-30").await.json();
+    let parameters = &gaps["parameters"];
+    assert_eq!(
+        (&parameters["child_months"], &parameters["with_vacancy"], &parameters["on"]),
+        (&10.into(), &false.into(), &"2024-06-30".into())
+    );
+    let reasons: BTreeSet<&str> =
+        gaps["features"].as_array().unwrap().iter().map(|f| f["properties"]["reason"].as_str().unwrap()).collect();
+    assert!(reasons.contains("not_eligible"), "{reasons:?}");
+    for (query, wanted) in [
+        ("child_months=37", "whole months from 0 to 36"),
+        ("child_months=ten", "whole months"),
+        ("child_months=", "whole months"),
+        ("with_vacancy=maybe", "true or false"),
+        ("on=30.06.2024", "2024-06-30"),
+        ("on=2024-02-30", "a day"),
+        ("on=2024-06-30T12:00", "a day"),
+    ] {
+        for path in ["/collections/blocks/items", "/collections/circles/items", "/summary"] {
+            let detail = ask(&app, &format!("{path}?{query}")).await.problem(400);
+            assert!(detail.contains(wanted), "{path} {query}: {detail}");
+        }
+    }
+    let tag = async |query: &str| ask(&app, &format!("/summary?{query}")).await.header("etag").to_owned();
+    assert_eq!(tag("child_months=10&with_vacancy=1").await, tag("with_vacancy=true&child_months=10").await);
+    assert_ne!(tag("child_months=10").await, tag("child_months=11").await);
+    assert_ne!(tag("on=2024-06-30").await, tag("on=2024-06-29").await);
 }

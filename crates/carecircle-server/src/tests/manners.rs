@@ -274,7 +274,7 @@ async fn no_query_brings_the_service_down() {
         "/isochrones",
         "/summary",
     ];
-    const NAMES: [&str; 27] = [
+    const NAMES: [&str; 30] = [
         "limit",
         "offset",
         "bbox",
@@ -287,6 +287,9 @@ async fn no_query_brings_the_service_down() {
         "inclusive",
         "facility_status",
         "min_places",
+        "child_months",
+        "with_vacancy",
+        "on",
         "id",
         "status",
         "children",

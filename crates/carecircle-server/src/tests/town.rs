@@ -71,6 +71,8 @@ pub(super) fn area(id: &str, level: AreaLevel, shape: LonLatShape, population: O
         parent: None,
         population,
         under3: None,
+        communities: None,
+        kindergartens: None,
         shape,
         other: BTreeMap::new(),
     }
@@ -86,6 +88,11 @@ pub(super) fn study() -> Study {
     facilities[0].inclusive = Some(true);
     facilities[0].places = Some(60);
     facilities[0].status = Status::Filed;
+    facilities[0].min_months = Some(6);
+    facilities[0].opened = Some("2020-01-01".parse().unwrap());
+    facilities[0].closed = Some("2024-06-30".parse().unwrap());
+    facilities[1].places_senior = Some(40);
+    facilities[1].enrolled = Some(39);
     facilities[1].inclusive = Some(false);
     facilities[1].places = Some(40);
     facilities[2].name = Some("甲\"乙\\丙,\"status\":\"x".to_owned());
