@@ -275,8 +275,8 @@ impl<'a> Accounts<'a> {
         self.coverage.areas.get(of).unwrap_or(&self.coverage.total)
     }
 
-    /// A number for each area and for the whole: what `own` says of an area, else the sum of those inside it, else what
-    /// `fallback` says.
+    /// A number for each area and for the whole: what `own` says of an area, else the sum of those inside it if all of them
+    /// tell and hold every facility, else what `fallback` says.
     fn added_up(&self, own: impl Fn(usize) -> Option<f64>, fallback: impl Fn(usize) -> Option<f64>) -> Vec<Told> {
         let mut out = vec![Told::default(); self.whole() + 1];
         for &of in self.inner_first.iter().chain([&self.whole()]) {
@@ -285,8 +285,9 @@ impl<'a> Accounts<'a> {
                 Some(number) => Told { known: Known::told(number), outside: 0 },
                 None => {
                     let sum = self.sum(&self.inside[of], self.tally(of).eligible, &out);
-                    let instead = || fallback(of).map(|number| Told { known: Known::told(number), outside: 0 });
-                    if sum.is_whole() { sum } else { instead().unwrap_or(sum) }
+                    // What holds fewer than some of its parts do is not all of them.
+                    let instead = fallback(of).filter(|&number| !sum.is_whole() && number >= sum.known.sum);
+                    instead.map_or(sum, |number| Told { known: Known::told(number), outside: 0 })
                 }
             };
         }
