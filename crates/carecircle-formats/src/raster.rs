@@ -207,6 +207,8 @@ struct Raster<R: Read + Seek> {
     bands: u16,
     /// Whether each band has tiles of its own.
     is_planar: bool,
+    /// Bytes of each tile or strip; those that were never written have none.
+    bytes: Vec<u64>,
     place: Affine,
     crs: Crs,
     nodata: Option<f64>,
@@ -231,6 +233,8 @@ impl<R: Read + Seek> Raster<R> {
         }
         let bands = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(tiff)?.unwrap_or(1);
         let planes: u16 = decoder.find_tag_unsigned(Tag::PlanarConfiguration).map_err(tiff)?.unwrap_or(1);
+        let counts = [Tag::TileByteCounts, Tag::StripByteCounts].map(|tag| decoder.find_tag_unsigned_vec(tag));
+        let bytes = counts.into_iter().find_map(Result::transpose).transpose().map_err(tiff)?.unwrap_or_default();
         let mut tag = |tag: Tag| decoder.find_tag(tag).map_err(tiff);
         let mut numbers = |name: Tag| -> Result<Vec<f64>, RasterError> {
             tag(name)?.map_or_else(|| Ok(Vec::new()), |value| value.into_f64_vec().map_err(tiff))
@@ -258,7 +262,7 @@ impl<R: Read + Seek> Raster<R> {
                 return Err(unfit(path, why));
             }
         };
-        Ok(Self { path: path.to_owned(), decoder, size, bands, is_planar: planes == 2, place, crs, nodata })
+        Ok(Self { path: path.to_owned(), decoder, size, bands, is_planar: planes == 2, bytes, place, crs, nodata })
     }
 
     /// The pixels whose box meets that of an extract.
@@ -327,7 +331,7 @@ impl<R: Read + Seek> Raster<R> {
                 let chunk = u64::from(plane) * u64::from(across) * u64::from(down)
                     + u64::from(row) * u64::from(across)
                     + u64::from(column);
-                let tile = self.tile(u32::try_from(chunk).unwrap_or(u32::MAX), &bands)?;
+                let Some(tile) = self.tile(u32::try_from(chunk).unwrap_or(u32::MAX), &bands)? else { continue };
                 let (first_column, first_row) = (column * width, row * height);
                 let to = |range: (u32, u32), first: u32, size: u32| {
                     range.0.saturating_sub(first)..range.1.saturating_sub(first).min(size)
@@ -356,13 +360,17 @@ impl<R: Read + Seek> Raster<R> {
         Ok(sums)
     }
 
-    fn tile(&mut self, chunk: u32, bands: &[u16]) -> Result<Tile, RasterError> {
+    /// A tile or strip; `None` for one that says nothing.
+    fn tile(&mut self, chunk: u32, bands: &[u16]) -> Result<Option<Tile>, RasterError> {
+        if self.bytes.get(chunk as usize) == Some(&0) {
+            return Ok(None);
+        }
         let tiff = |source| RasterError::Tiff { path: self.path.clone(), source };
         let (width, height) = self.decoder.chunk_data_dimensions(chunk);
         let values = self.decoder.read_chunk(chunk).map_err(tiff)?;
         // In planes of their own, each tile has one band.
         let (in_each, bands) = if self.is_planar { (1, vec![0]) } else { (self.bands, bands.to_vec()) };
-        Ok(Tile { width, height, in_each: in_each as usize, bands, values })
+        Ok(Some(Tile { width, height, in_each: in_each as usize, bands, values }))
     }
 }
 
