@@ -4,6 +4,7 @@ use crate::crs::Crs;
 pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
 use crate::table::{Geometry, Remark, Row, Table, TableError};
+pub use crate::values::number;
 use crate::values::{self, Axis, quoted};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
@@ -620,7 +621,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let at = cells.point()?;
         let kind = cells.known(Column::Kind, &kinds, kind_named).unwrap_or(Kind::Nursery);
-        let facility = Facility {
+        let mut facility = Facility {
             name: cells.owned(Column::Name),
             name_zh: cells.owned(Column::NameZh),
             name_en: cells.owned(Column::NameEn),
@@ -641,6 +642,12 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
             other: cells.others(),
             ..Facility::new(id, at, kind)
         };
+        // What writers hand on: the day in one form, or what stands there instead.
+        for (column, day) in [(Column::Opened, facility.opened), (Column::Closed, facility.closed)] {
+            if let Some(text) = cells.text(column) {
+                facility.other.insert(column.name().to_owned(), day.map_or_else(|| text.to_owned(), |d| d.to_string()));
+            }
+        }
         match (facility.enrolled, facility.places) {
             (Some(enrolled), Some(places)) if enrolled > places => {
                 Err((Column::Enrolled, format!("{enrolled} children are more than its {places} places")))

@@ -35,7 +35,7 @@ pub(crate) fn not_a_value(text: &str) -> Option<&'static str> {
 }
 
 /// A number as people write it: thousands marks, full-width digits, blanks around.
-pub(crate) fn number(text: &str) -> Option<f64> {
+pub fn number(text: &str) -> Option<f64> {
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
         return text.parse().ok().filter(|value: &f64| value.is_finite());
     }
