@@ -4,6 +4,7 @@ use crate::crs::Crs;
 pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
 use crate::table::{Geometry, Remark, Row, Table, TableError};
+pub use crate::values::number;
 use crate::values::{self, Axis, quoted};
 use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
 use carecircle_core::facility::{Facility, Kind, Status};
@@ -248,8 +249,7 @@ impl<'a> Plan<'a> {
             return Some((at, "the header stands there again".to_owned()));
         }
         let bare = first.trim_end_matches([':', '：']);
-        // The longest of them has eleven bytes.
-        let is_total = bare.len() < 12 && TOTALS.contains(&bare.to_lowercase().as_str());
+        let is_total = TOTALS.iter().any(|total| total.eq_ignore_ascii_case(bare));
         is_total.then(|| (at, format!("{} makes it a row of totals", quoted(first))))
     }
 }
@@ -543,7 +543,7 @@ fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
 }
 
 /// So many rows are read at once before their ids are compared.
-const LOT: usize = 1 << 16;
+const LOT: usize = 1 << 14;
 
 /// Turns every row into a thing or a reject. The rows are read on all threads; which of them has an id first is settled in
 /// the table's order, and only rows that are used take one.
@@ -627,7 +627,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let at = cells.point()?;
         let kind = cells.known(Column::Kind, &kinds, kind_named).unwrap_or(Kind::Nursery);
-        let facility = Facility {
+        let mut facility = Facility {
             name: cells.owned(Column::Name),
             name_zh: cells.owned(Column::NameZh),
             name_en: cells.owned(Column::NameEn),
@@ -648,6 +648,12 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
             other: cells.others(),
             ..Facility::new(id, at, kind)
         };
+        // What writers hand on: the day in one form, or what stands there instead.
+        for (column, day) in [(Column::Opened, facility.opened), (Column::Closed, facility.closed)] {
+            if let Some(text) = cells.text(column) {
+                facility.other.insert(column.name().to_owned(), day.map_or_else(|| text.to_owned(), |d| d.to_string()));
+            }
+        }
         match (facility.enrolled, facility.places) {
             (Some(enrolled), Some(places)) if enrolled > places => {
                 Err((Column::Enrolled, format!("{enrolled} children are more than its {places} places")))
@@ -742,6 +748,11 @@ pub fn points<T: Send>(
 ) -> Result<Sorted<(String, T)>, TableError> {
     let mut remarks = Vec::new();
     let plan = Plan::new(table, declared, Layer::Points, &mut remarks)?;
+    // What comes of points is known by their ids alone.
+    if !plan.has(Column::Id) && table.rows().len() > 0 {
+        let (path, found) = (table.path.clone(), table.columns.join(", "));
+        return Err(TableError::MissingColumn { path, wanted: "id", found, example: "id=CODE" });
+    }
     plan.require_place()?;
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let column = if cells.row.geometry().is_some() { Column::Geometry } else { Column::Lon };
@@ -755,7 +766,8 @@ fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn kind_named(text: &str) -> Option<Kind> {
-    Kind::named(&text.to_lowercase()).or(match text {
+    let named = Kind::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
+    named.or(match text {
         "托育机构" | "托育园" | "托儿所" | "托育中心" => Some(Kind::Nursery),
         "幼儿园托班" => Some(Kind::KindergartenClass),
         "社区托育点" | "社区托育" => Some(Kind::Community),
@@ -769,7 +781,8 @@ fn kind_named(text: &str) -> Option<Kind> {
 }
 
 fn status_named(text: &str) -> Option<Status> {
-    Status::named(&text.to_lowercase()).or(match text {
+    let named = Status::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
+    named.or(match text {
         "未登记" | "未备案" => Some(Status::Unknown),
         "登记" | "已登记" => Some(Status::Registered),
         "备案" | "已备案" => Some(Status::Filed),
@@ -778,7 +791,8 @@ fn status_named(text: &str) -> Option<Status> {
 }
 
 fn level_named(text: &str) -> Option<AreaLevel> {
-    AreaLevel::named(&text.to_lowercase()).or(match text {
+    let named = AreaLevel::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
+    named.or(match text {
         "市" => Some(AreaLevel::City),
         "区" | "县" | "区县" => Some(AreaLevel::District),
         "街道" | "镇" | "乡" | "街镇" => Some(AreaLevel::Street),

@@ -254,9 +254,11 @@ impl<'a> Row<'a> {
 
     /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
     pub fn cells(self) -> impl Iterator<Item = (usize, &'a str)> {
-        let Table { rows, cells, text, .. } = self.table;
-        let end = rows.get(self.index + 1).map_or(cells.len(), |next| next.first_cell as usize);
-        let first = rows[self.index].first_cell as usize;
+        let head = self.table.rows[self.index];
+        let Part { cells, text } = &self.table.parts[head.part as usize];
+        let next = self.table.rows.get(self.index + 1).filter(|next| next.part == head.part);
+        let end = next.map_or(cells.len(), |next| next.first_cell as usize);
+        let first = head.first_cell as usize;
         let mut start = if first == 0 { 0 } else { cells[first - 1].text_end as usize };
         cells[first..end].iter().map(move |cell| {
             let text = &text[std::mem::replace(&mut start, cell.text_end as usize)..cell.text_end as usize];
@@ -271,21 +273,41 @@ impl<'a> Row<'a> {
 }
 
 /// Where a row's cells begin, and which geometry is its own: beyond the last for none.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct RowHead {
     number: u32,
+    part: u32,
     first_cell: u32,
     geometry: u32,
 }
 
 /// A cell that isn't empty; its text begins where the one before it ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct Cell {
     column: u32,
     text_end: u32,
 }
 
-/// A table as read. All cells stand in one text: a register of a million rows is four allocations.
+/// The cells of some rows, all in one text.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    cells: Vec<Cell>,
+    text: String,
+}
+
+impl Part {
+    /// Adds a clean cell that isn't empty.
+    fn push(&mut self, column: usize, text: &str) {
+        self.text.push_str(text);
+        self.cells.push(Cell { column: column as u32, text_end: self.text.len() as u32 });
+    }
+
+    fn is_full(&self, more: usize) -> bool {
+        self.cells.len() >= MOST_CELLS || self.text.len() + more > u32::MAX as usize
+    }
+}
+
+/// A table as read. Cells stand in a few large texts: a register of a million rows takes as many allocations as a small one.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// The file.
@@ -302,19 +324,62 @@ pub struct Table {
     pub remarks: Vec<Remark>,
     rows: Vec<RowHead>,
     geometries: Vec<Result<Geometry, String>>,
-    cells: Vec<Cell>,
-    text: String,
+    parts: Vec<Part>,
 }
 
 /// Equal tables hold the same; how a file wrote it doesn't count.
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (Row<'_>, Row<'_>)| {
+            a.number() == b.number() && a.geometry() == b.geometry() && a.cells().eq(b.cells())
+        };
         self.columns == other.columns
             && self.crs == other.crs
-            && self.rows == other.rows
-            && self.geometries == other.geometries
-            && self.cells == other.cells
-            && self.text == other.text
+            && self.rows.len() == other.rows.len()
+            && self.rows().zip(other.rows()).all(same)
+    }
+}
+
+/// Rows that were read apart from the others, for a table whose header is known.
+#[derive(Default)]
+struct Lot {
+    part: Part,
+    /// Each row's number, and its first cell in the part.
+    rows: Vec<(usize, u32)>,
+    /// So many columns have a cell.
+    columns: usize,
+    /// The row with a cell that is too long.
+    long_cell: Option<usize>,
+}
+
+impl Lot {
+    /// Room for what so many bytes of text usually hold.
+    fn with_room(bytes: usize) -> Self {
+        let part = Part { cells: Vec::with_capacity(bytes / 8), text: String::with_capacity(bytes) };
+        Self { part, rows: Vec::with_capacity(bytes / 64), ..Self::default() }
+    }
+
+    fn row(&mut self, number: usize) {
+        // A row without a cell is none.
+        let first_cell = self.part.cells.len() as u32;
+        self.rows.pop_if(|(_, first)| *first == first_cell);
+        self.rows.push((number, first_cell));
+    }
+
+    fn cell(&mut self, column: usize, text: &str) {
+        let text = clean(text);
+        if text.is_empty() {
+            return;
+        }
+        if text.len() > LONGEST_CELL {
+            self.long_cell = self.long_cell.or(self.rows.last().map(|(number, _)| *number));
+            return;
+        }
+        self.columns = self.columns.max(column + 1);
+        // Beyond that the table is refused whatever the cell.
+        if column < MOST_COLUMNS {
+            self.part.push(column, text);
+        }
     }
 }
 
@@ -341,16 +406,9 @@ impl Builder {
             remarks: Vec::new(),
             rows: Vec::new(),
             geometries: Vec::new(),
-            cells: Vec::new(),
-            text: String::new(),
+            parts: vec![Part::default()],
         };
         Self { table, known: BTreeMap::new(), head: Vec::new(), is_sheet: false, refused: None }
-    }
-
-    /// Makes room for so many bytes of cells and so many cells at least; what a file claims of itself is no measure.
-    pub(crate) fn expect_text(&mut self, bytes: usize, cells: usize) {
-        self.table.text.reserve(bytes);
-        self.table.cells.reserve(cells.min(MOST_CELLS));
     }
 
     /// The coordinate system that the file states.
@@ -434,14 +492,47 @@ impl Builder {
         self.row(number);
         for (i, cell) in cells.into_iter().enumerate() {
             if i >= self.columns() && !clean(cell).is_empty() {
-                // Cells beyond the header are kept, under a name of their own.
-                for at in self.columns()..=i {
-                    self.add_column(&format!("column_{}", at + 1))?;
-                }
+                self.widen(i + 1)?;
             }
             self.cell(i, cell);
         }
         self.drop_row_if_empty();
+        Ok(())
+    }
+
+    /// Cells beyond the header are kept, under a name of their own.
+    fn widen(&mut self, columns: usize) -> Result<(), TableError> {
+        (self.columns()..columns).try_for_each(|at| self.add_column(&format!("column_{}", at + 1)).map(|_| ()))
+    }
+
+    /// Whether the header of a sheet is known, so that rows may come in lots.
+    fn is_headed(&self) -> bool {
+        !self.table.columns.is_empty()
+    }
+
+    /// Rows that were read apart, their numbers counted from `before`.
+    fn add_lot(&mut self, mut lot: Lot, before: usize) -> Result<(), TableError> {
+        self.widen(lot.columns)?;
+        lot.rows.pop_if(|(_, first)| *first as usize == lot.part.cells.len());
+        if let Some(row) = lot.long_cell {
+            self.refuse(|path| TableError::LongCell { path, row: row + before });
+        }
+        if self.table.rows.len() + lot.rows.len() > MOST_ROWS {
+            self.refuse(|path| TableError::TooManyRows { path });
+        }
+        if self.table.parts.iter().map(|part| part.cells.len()).sum::<usize>() + lot.part.cells.len() > MOST_CELLS {
+            self.refuse(|path| TableError::TooManyCells { path });
+        }
+        if self.refused.is_none() {
+            let part = self.table.parts.len() as u32;
+            self.table.rows.extend(lot.rows.iter().map(|&(number, first_cell)| RowHead {
+                number: (number + before) as u32,
+                part,
+                first_cell,
+                geometry: u32::MAX,
+            }));
+            self.table.parts.push(lot.part);
+        }
         Ok(())
     }
 
@@ -487,9 +578,14 @@ impl Builder {
             self.refuse(|path| TableError::TooManyRows { path });
         }
         if self.refused.is_none() {
-            let first_cell = self.table.cells.len() as u32;
-            self.table.rows.push(RowHead { number: number as u32, first_cell, geometry: u32::MAX });
+            let part = self.table.parts.len() as u32 - 1;
+            let first_cell = self.last_part().cells.len() as u32;
+            self.table.rows.push(RowHead { number: number as u32, part, first_cell, geometry: u32::MAX });
         }
+    }
+
+    fn last_part(&mut self) -> &mut Part {
+        self.table.parts.last_mut().expect("a table begins with a part")
     }
 
     /// A cell of the row, each column at most once; blanks around it and empty ones don't count.
@@ -498,15 +594,13 @@ impl Builder {
         if text.is_empty() || self.refused.is_some() {
             return;
         }
-        let text_end = self.table.text.len() + text.len();
         if text.len() > LONGEST_CELL {
             let row = self.table.rows.last().map_or(0, |row| row.number as usize);
             self.refuse(|path| TableError::LongCell { path, row });
-        } else if self.table.cells.len() == MOST_CELLS || text_end > u32::MAX as usize {
+        } else if self.last_part().is_full(text.len()) {
             self.refuse(|path| TableError::TooManyCells { path });
         } else {
-            self.table.text.push_str(text);
-            self.table.cells.push(Cell { column: column as u32, text_end: text_end as u32 });
+            self.last_part().push(column, text);
         }
     }
 
@@ -522,7 +616,7 @@ impl Builder {
 
     /// Takes the row back where it has neither a cell nor a geometry.
     pub fn drop_row_if_empty(&mut self) {
-        let cells = self.table.cells.len() as u32;
+        let cells = self.last_part().cells.len() as u32;
         if self.table.rows.last().is_some_and(|row| row.first_cell == cells && row.geometry == u32::MAX) {
             self.table.rows.pop();
         }
@@ -554,6 +648,13 @@ const MOST_HEAD_LINES: usize = 10;
 
 /// A cell without the blanks around it, and without the byte order mark that joined files have in their middle.
 fn clean(text: &str) -> &str {
+    // Nearly every cell begins and ends with a letter, a digit or a Chinese character.
+    let letter = |bytes: &[u8]| matches!(bytes, [b'!'..=b'~'] | [0xe4..=0xe9, _, _]);
+    let bytes = text.as_bytes();
+    let begins = bytes.first_chunk::<3>().is_some_and(|first| letter(first) || letter(&first[..1]));
+    if begins && bytes.last_chunk::<3>().is_some_and(|last| letter(last) || letter(&last[2..])) {
+        return text;
+    }
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 

@@ -10,8 +10,8 @@ const NOTHING: [&str; 12] = ["-", "--", "—", "——", "/", "n/a", "na", "null
 
 /// Whether a cell says that there is nothing to say.
 pub(crate) fn says_nothing(text: &str) -> bool {
-    // The longest of them has nine bytes.
-    text.len() < 10 && NOTHING.contains(&text.to_lowercase().as_str())
+    let may = text.len() < 10 && !text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    may && NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(text))
 }
 
 /// A cell's text in a message: its beginning, where it is long.
@@ -35,7 +35,10 @@ pub(crate) fn not_a_value(text: &str) -> Option<&'static str> {
 }
 
 /// A number as people write it: thousands marks, full-width digits, blanks around.
-pub(crate) fn number(text: &str) -> Option<f64> {
+pub fn number(text: &str) -> Option<f64> {
+    if text.len() < 16 && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.bytes().fold(0_u64, |sum, b| sum * 10 + u64::from(b - b'0')) as f64);
+    }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
         return text.parse().ok().filter(|value: &f64| value.is_finite());
     }
@@ -104,17 +107,14 @@ pub(crate) fn metres(text: &str) -> Option<f64> {
 
 /// Yes or no.
 pub(crate) fn flag(text: &str) -> Option<bool> {
-    match text {
-        "是" | "有" | "√" | "✓" | "✔" => return Some(true),
-        "否" | "无" | "×" | "✗" | "✘" => return Some(false),
-        _ if text.len() > 16 => return None,
-        _ => {}
-    }
-    match half_width(text).to_lowercase().as_str() {
-        "1" | "true" | "yes" | "y" => Some(true),
-        "0" | "false" | "no" | "n" => Some(false),
-        _ => None,
-    }
+    const YES: [&str; 9] = ["是", "有", "√", "✓", "✔", "1", "true", "yes", "y"];
+    const NO: [&str; 9] = ["否", "无", "×", "✗", "✘", "0", "false", "no", "n"];
+    let said = |text: &str| {
+        let is = |words: [&str; 9]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        if is(YES) { Some(true) } else { is(NO).then_some(false) }
+    };
+    // The longest in full-width letters has fifteen bytes.
+    said(text).or_else(|| said(&half_width(text)).filter(|_| text.len() < 16))
 }
 
 /// A day in a usual form; the error says why it can't be told which.

@@ -100,12 +100,15 @@ impl Rows {
     }
 }
 
-/// A sum over the rows that can be used.
+/// A sum over the rows.
 struct Total {
     /// Its name in JSON and in English.
     en: String,
     zh: String,
-    value: f64,
+    /// Over the rows that can be used.
+    used: f64,
+    /// With those that lack nothing but their place, where they are counted.
+    with_unplaced: Option<f64>,
 }
 
 /// What the rows came to.
@@ -120,11 +123,13 @@ struct Contents {
 }
 
 impl Contents {
-    fn read(table: &Table, declared: &Declared, rows: Rows) -> Result<Self> {
+    fn read(table: &Table, declared: &Declared, meanings: &[Meaning], rows: Rows) -> Result<Self> {
         Ok(match rows {
             Rows::Facilities => {
                 let sorted = columns::facilities(table, declared)?;
-                let totals = facility_totals(&sorted.used);
+                let mut totals = vec![Total::new("facilities", "托育机构", sorted.used.len() as f64)];
+                totals.extend(facility_totals(&sorted.used));
+                add_unplaced(&mut totals, table, meanings, &sorted.rejects);
                 Self::of(sorted, totals, |facility| vec![facility.at])
             }
             Rows::Blocks => {
@@ -164,7 +169,31 @@ impl Contents {
 
 impl Total {
     fn new(en: &str, zh: &str, value: f64) -> Self {
-        Self { en: en.to_owned(), zh: zh.to_owned(), value }
+        Self { en: en.to_owned(), zh: zh.to_owned(), used: value, with_unplaced: None }
+    }
+
+    /// All of it, and what is of rows that can be used.
+    fn json(&self) -> (String, Value) {
+        (self.en.clone(), json!({ "all": self.with_unplaced.unwrap_or(self.used), "used": self.used }))
+    }
+}
+
+/// Adds to facilities and to the sums of columns what rows tell that lack nothing but a place: they are facilities too, if
+/// on no map.
+fn add_unplaced(totals: &mut [Total], table: &Table, meanings: &[Meaning], rejects: &[Reject]) {
+    let at = |column: Column| meanings.iter().position(|m| *m == Meaning::Is(column));
+    let place = [Column::Lon, Column::Lat, Column::Geometry];
+    let of_place =
+        |blamed: &str| place.iter().any(|c| at(*c).map_or(c.name(), |i| table.columns[i].as_str()) == blamed);
+    let unplaced: Vec<&Reject> = rejects.iter().filter(|reject| of_place(&reject.column)).collect();
+    for total in totals {
+        if total.en == "facilities" {
+            total.with_unplaced = Some(total.used + unplaced.len() as f64);
+        } else if let Some(column) = Column::named(&total.en).and_then(at) {
+            let cells = unplaced.iter().flat_map(|reject| &reject.cells).filter(|(i, _)| *i == column);
+            let numbers = cells.filter_map(|(_, cell)| columns::number(cell)).filter(|v| *v >= 0.0);
+            total.with_unplaced = Some(total.used + numbers.sum::<f64>());
+        }
     }
 }
 
@@ -244,7 +273,7 @@ impl Inspect {
         }
         let rows = self.layer.unwrap_or_else(|| Rows::guess(&table, &meanings));
         let declared = reading.declared(rows.name())?;
-        let contents = Contents::read(&table, &declared, rows)?;
+        let contents = Contents::read(&table, &declared, &meanings, rows)?;
         let surveys = survey(&table);
         let guessed = self.layer.is_none();
         let findings = Findings { table: &table, rows, guessed, meanings, surveys, contents, declared };
@@ -396,11 +425,16 @@ impl Findings<'_> {
             }
             Lang::Zh => writeln!(out, "可用 {used} 行；无法使用 {bad} 行；按未知处理的单元格 {doubted} 个"),
         };
-        for Total { en, zh, value } in totals {
-            let value = thousands(*value);
+        for Total { en, zh, used, with_unplaced } in totals {
+            let all = with_unplaced.filter(|all| all != used).map(|_| match lang {
+                Lang::En => format!(" ({} in rows that have a place)", thousands(*used)),
+                Lang::Zh => format!("（其中有位置的 {}）", thousands(*used)),
+            });
+            let value = thousands(with_unplaced.unwrap_or(*used));
+            let all = all.unwrap_or_default();
             _ = match lang {
-                Lang::En => writeln!(out, "{en}: {value}"),
-                Lang::Zh => writeln!(out, "{zh}：{value}"),
+                Lang::En => writeln!(out, "{en}: {value}{all}"),
+                Lang::Zh => writeln!(out, "{zh}：{value}{all}"),
             };
         }
         let (crs, how, how_zh) = self.crs();
@@ -475,7 +509,7 @@ impl Findings<'_> {
             "layer": self.rows.name(),
             "columns": columns,
             "used": used,
-            "totals": totals.iter().map(|t| (t.en.clone(), json!(t.value))).collect::<serde_json::Map<_, _>>(),
+            "totals": totals.iter().map(Total::json).collect::<serde_json::Map<_, _>>(),
             "crs": { "name": crs, "how": how },
             "bounds": bounds,
             "remarks": remarks.iter().map(|r| json!({ "en": r.en, "zh": r.zh })).collect::<Vec<_>>(),

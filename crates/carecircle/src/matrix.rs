@@ -6,7 +6,7 @@ use crate::inputs::{
     tell_rejects, write_rejects,
 };
 use crate::lang::Lang;
-use crate::output::{beside, write_whole};
+use crate::output::{beside, complain, write_whole};
 use crate::timings::Timings;
 use crate::{bad_input, bad_parameter};
 use anyhow::Result;
@@ -149,6 +149,9 @@ impl WalkMatrix {
             source.ok_or_else(|| format!("no walkable street within {} m", self.reading.snap_m))
         })?;
         self.reading.refuse_rejects(&table, &sorted.rejects)?;
+        for remark in &sorted.remarks {
+            complain(self.streets.lang().pick(&remark.en, &remark.zh));
+        }
         if !sorted.rejects.is_empty() {
             rejected.push(Rejected { layer, table, rejects: sorted.rejects });
         }

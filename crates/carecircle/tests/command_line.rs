@@ -678,6 +678,7 @@ fn tables_and_limits_that_cannot_be_meant_are_refused() {
     };
     assert!(matrix(&folder.write("empty.csv", ""), &[]).contains("the table is empty"));
     assert!(matrix(&folder.write("a.csv", "id,street\na,b\n"), &[]).contains("no column lon; found id, street"));
+    assert!(matrix(&folder.write("b.csv", "lon,lat\n1,2\n"), &[]).contains("--columns id=CODE"));
     assert!(matrix(&folder.file("not there.csv"), &[]).contains("cannot read"));
     assert!(matrix(&homes, &["--minutes", "-3"]).contains("--minutes"));
     assert!(matrix(&homes, &["--columns", "id=CODE"]).contains("no table has a column `CODE`"));
@@ -736,4 +737,47 @@ fn no_output_takes_the_place_of_another_or_of_an_input() {
     let city = folder.file("net/node.csv");
     std::fs::copy(demo("town.osm.pbf"), &city).expect("a city in the way");
     assert!(refuse(&["export-network", &city, "-o", &net]).contains("node.csv is one of the inputs"));
+}
+
+#[test]
+fn inspect_tells_what_was_understood_of_a_table_and_what_was_not() {
+    let folder = Folder::new("inspect");
+    let register = "杭州市托育机构名单,,,,,\n编号,名称,经度,纬度,托位数（个）,持证\n\
+        1,苗苗,120.1,30.1,40,6\n2,阳光,120.2,30.2,many,7\n3,蓝天,,,20,8\n合计,,,,60,\n";
+    let file = folder.write("register.csv", register);
+    let out = folder.file("seen.json");
+    let english = succeed(&["inspect", &file, "-o", &out]);
+    for said in [
+        "header in row 2; rows: 4",
+        "read as facilities",
+        "facilities: 3 (2 in rows that have a place)",
+        "places: 60 (40 in rows that have a place)",
+        "bounding box in WGS 84: 120.10000,30.10000 – 120.20000,30.20000",
+        "--columns licensed=持证 or --columns staff_certified=持证",
+        "row 1, above the header, is taken for a title",
+        "register.csv row 5, column 经度: is empty",
+        "register.csv row 6, column 编号: `合计` makes it a row of totals",
+        "register.csv row 4, column 托位数（个）: `many` is no whole number",
+    ] {
+        assert!(english.contains(said), "{said}\n{english}");
+    }
+    let chinese = succeed(&["inspect", &file, "--lang", "zh"]);
+    for said in ["表头在第 2 行", "按托育机构读取", "托位数：60（其中有位置的 40）", "是机构取得许可，还是持证人员数？"]
+    {
+        assert!(chinese.contains(said), "{said}\n{chinese}");
+    }
+    let seen: Value = serde_json::from_str(&std::fs::read_to_string(&out).expect("the file")).expect("JSON");
+    assert_eq!(seen["totals"]["places"], serde_json::json!({ "all": 60.0, "used": 40.0 }));
+    assert_eq!((&seen["columns"][4]["means"], &seen["rejects"]["count"]), (&"places".into(), &2.into()));
+    let answered = succeed(&["inspect", &file, "--columns", "staff_certified=持证"]);
+    assert!(answered.contains("staff_certified: 21 (13 in rows that have a place)"), "{answered}");
+
+    assert!(refuse(&["inspect", &file, "-o", &folder.file("seen.csv")]).contains("must end in .json"));
+    assert!(refuse(&["inspect", &file, "--columns", "places=床位"]).contains("no column `床位`"));
+    assert!(refuse(&["inspect", &folder.file("none.csv")]).contains("cannot read"));
+    assert!(refuse(&["inspect", &folder.write("torn.csv", "id,lon,lat\na,\"1,2\n")]).contains("line 2"));
+    let blocks = succeed(&["inspect", &demo("blocks.geojson")]);
+    assert!(blocks.contains("GeoJSON; rows:") && blocks.contains("read as blocks"), "{blocks}");
+    let areas = succeed(&["inspect", &demo("areas.geojson")]);
+    assert!(areas.contains("read as areas") && areas.contains("district: "), "{areas}");
 }

@@ -3,8 +3,9 @@
 //! Splits text itself rather than through the csv crate: cells are pieces of the text and not copies, rows know their line,
 //! and a quotation mark that never closes is told by the line where it stands.
 
-use super::{Builder, Form, Table, TableError};
-use encoding_rs::{Encoding, GB18030};
+use super::{Builder, Form, LONGEST_CELL, Lot, Table, TableError};
+use encoding_rs::{Encoding, GB18030, UTF_8};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -12,36 +13,79 @@ impl Table {
     /// Reads CSV from bytes; `path` is for messages.
     pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let (text, encoding) = decode(path, bytes)?;
-        if let Some(at) = text.bytes().position(|b| b == 0) {
-            return Err(TableError::Binary { path: path.to_owned(), line: line_at(text.as_bytes(), at) });
-        }
         // Excel's own hint before the header.
         let stated = text.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
         let delimiter = stated.filter(u8::is_ascii).unwrap_or_else(|| delimiter(&text));
-        let mut lines = Lines { text: &text, at: 0, line: 1, delimiter };
         let mut table = Builder::new(path);
         let form =
             Form { format: "CSV", encoding: Some(encoding), delimiter: Some(delimiter.into()), ..Form::default() };
         table.form(form);
-        table.expect_text(text.len(), text.len() / 8);
+        let mut lines = Lines { text: &text, at: 0, line: 1, delimiter };
+        let fail = |broken: Broken| broken.of(path);
         let mut cells = Vec::new();
-        let mut skip_hint = stated.is_some();
-        while let Some(number) = lines.record(path, &mut cells)? {
-            if !std::mem::take(&mut skip_hint) {
-                table.line(number, cells.iter().map(|cell| &**cell))?;
+        if stated.is_some() {
+            lines.record(|_, _, _| {}).map_err(fail)?;
+        }
+        while !table.is_headed() {
+            cells.clear();
+            let Some(number) = lines.record(|_, _, cell| cells.push(cell)).map_err(fail)? else { break };
+            if cells.iter().any(|cell| cell.as_bytes().contains(&0)) {
+                return Err(Broken::Zero(number).of(path));
             }
-            if table.is_refused() {
-                break;
-            }
+            table.line(number, cells.iter().map(|cell| &**cell))?;
         }
         if text.trim().is_empty() {
             return Err(TableError::Empty { path: path.to_owned() });
+        }
+        while lines.at < text.len() && !table.is_refused() {
+            for (lot, end) in lines.next_lots() {
+                // Where a lot didn't begin where the one before it ended, a cell of several lines stands in between.
+                if lot.begin == lines.at {
+                    let read = lot.read.map_err(|broken| broken.after(lines.line - 1).of(path))?;
+                    table.add_lot(read, lines.line - 1)?;
+                    lines = Lines { at: end.at, line: lines.line + end.line - 1, ..lines };
+                }
+            }
         }
         table.finish()
     }
 }
 
+/// About so many bytes are read at once by one thread.
+const LOT_BYTES: usize = 1 << 20;
+
+/// Why text is no CSV, and the line where it isn't.
+#[derive(Clone, Copy)]
+enum Broken {
+    OpenQuote(usize),
+    Zero(usize),
+}
+
+impl Broken {
+    fn after(self, lines: usize) -> Self {
+        match self {
+            Self::OpenQuote(line) => Self::OpenQuote(line + lines),
+            Self::Zero(line) => Self::Zero(line + lines),
+        }
+    }
+
+    fn of(self, path: &Path) -> TableError {
+        let path = path.to_owned();
+        match self {
+            Self::OpenQuote(line) => TableError::OpenQuote { path, line },
+            Self::Zero(line) => TableError::Binary { path, line },
+        }
+    }
+}
+
+/// A lot of rows, and the byte where it was taken to begin.
+struct ReadLot {
+    begin: usize,
+    read: Result<Lot, Broken>,
+}
+
 /// The records of a text, one after the other.
+#[derive(Clone, Copy)]
 struct Lines<'t> {
     text: &'t str,
     at: usize,
@@ -50,25 +94,67 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// Puts the next record into `cells` and tells its line; blank lines are none.
-    fn record(&mut self, path: &Path, cells: &mut Vec<Cow<'t, str>>) -> Result<Option<usize>, TableError> {
-        cells.clear();
+    /// Hands the cells of the next record to `take`, with its line and their columns, and tells the line; blank lines are
+    /// none.
+    fn record(&mut self, mut take: impl FnMut(usize, usize, Cow<'t, str>)) -> Result<Option<usize>, Broken> {
         let bytes = self.text.as_bytes();
         while self.line_ends() {}
         if self.at == bytes.len() {
             return Ok(None);
         }
         let line = self.line;
-        loop {
+        for column in 0.. {
             let quoted = bytes.get(self.at) == Some(&b'"');
-            let cell = if quoted { self.quoted(path)? } else { Cow::Borrowed(self.plain()) };
-            cells.push(cell);
-            if bytes.get(self.at) == Some(&self.delimiter) {
-                self.at += 1;
-            } else {
-                self.line_ends();
-                return Ok(Some(line));
+            take(line, column, if quoted { self.quoted()? } else { Cow::Borrowed(self.plain()) });
+            if bytes.get(self.at) != Some(&self.delimiter) {
+                break;
             }
+            self.at += 1;
+        }
+        self.line_ends();
+        Ok(Some(line))
+    }
+
+    /// The next lots of rows, read on all threads, each with where it ends and its number of lines. The first begins where
+    /// these lines stand; the others behind the end of some line, which may lie inside a cell.
+    fn next_lots(self) -> Vec<(ReadLot, Self)> {
+        let bytes = self.text.as_bytes();
+        let mut begins = vec![self.at];
+        while begins.len() <= 2 * rayon::current_num_threads() {
+            let from = begins[begins.len() - 1] + LOT_BYTES;
+            let end = bytes.get(from..).and_then(|rest| rest.iter().position(|b| matches!(b, b'\n' | b'\r')));
+            let Some(end) = end else {
+                begins.push(bytes.len());
+                break;
+            };
+            begins.push(from + end + 1);
+        }
+        let read = |range: &[usize]| {
+            let mut lines = Lines { at: range[0], line: 1, ..self };
+            (ReadLot { begin: range[0], read: lines.lot(range[1]) }, lines)
+        };
+        begins.par_windows(2).map(read).collect()
+    }
+
+    /// The records up to the first that begins at `end` or behind it.
+    fn lot(&mut self, end: usize) -> Result<Lot, Broken> {
+        let begin = self.at;
+        let mut lot = Lot::with_room(end - begin);
+        // A row is begun with its first cell: its line is known by then.
+        while self.at < end {
+            let record = self.record(|line, column, cell| {
+                if column == 0 {
+                    lot.row(line);
+                }
+                lot.cell(column, &cell);
+            })?;
+            if record.is_none() {
+                break;
+            }
+        }
+        match self.text.as_bytes()[begin..self.at].iter().position(|b| *b == 0) {
+            Some(zero) => Err(Broken::Zero(line_breaks(&self.text.as_bytes()[begin..begin + zero]) + 1)),
+            None => Ok(lot),
         }
     }
 
@@ -96,14 +182,16 @@ impl<'t> Lines<'t> {
     }
 
     /// A cell in quotation marks, two of which stand for one; text behind the last belongs to it.
-    fn quoted(&mut self, path: &Path) -> Result<Cow<'t, str>, TableError> {
-        let opened = self.line;
-        let fail = || TableError::OpenQuote { path: path.to_owned(), line: opened };
+    fn quoted(&mut self) -> Result<Cow<'t, str>, Broken> {
+        let (begin, opened) = (self.at, self.line);
+        let fail = || Broken::OpenQuote(opened);
         let mut out = Cow::Borrowed("");
         loop {
             self.at += 1;
-            let rest = &self.text[self.at..];
-            let piece = &rest[..rest.find('"').ok_or_else(fail)?];
+            let rest = &self.text.as_bytes()[self.at..];
+            // Where no cell can end any more, there is no use in looking on.
+            let rest = &rest[..rest.len().min((begin + 2 * LONGEST_CELL).saturating_sub(self.at))];
+            let piece = &self.text[self.at..][..rest.iter().position(|b| *b == b'"').ok_or_else(fail)?];
             out += piece;
             self.at += piece.len() + 1;
             self.line += line_breaks(piece.as_bytes());
@@ -143,26 +231,40 @@ pub(super) fn decode<'b>(path: &Path, bytes: &'b [u8]) -> Result<(Cow<'b, str>, 
             fail(line_at(text.as_bytes(), text.find('\u{fffd}').unwrap_or(0)))
         });
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok((Cow::Borrowed(text), "UTF-8"));
+    let as_is = |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes);
+    if let Some(text) = as_is(UTF_8) {
+        return Ok((text, "UTF-8"));
     }
-    // Nearly every pair of bytes is a character of GB18030, so that a line of UTF-8 in it goes unnoticed unless looked for.
-    let gb = |line: &'_ [u8]| GB18030.decode_without_bom_handling_and_without_replacement(line).is_some();
+    // Nearly every pair of bytes is a character of GB18030, so that a line of UTF-8 in it goes unnoticed unless looked for:
+    // with two characters of three bytes each, for no text in GB18030 looks like that by chance.
+    let lines = || bytes.split(|b| *b == b'\n').enumerate();
+    let is_utf8 = |line: &[u8]| {
+        !line.is_ascii()
+            && std::str::from_utf8(line).is_ok_and(|text| text.chars().filter(|c| *c >= '\u{800}').count() > 1)
+    };
+    let text = as_is(GB18030);
+    let mixed = bytes.par_split(|b| *b == b'\n').any(is_utf8);
+    if let Some(text) = text.filter(|_| !mixed) {
+        return Ok((text, "GB18030"));
+    }
+    let gb = |line: &[u8]| GB18030.decode_without_bom_handling_and_without_replacement(line).is_some();
     let (mut first_utf8, mut first_gb) = (None, None);
-    for (i, line) in bytes.split(|b| *b == b'\n').enumerate() {
-        match std::str::from_utf8(line) {
-            // Two of three bytes each: no text in GB18030 looks like that by chance.
-            Ok(text) if text.chars().filter(|c| *c >= '\u{800}').count() > 1 => first_utf8 = first_utf8.or(Some(i + 1)),
-            Ok(_) => {}
-            Err(_) if gb(line) => first_gb = first_gb.or(Some(i + 1)),
-            Err(_) => return Err(fail(i + 1)),
+    for (i, line) in lines() {
+        if std::str::from_utf8(line).is_err() {
+            if !gb(line) {
+                return Err(fail(i + 1));
+            }
+            first_gb = first_gb.or(Some(i + 1));
+        } else if is_utf8(line) {
+            first_utf8 = first_utf8.or(Some(i + 1));
         }
     }
-    if let (Some(utf8), Some(gb)) = (first_utf8, first_gb) {
-        return Err(TableError::MixedEncodings { path: path.to_owned(), line: utf8.max(gb), first: utf8.min(gb) });
-    }
-    let text = GB18030.decode_without_bom_handling_and_without_replacement(bytes);
-    text.map(|text| (text, "GB18030")).ok_or_else(|| fail(first_gb.unwrap_or(1)))
+    let (utf8, gb) = (first_utf8.unwrap_or(1), first_gb.unwrap_or(1));
+    Err(if mixed {
+        TableError::MixedEncodings { path: path.to_owned(), line: utf8.max(gb), first: utf8.min(gb) }
+    } else {
+        fail(gb)
+    })
 }
 
 /// The delimiter that most of the first lines hold, and most often, outside quotes.
@@ -204,11 +306,38 @@ mod tests {
 
     fn ours(text: &str) -> Vec<Vec<String>> {
         let mut lines = Lines { text, at: 0, line: 1, delimiter: b',' };
-        let (mut cells, mut out) = (Vec::new(), Vec::new());
-        while lines.record(Path::new("t.csv"), &mut cells).unwrap().is_some() {
-            out.push(cells.iter().map(|cell| cell.to_string()).collect());
+        let mut out = Vec::new();
+        loop {
+            let mut cells = Vec::new();
+            match lines.record(|_, _, cell| cells.push(cell.into_owned())) {
+                Ok(Some(_)) => out.push(cells),
+                Ok(None) => return out,
+                Err(_) => panic!("a quotation mark"),
+            }
         }
-        out
+    }
+
+    #[test]
+    fn lots_of_rows_join_where_cells_have_several_lines() {
+        let (mut text, mut line) = ("id,note,lon,lat\n".to_owned(), 2);
+        let mut expected = Vec::new();
+        while text.len() < 5 * LOT_BYTES {
+            expected.push((line, line % 5));
+            // Quoted lines that look like rows, up to some way beyond a lot.
+            let inner = if line % 997 == 0 { "x,y,1,2\n".repeat(20_000) } else { "a,b\r\n".repeat(line % 5) };
+            text += &format!("{line},\"{inner}\",1,2\n\n");
+            line += inner.matches('\n').count() + 2;
+        }
+        let table = Table::from_csv(Path::new("t.csv"), text.as_bytes()).unwrap();
+        assert_eq!(table.columns, ["id", "note", "lon", "lat"]);
+        let found: Vec<usize> = table.rows().map(|row| row.number()).collect();
+        assert_eq!(found, expected.iter().map(|(line, _)| *line).collect::<Vec<_>>());
+        for row in table.rows() {
+            assert_eq!(row.cells().next(), Some((0, row.number().to_string().as_str())));
+        }
+        let torn = text + "9,\"";
+        let error = Table::from_csv(Path::new("t.csv"), torn.as_bytes()).unwrap_err();
+        assert!(matches!(error, TableError::OpenQuote { line: at, .. } if at == line), "{error} {line}");
     }
 
     proptest! {
