@@ -323,10 +323,10 @@ proptest! {
     }
 }
 
-/// Writes a shapefile; its text in GBK, which the language byte tells, or in UTF-8, which the `.cpg` tells.
+/// Writes a shapefile; its text in GB18030, which the language byte tells, or in UTF-8, which the `.cpg` tells.
 fn write_shapefile(path: &Path, layer: &Layer, in_gbk: bool) {
     use shapefile::dbase::{self, FieldValue};
-    let encoding = if in_gbk { encoding_rs::GBK } else { encoding_rs::UTF_8 };
+    let encoding = if in_gbk { encoding_rs::GB18030 } else { encoding_rs::UTF_8 };
     let mut builder = dbase::TableWriterBuilder::with_encoding(dbase::encoding::EncodingRs::from(encoding));
     for column in &layer.columns {
         let name = dbase::FieldName::try_from(column.name.as_str()).unwrap();
@@ -369,6 +369,12 @@ fn write_shapefile(path: &Path, layer: &Layer, in_gbk: bool) {
         let dbf = path.with_extension("dbf");
         let mut bytes = std::fs::read(&dbf).unwrap();
         bytes[29] = 0x4D;
+        // The crate writes columns' names in UTF-8 whatever the encoding.
+        for (at, column) in (1..).zip(&layer.columns) {
+            let mut name = encoding.encode(&column.name).0.into_owned();
+            name.resize(11, 0);
+            bytes[32 * at..32 * at + 11].copy_from_slice(&name);
+        }
         std::fs::write(&dbf, bytes).unwrap();
     } else {
         std::fs::write(path.with_extension("cpg"), "UTF-8\n").unwrap();
