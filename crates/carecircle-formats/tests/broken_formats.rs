@@ -1,4 +1,5 @@
 //! Broken and hostile files of every format: a clear refusal, no panic, no endless reading, little memory.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod samples;
 

@@ -1,4 +1,5 @@
 //! What is written is read again: ids, values, Chinese text, and geometry to 1e-7 degrees.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod samples;
 
