@@ -1,4 +1,5 @@
 //! What is written is read again: ids, values, Chinese text, and geometry to 1e-7 degrees.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod samples;
 
@@ -7,9 +8,10 @@ use carecircle_formats::out::{Column, Feature, Kind, Layer, Sheet, Value, write_
 use carecircle_formats::table::{self, Table};
 use geo::{Coord, Geometry, LineString, MultiPolygon, Point, Polygon};
 use proptest::prelude::*;
-use samples::Folder;
+use samples::{Folder, Xls};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Text as people write it, Chinese among it; a table's reader takes blanks at its ends away.
@@ -274,8 +276,8 @@ proptest! {
         let mut cells = Vec::new();
         let mut rows = String::from("<table:table-row>");
         for (at, column) in (0..).zip(&layer.columns) {
-            cells.push((0, at, samples::Xls::Text(&column.name)));
-            rows += &format!("<table:table-cell office:value-type=\"string\"><text:p>{}</text:p></table:table-cell>", column.name);
+            cells.push((0, at, Xls::Text(&column.name)));
+            write!(rows, "<table:table-cell office:value-type=\"string\"><text:p>{}</text:p></table:table-cell>", column.name).unwrap();
         }
         rows += "</table:table-row><table:table-row table:number-rows-repeated=\"3\"><table:table-cell/></table:table-row>";
         for (row, feature) in (1..).zip(&layer.features) {
@@ -284,24 +286,24 @@ proptest! {
                 let told = match value {
                     Value::None => "/>".to_owned(),
                     Value::Text(text) => {
-                        cells.push((row, at, samples::Xls::Text(text)));
+                        cells.push((row, at, Xls::Text(text)));
                         let text = text.replace('&', "&amp;").replace('<', "&lt;").replace("  ", " <text:s/>");
                         format!(" office:value-type=\"string\"><text:p>{text}</text:p></table:table-cell>")
                     }
                     Value::Number(number) => {
-                        cells.push((row, at, samples::Xls::Number(*number)));
+                        cells.push((row, at, Xls::Number(*number)));
                         format!(" office:value-type=\"float\" office:value=\"{number}\"><text:p>?</text:p></table:table-cell>")
                     }
                     Value::Whole(whole) => {
-                        cells.push((row, at, samples::Xls::Number(*whole as f64)));
+                        cells.push((row, at, Xls::Number(*whole as f64)));
                         format!(" office:value-type=\"float\" office:value=\"{whole}\"/>")
                     }
                     Value::Flag(flag) => {
-                        cells.push((row, at, samples::Xls::Flag(*flag)));
+                        cells.push((row, at, Xls::Flag(*flag)));
                         format!(" office:value-type=\"boolean\" office:boolean-value=\"{flag}\"/>")
                     }
                 };
-                rows += &format!("<table:table-cell{told}");
+                write!(rows, "<table:table-cell{told}").unwrap();
             }
             rows += "</table:table-row>";
         }
@@ -323,10 +325,10 @@ proptest! {
     }
 }
 
-/// Writes a shapefile; its text in GBK, which the language byte tells, or in UTF-8, which the `.cpg` tells.
+/// Writes a shapefile; its text in GB18030, which the language byte tells, or in UTF-8, which the `.cpg` tells.
 fn write_shapefile(path: &Path, layer: &Layer, in_gbk: bool) {
     use shapefile::dbase::{self, FieldValue};
-    let encoding = if in_gbk { encoding_rs::GBK } else { encoding_rs::UTF_8 };
+    let encoding = if in_gbk { encoding_rs::GB18030 } else { encoding_rs::UTF_8 };
     let mut builder = dbase::TableWriterBuilder::with_encoding(dbase::encoding::EncodingRs::from(encoding));
     for column in &layer.columns {
         let name = dbase::FieldName::try_from(column.name.as_str()).unwrap();
@@ -369,6 +371,12 @@ fn write_shapefile(path: &Path, layer: &Layer, in_gbk: bool) {
         let dbf = path.with_extension("dbf");
         let mut bytes = std::fs::read(&dbf).unwrap();
         bytes[29] = 0x4D;
+        // The crate writes columns' names in UTF-8 whatever the encoding.
+        for (at, column) in (1..).zip(&layer.columns) {
+            let mut name = encoding.encode(&column.name).0.into_owned();
+            name.resize(11, 0);
+            bytes[32 * at..32 * at + 11].copy_from_slice(&name);
+        }
         std::fs::write(&dbf, bytes).unwrap();
     } else {
         std::fs::write(path.with_extension("cpg"), "UTF-8\n").unwrap();
@@ -391,7 +399,6 @@ fn cells_are_read_as_people_see_them() {
     let rows: Vec<Vec<&str>> = table.rows().map(|row| row.cells().map(|(_, cell)| cell).collect()).collect();
     assert_eq!(rows, [vec!["1063", "2024-01-01", "0.3", "yes", "0.6"], vec!["#REF!", "2024-01-01T18:00:00"]]);
     assert_eq!(table.rows().map(table::Row::number).collect::<Vec<_>>(), [4, 1_048_576]);
-    use samples::Xls;
     let cells =
         [(0, 0, Xls::Text("编号")), (0, 1, Xls::Text("日期")), (2, 0, Xls::Error(0x17)), (2, 1, Xls::Date(45_292.0))];
     let old = read(&folder.write("t.xls", samples::compound(&samples::xls_stream(&cells, [0, 3, 0, 2]))));

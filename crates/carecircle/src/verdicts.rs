@@ -13,7 +13,7 @@ use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, AREA_PROPERTIES, BLOCK_PROPERTIES, Drawing, Drawings, FACILITY_PROPERTIES};
 use carecircle_formats::out::{Cell, Layer, Sheet, write_workbook};
 use serde_json::{Value, json};
-use std::io::{self, Cursor, Write};
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 /// The formats that OUT can have.
@@ -106,7 +106,7 @@ impl Verdicts<'_> {
                 out.write_all(&bytes)?;
             }
             #[cfg(not(feature = "parquet"))]
-            Format::Parquet => return Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+            Format::Parquet => return Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into()),
         }
         Ok(out.flush()?)
     }

@@ -11,15 +11,17 @@ pub(super) fn write(layer: &Layer, out: impl Write) -> io::Result<()> {
     let geometries = || layer.features.iter().map(|f| &f.geometry);
     let points = geometries().flatten().all(|g| matches!(g, Geometry::Point(_)));
     let shapes = geometries().flatten().all(|g| !matches!(g, Geometry::Point(_)));
+    let all = geometries().all(Option::is_some);
     let kind = match (points, shapes) {
         (_, true) => GeometryType::MultiPolygon,
-        (true, _) => GeometryType::Point,
+        (true, _) if all => GeometryType::Point,
+        // Each row says what it is; one without a geometry is an empty shape.
         _ => GeometryType::Unknown,
     };
     let code = layer.crs.epsg().map_or(0, i32::from);
     let crs = FgbCrs { org: (code > 0).then_some("EPSG"), code, name: Some(layer.crs.name()), ..FgbCrs::default() };
     let options = FgbWriterOptions {
-        write_index: geometries().all(Option::is_some),
+        write_index: all,
         detect_type: false,
         promote_to_multi: shapes,
         crs,

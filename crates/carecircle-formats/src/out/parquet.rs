@@ -124,3 +124,42 @@ fn whole(value: &Value) -> Option<i64> {
 fn flag(value: &Value) -> Option<bool> {
     if let Value::Flag(flag) = value { Some(*flag) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crs::Crs;
+    use crate::out::Column;
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    use ::parquet::record::RowAccessor;
+    use geo::polygon;
+
+    #[test]
+    fn values_and_geometry_come_back() {
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind };
+        let columns = [("id", Kind::Text), ("children", Kind::Number), ("places", Kind::Whole), ("普惠", Kind::Flag)];
+        let shape: Geometry<f64> =
+            polygon![(x: 1.0, y: 2.0), (x: 3.0, y: 2.0), (x: 3.0, y: 4.5), (x: 1.0, y: 2.0)].into();
+        let known = vec![Value::Text("苗".to_owned()), Value::Number(1.5), Value::Whole(7), Value::Flag(true)];
+        let features = vec![
+            Feature { values: vec![Value::None; 4], geometry: None },
+            Feature { values: known, geometry: Some(shape.clone()) },
+        ];
+        let columns = columns.map(|(name, kind)| column(name, kind)).into();
+        let layer = Layer { name: "t".to_owned(), columns, features, crs: Crs::wgs84() };
+        let path = std::env::temp_dir().join(format!("carecircle-{}.parquet", std::process::id()));
+        layer.write_parquet(std::fs::File::create(&path).unwrap()).unwrap();
+        let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let said = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        let geo: Json = serde_json::from_str(said[0].value.as_ref().unwrap()).unwrap();
+        assert_eq!(geo["columns"]["geometry"]["bbox"], json!([1.0, 2.0, 3.0, 4.5]));
+        assert_eq!(geo["columns"]["geometry"]["geometry_types"], json!(["Polygon"]));
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        assert!(rows[0].get_string(0).is_err() && rows[0].get_bytes(4).is_err());
+        assert_eq!(rows[1].get_string(0).unwrap(), "苗");
+        assert_eq!((rows[1].get_double(1).unwrap(), rows[1].get_long(2).unwrap()), (1.5, 7));
+        assert!(rows[1].get_bool(3).unwrap());
+        assert_eq!(rows[1].get_bytes(4).unwrap().data(), wkb::bytes(&shape).unwrap());
+    }
+}

@@ -35,14 +35,11 @@ pub(super) fn check(file: &Path) -> Result<ZipArchive<BufReader<File>>, String> 
     let mut left = LARGEST;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(|e| e.to_string())?;
-        let name = part.name().map_err(|e| e.to_string())?.into_owned();
-        // Pictures and the like are never unpacked.
-        if !(name.ends_with(".xml") || name.ends_with(".rels")) {
-            continue;
-        }
+        // calamine finds parts by any case, and a sheet in whichever part the workbook names.
+        let name = part.name().map_err(|e| e.to_string())?.to_lowercase();
         let most = if is_streamed(&name) { left } else { left.min(LARGEST_KEPT) };
         let mut part = BufReader::with_capacity(1 << 16, part.take(most + 1));
-        if name.ends_with("sharedStrings.xml") {
+        if name.contains("sharedstrings") {
             strings(&mut part)?;
         }
         io::copy(&mut part, &mut io::sink()).map_err(|e| format!("its part {name}: {e}"))?;

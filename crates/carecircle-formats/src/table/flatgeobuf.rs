@@ -103,9 +103,13 @@ fn index_bytes(features: u64, node: u16) -> Option<u64> {
         return Some(0);
     }
     let (mut level, mut nodes) = (features, features);
-    while level > 1 {
+    // Even a single feature has a node above it.
+    loop {
         level = level.div_ceil(Some(u64::from(node)).filter(|&n| n >= 2)?);
         nodes = nodes.checked_add(level)?;
+        if level == 1 {
+            break;
+        }
     }
     nodes.checked_mul(40)
 }
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn an_index_is_as_large_as_its_tree() {
         assert_eq!(index_bytes(0, 16), Some(0));
-        assert_eq!(index_bytes(1, 16), Some(40));
+        assert_eq!(index_bytes(1, 16), Some(2 * 40));
         assert_eq!(index_bytes(17, 16), Some((17 + 2 + 1) * 40));
         assert_eq!(index_bytes(5, 1), None);
         assert_eq!(index_bytes(u64::MAX, 2), None);

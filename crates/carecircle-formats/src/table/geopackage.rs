@@ -130,7 +130,7 @@ fn fill(
 ) -> Result<(), TableError> {
     let broken = |e: rusqlite::Error| fail(e.to_string());
     let mut statement = database.prepare(&format!("SELECT * FROM {}", quoted(&layer.name))).map_err(broken)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let flags = flag_columns(database, &layer.name).map_err(broken)?;
     let is_geometry = |name: &String| layer.geometry.as_ref().is_some_and(|g| g.eq_ignore_ascii_case(name));
     let mut places = Vec::with_capacity(names.len());

@@ -82,10 +82,11 @@ impl<R: BufRead> Content<R> {
     fn fill(mut self, name: &str, mut sheet: Sheet, fail: &impl Fn(String) -> TableError) -> Result<Table, TableError> {
         loop {
             match self.next().map_err(fail)? {
-                Event::Start(e) if e.name().as_ref() == "table:table" => {
-                    if attribute(&e, "table:name").map_err(fail)?.as_deref() == Some(name) {
-                        break;
-                    }
+                Event::Start(e)
+                    if e.name().as_ref() == "table:table"
+                        && attribute(&e, "table:name").map_err(fail)?.as_deref() == Some(name) =>
+                {
+                    break;
                 }
                 _ => {}
             }

@@ -72,12 +72,13 @@ fn parameter(text: &str, name: &str) -> Option<f64> {
 fn gauss_kruger(text: &str, name: &str) -> Option<u32> {
     let meridian = parameter(text, "centralmeridian").or_else(|| parameter(text, "longitudeofnaturalorigin"))?;
     let easting = parameter(text, "falseeasting")?;
-    let zone = (easting / 1e6).floor();
-    if easting - zone * 1e6 != 500_000.0 || parameter(text, "scalefactor").is_some_and(|k| k != 1.0) {
+    let whole = |value: f64| (value.fract() == 0.0 && (0.0..1e8).contains(&value)).then_some(value as u32);
+    let (meridian, easting) = (whole(meridian)?, whole(easting)?);
+    let is_plain = parameter(text, "scalefactor").is_none_or(|k| (k - 1.0).abs() < 1e-9);
+    if easting % 1_000_000 != 500_000 || !is_plain {
         return None;
     }
-    let whole = |value: f64| (value.fract() == 0.0 && (0.0..=200.0).contains(&value)).then_some(value as u32);
-    let (meridian, zone) = (whole(meridian)?, whole(zone)?);
+    let zone = easting / 1_000_000;
     match zone {
         // Without a prefix a zone of six degrees is the one of three degrees about the same meridian, only wider.
         0 if (75..=135).contains(&meridian) && meridian % 6 == 3 && !name.contains("3degree") => {

@@ -17,7 +17,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
     let mut line = 1;
     for record in bytes.split(|&byte| byte == end) {
         let blank = record.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = |bytes: &[u8]| bytes.split(|&byte| byte == b'\n').count() - 1;
         let number = line + lines(&record[..blank]);
         line += lines(record) + usize::from(end == b'\n');
         if blank == record.len() {

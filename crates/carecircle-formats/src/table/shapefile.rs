@@ -69,17 +69,17 @@ fn sibling(path: &Path, ending: &str) -> Result<Option<Vec<u8>>, TableError> {
 }
 
 fn geometry(found: Shape) -> Result<Option<Geometry>, String> {
-    fn several<P: HasXY>(places: &[P]) -> Result<Option<Geometry>, String> {
-        Ok(points(places.iter().map(position).collect()))
+    fn several<P: HasXY>(places: &[P]) -> Option<Geometry> {
+        points(places.iter().map(position).collect())
     }
     match found {
         Shape::NullShape => Ok(None),
         Shape::Point(p) => Ok(point(p.x, p.y)),
         Shape::PointM(p) => Ok(point(p.x, p.y)),
         Shape::PointZ(p) => Ok(point(p.x, p.y)),
-        Shape::Multipoint(points) => several(points.points()),
-        Shape::MultipointM(points) => several(points.points()),
-        Shape::MultipointZ(points) => several(points.points()),
+        Shape::Multipoint(points) => Ok(several(points.points())),
+        Shape::MultipointM(points) => Ok(several(points.points())),
+        Shape::MultipointZ(points) => Ok(several(points.points())),
         Shape::Polygon(rings) => polygons(&rings),
         Shape::PolygonM(rings) => polygons(&rings),
         Shape::PolygonZ(rings) => polygons(&rings),

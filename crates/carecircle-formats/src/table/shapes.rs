@@ -67,7 +67,7 @@ pub(super) fn points(places: Vec<Coord<f64>>) -> Option<Geometry> {
 
 /// A number as people see it: whole ones without a fraction, others with the 15 digits that a spreadsheet shows.
 pub(super) fn number_text(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e15 {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
         return format!("{value:.0}");
     }
     let shown: f64 = format!("{value:.14e}").parse().unwrap_or(value);

@@ -1,5 +1,9 @@
 //! Files of the formats that tables are read from, made for tests: whole ones, and their parts to be broken.
-#![allow(dead_code, reason = "each suite uses some of them")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each suite uses some of them, and fails where a sample can't be made"
+)]
 
 use carecircle_formats::crs::Crs;
 use carecircle_formats::out::{Column, Feature, Kind, Layer, Value};
@@ -75,7 +79,7 @@ pub(crate) fn layer() -> Layer {
 pub(crate) fn zipped(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in parts {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.start_file(*name, SimpleFileOptions::default().compression_level(Some(1))).unwrap();
         zip.write_all(bytes).unwrap();
     }
     zip.finish().unwrap().into_inner()
@@ -310,6 +314,7 @@ pub(crate) fn geopackage_of(path: &Path, layer: &Layer) {
         .unwrap();
     list(&database, "t", 4_326);
     let marks = vec!["?"; quoted.len() + 1].join(", ");
+    database.execute_batch("BEGIN").unwrap();
     let insert = format!("INSERT INTO t (geom, {}) VALUES ({marks})", quoted.join(", "));
     for (i, feature) in layer.features.iter().enumerate() {
         use rusqlite::types::Value as Sql;
@@ -324,4 +329,5 @@ pub(crate) fn geopackage_of(path: &Path, layer: &Layer) {
         let values: Vec<Sql> = std::iter::once(Sql::Blob(geometry)).chain(values).collect();
         database.execute(&insert, rusqlite::params_from_iter(values)).unwrap();
     }
+    database.execute_batch("COMMIT").unwrap();
 }
