@@ -190,7 +190,8 @@ impl Tally {
         }
         if status >= Status::Filed {
             step(&mut self.filed, is_in);
-            self.health_managers.change(facility.and_then(|f| f.health_manager).map(|has| f64::from(u8::from(has))), is_in);
+            self.health_managers
+                .change(facility.and_then(|f| f.health_manager).map(|has| f64::from(u8::from(has))), is_in);
         }
         if facility.is_some_and(|f| f.kind == Kind::KindergartenClass) {
             step(&mut self.nursery_classes, is_in);

@@ -257,9 +257,8 @@ mod tests {
         let day = |day| Date::constant(2024, 6, day);
         let run = |opened, closed| Facility { opened, closed, ..nursery() };
         let june = run(Some(day(10)), Some(day(20)));
-        let open: Vec<i8> = (1..=30)
-            .filter(|&d| Eligibility { on: Some(day(d)), ..Eligibility::default() }.admits(&june))
-            .collect();
+        let open: Vec<i8> =
+            (1..=30).filter(|&d| Eligibility { on: Some(day(d)), ..Eligibility::default() }.admits(&june)).collect();
         assert_eq!(open, (10..20).collect::<Vec<_>>());
         assert!(run(None, None).is_open_on(day(1)) && run(None, Some(day(2))).is_open_on(day(1)));
         assert!(!run(Some(day(2)), None).is_open_on(day(1)));

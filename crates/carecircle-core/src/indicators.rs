@@ -105,6 +105,8 @@ named! {
         Communities = "communities",
         /// How many kindergartens an area has.
         Kindergartens = "kindergartens",
+        /// Areas inside an area.
+        SubAreas = "sub-areas",
         /// Where an area is, without which nobody knows what stands in it.
         Outline = "outline",
     }
@@ -364,16 +366,17 @@ impl<'a> Accounts<'a> {
                 _ => inside.clone(),
             };
         };
-        let is_inside = |&area: &usize| {
-            of == self.whole() || self.study.areas().chain(Some(area)).any(|around| around == of)
-        };
+        let is_inside =
+            |&area: &usize| of == self.whole() || self.study.areas().chain(Some(area)).any(|around| around == of);
         (0..all.len()).filter(|&area| all[area].level == level).filter(is_inside).collect()
     }
 
     fn area_share(&self, of: usize, level: Option<AreaLevel>) -> Figure {
         let parts = self.sub_areas(of, level);
         let with = self.with_a_facility(parts.iter().copied());
-        Figure::new(Indicator::AreaShare, Side::new(with, Input::Outline), Side::count(parts.len()))
+        let missing = usize::from(parts.is_empty());
+        let count = Known { sum: parts.len() as f64, told: parts.len(), missing };
+        Figure::new(Indicator::AreaShare, Side::new(with, Input::Outline), Side::new(count, Input::SubAreas))
     }
 
     fn figures(&self) -> Figures {

@@ -329,7 +329,8 @@ fn communities_without_an_outline_are_missing() {
 
 #[test]
 fn targets_are_met_missed_or_not_to_be_told() {
-    let target = |indicator, goal, sub_areas| Target { indicator, goal, sub_areas, year: None, source: "me".to_owned() };
+    let target =
+        |indicator, goal, sub_areas| Target { indicator, goal, sub_areas, year: None, source: "me".to_owned() };
     let mut policy = Policy::default();
     policy.targets = vec![
         target(Indicator::PlacesPer1000, Some(Goal::AtLeast(4.5)), None),
@@ -369,7 +370,10 @@ fn other_limits_and_speeds_are_what_their_own_check_finds() {
     }
     let inequality = card.inequality.unwrap();
     assert!(inequality.mean_minutes > 0.0 && inequality.children_beyond == 0.0, "{inequality:?}");
-    let nobody = study.check(&Policy { eligibility: carecircle_core::facility::Eligibility { min_places: Some(99), ..Default::default() }, ..policy });
+    let nobody = study.check(&Policy {
+        eligibility: carecircle_core::facility::Eligibility { min_places: Some(99), ..Default::default() },
+        ..policy
+    });
     let inequality = ScoreCard::new(&study, &nobody).inequality.unwrap();
     assert_eq!((inequality.children_beyond, inequality.mean_minutes), (10.0, 120.0));
 }

@@ -60,6 +60,7 @@ fn input_zh(input: Input) -> &'static str {
         Input::Population => "常住人口",
         Input::Communities => "社区数",
         Input::Kindergartens => "幼儿园数",
+        Input::SubAreas => "下级区域",
         Input::Outline => "边界",
     }
 }
@@ -82,9 +83,11 @@ pub fn lack_text(lack: Lack) -> Text {
             zh: format!("{of} 家机构中 {missing} 家所在的区域（位于所有区域之外）"),
         },
         Lack::NoDenominator => Text { en: "the denominator is zero", zh: "分母为零" }.owned(),
-        Lack::Exceeds => {
-            Text { en: "the numerator is larger than the denominator: one is wrong", zh: "分子大于分母，数据有误" }.owned()
+        Lack::Exceeds => Text {
+            en: "the numerator is larger than the denominator: one is wrong",
+            zh: "分子大于分母，数据有误",
         }
+        .owned(),
     }
 }
 

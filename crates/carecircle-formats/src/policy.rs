@@ -165,7 +165,8 @@ pub fn parse(text: &str) -> Result<Policy, String> {
 /// The age of a child in months, or what would be accepted.
 pub fn child_months(months: u32) -> Result<u32, String> {
     let range = Eligibility::CHILD_MONTHS;
-    let wanted = || format!("child_months = {months}: whole months from {} to {} are wanted", range.start(), range.end());
+    let wanted =
+        || format!("child_months = {months}: whole months from {} to {} are wanted", range.start(), range.end());
     range.contains(&months).then_some(months).ok_or_else(wanted)
 }
 
@@ -244,11 +245,19 @@ mod tests {
         for name in NAMES {
             let policy = named(name).unwrap();
             assert_eq!(policy.name, name);
-            assert_eq!((policy.minutes, policy.profile.name.as_str(), policy.block_share), (15.0, "walk", 0.5), "{name}");
+            assert_eq!(
+                (policy.minutes, policy.profile.name.as_str(), policy.block_share),
+                (15.0, "walk", 0.5),
+                "{name}"
+            );
             assert!(policy.source.len() > 20, "{name} has no source");
-            let without = !policy.eligibility.kinds.is_empty() && !policy.eligibility.kinds.contains(&Kind::Kindergarten);
+            let without =
+                !policy.eligibility.kinds.is_empty() && !policy.eligibility.kinds.contains(&Kind::Kindergarten);
             assert_eq!(without, name != "default", "{name}");
-            assert_eq!(policy.eligibility, Eligibility { kinds: policy.eligibility.kinds.clone(), ..Eligibility::default() });
+            assert_eq!(
+                policy.eligibility,
+                Eligibility { kinds: policy.eligibility.kinds.clone(), ..Eligibility::default() }
+            );
         }
         let default = named("default").unwrap();
         assert_eq!(default, Policy { source: default.source.clone(), ..Policy::default() }, "the core's is the file's");
@@ -274,7 +283,8 @@ mod tests {
                 ("under_two_share", None),
             ]
         );
-        let chengdu = [("places_per_1000", Some(("at_least", 4.74))), ("health_manager_share", Some(("at_least", 1.0)))];
+        let chengdu =
+            [("places_per_1000", Some(("at_least", 4.74))), ("health_manager_share", Some(("at_least", 1.0)))];
         assert_eq!(goals("chengdu-2025"), chengdu);
         assert_eq!(goals("shijiazhuang-2023"), [("area_share", Some(("at_least", 1.0)))]);
         assert_eq!(named("shijiazhuang-2023").unwrap().targets[0].sub_areas, Some(AreaLevel::District));
@@ -295,7 +305,10 @@ mod tests {
             ("on = \"30.6.2024\"", "on = 30.6.2024: a day is wanted, as in 2024-06-30"),
             ("on = \"2024-02-30\"", "a day is wanted"),
             ("on = 20240630", "a day is wanted"),
-            ("[[targets]]\nindicator = \"joy\"\nsource = \"me\"", "target 1: indicator = joy: there is covered_share, "),
+            (
+                "[[targets]]\nindicator = \"joy\"\nsource = \"me\"",
+                "target 1: indicator = joy: there is covered_share, ",
+            ),
             ("[[targets]]\nindicator = \"area_share\"", "missing field `source`"),
             (&target("at_least = 75"), "target 1: at_least = 75: a number from 0 to 1 is wanted"),
             (&target("over = nan"), "from 0 to 1"),

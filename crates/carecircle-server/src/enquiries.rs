@@ -196,9 +196,7 @@ impl Sheet {
     fn json(&self, snapshot: &Snapshot, analysis: &Analysis, here: &str) -> Value {
         let served = &snapshot.served;
         let policy = &analysis.coverage.policy;
-        let area = |(area, figures): (&Area, &[Figure])| {
-            json!({ "id": area.id, "name": area.name, "indicators": card::figures_json(figures) })
-        };
+        let area = |(area, figures): (&Area, &[Figure])| json!({ "id": area.id, "name": area.name, "indicators": card::figures_json(figures) });
         let mut out = geojson::about(&served.study, &analysis.coverage, served.extract_date.as_deref());
         let own = [
             ("by", json!(self.level.name())),
@@ -224,12 +222,13 @@ impl Sheet {
             cell(snapshot.served.extract_date.as_deref().unwrap_or_default()),
             cell(geojson::ATTRIBUTION),
         ];
-        let head = |i: &Indicator| ["", "_numerator", "_denominator", "_missing"].map(|part| format!("{}{part}", i.name()));
+        let head =
+            |i: &Indicator| ["", "_numerator", "_denominator", "_missing"].map(|part| format!("{}{part}", i.name()));
         let heads = Indicator::ALL.iter().flat_map(head).collect::<Vec<_>>().join(",");
         let mut out = format!("level,id,name,{heads},minutes,profile,speed_kmh,extract_date,attribution\r\n");
-        let rows = self.rows(snapshot).map(|(area, figures)| {
-            (self.level.name(), area.id.as_str(), area.name.as_deref(), figures)
-        });
+        let rows = self
+            .rows(snapshot)
+            .map(|(area, figures)| (self.level.name(), area.id.as_str(), area.name.as_deref(), figures));
         for (level, id, name, figures) in rows.chain([("total", "", None, &self.figures.total[..])]) {
             let mut cells = vec![level.to_owned(), cell(id), cell(name.unwrap_or_default())];
             for figure in figures {

@@ -50,7 +50,8 @@ pub(crate) fn table(out: &mut String, score_card: &ScoreCard, lang: Lang) {
     }
     let limits = OTHER_MINUTES.map(|minutes| minutes.to_string()).join(", ");
     let at = score_card.sensitivity.iter().map(|at| {
-        let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share));
+        let percent =
+            |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share));
         format!("{} km/h {}", at.speed_kmh, at.covered_shares.map(percent).join(", "))
     });
     let at = at.collect::<Vec<_>>().join("; ");

@@ -47,7 +47,10 @@ impl Format {
             "geojson" => Ok(Self::GeoJson),
             "geojsonl" => Ok(Self::GeoJsonLines),
             "csv" => Ok(Self::Csv),
-            _ => Err(bad_input(format!("-o {}: the name must end in .geojson, .geojsonl, .csv or .json", path.display()))),
+            _ => Err(bad_input(format!(
+                "-o {}: the name must end in .geojson, .geojsonl, .csv or .json",
+                path.display()
+            ))),
         }
     }
 }

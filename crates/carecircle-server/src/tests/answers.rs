@@ -352,7 +352,10 @@ async fn age_vacancy_and_date_choose_which_facilities_count() {
     assert_eq!(counted("on=2024-06-30").await, ["far", "n2"]);
     assert_eq!(counted("on=2019-12-31&child_months=30").await, ["n2"]);
     let n1 = ask(&app, "/collections/facilities/items/n1").await.json();
-    assert_eq!((&n1["properties"]["opened"], &n1["properties"]["closed"]), (&"2020-01-01".into(), &"2024-06-30".into()));
+    assert_eq!(
+        (&n1["properties"]["opened"], &n1["properties"]["closed"]),
+        (&"2020-01-01".into(), &"2024-06-30".into())
+    );
 
     let gaps = ask(&app, "/collections/gaps/items?limit=1000&child_months=10&on=2024-06-30").await.json();
     let parameters = &gaps["parameters"];
@@ -360,12 +363,8 @@ async fn age_vacancy_and_date_choose_which_facilities_count() {
         (&parameters["child_months"], &parameters["with_vacancy"], &parameters["on"]),
         (&10.into(), &false.into(), &"2024-06-30".into())
     );
-    let reasons: BTreeSet<&str> = gaps["features"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["properties"]["reason"].as_str().unwrap())
-        .collect();
+    let reasons: BTreeSet<&str> =
+        gaps["features"].as_array().unwrap().iter().map(|f| f["properties"]["reason"].as_str().unwrap()).collect();
     assert!(reasons.contains("not_eligible"), "{reasons:?}");
     for (query, wanted) in [
         ("child_months=37", "whole months from 0 to 36"),
