@@ -105,6 +105,8 @@ named! {
         Communities = "communities",
         /// How many kindergartens an area has.
         Kindergartens = "kindergartens",
+        /// Areas inside an area.
+        SubAreas = "sub-areas",
         /// Where an area is, without which nobody knows what stands in it.
         Outline = "outline",
     }
@@ -280,16 +282,14 @@ impl<'a> Accounts<'a> {
     fn added_up(&self, own: impl Fn(usize) -> Option<f64>, fallback: impl Fn(usize) -> Option<f64>) -> Vec<Told> {
         let mut out = vec![Told::default(); self.whole() + 1];
         for &of in self.inner_first.iter().chain([&self.whole()]) {
-            let stated = (of < self.whole()).then(|| own(of)).flatten();
-            out[of] = match stated {
-                Some(number) => Told { known: Known::told(number), outside: 0 },
-                None => {
-                    let sum = self.sum(&self.inside[of], self.tally(of).eligible, &out);
-                    // What holds fewer than some of its parts do is not all of them.
-                    let instead = fallback(of).filter(|&number| !sum.is_whole() && number >= sum.known.sum);
-                    instead.map_or(sum, |number| Told { known: Known::told(number), outside: 0 })
-                }
-            };
+            let told_once = |number| Told { known: Known::told(number), outside: 0 };
+            let stated = (of < self.whole()).then(|| own(of)).flatten().map(told_once);
+            out[of] = stated.unwrap_or_else(|| {
+                let sum = self.sum(&self.inside[of], self.tally(of).eligible, &out);
+                // What holds fewer than some of its parts do is not all of them.
+                let instead = fallback(of).filter(|&number| !sum.is_whole() && number >= sum.known.sum);
+                instead.map_or(sum, told_once)
+            });
         }
         out
     }
@@ -372,7 +372,9 @@ impl<'a> Accounts<'a> {
     fn area_share(&self, of: usize, level: Option<AreaLevel>) -> Figure {
         let parts = self.sub_areas(of, level);
         let with = self.with_a_facility(parts.iter().copied());
-        Figure::new(Indicator::AreaShare, Side::new(with, Input::Outline), Side::count(parts.len()))
+        let missing = usize::from(parts.is_empty());
+        let count = Known { sum: parts.len() as f64, told: parts.len(), missing };
+        Figure::new(Indicator::AreaShare, Side::new(with, Input::Outline), Side::new(count, Input::SubAreas))
     }
 
     fn figures(&self) -> Figures {

@@ -4,6 +4,7 @@
 use crate::geojson;
 use carecircle_core::coverage::{Coverage, Known};
 use carecircle_core::indicators::{Figure, Figures, Indicator, Input, Lack, Mark, OTHER_MINUTES, Score, ScoreCard};
+use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Goal;
 use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
@@ -60,6 +61,7 @@ fn input_zh(input: Input) -> &'static str {
         Input::Population => "常住人口",
         Input::Communities => "社区数",
         Input::Kindergartens => "幼儿园数",
+        Input::SubAreas => "下级区域",
         Input::Outline => "边界",
     }
 }
@@ -268,7 +270,7 @@ fn target_json(study: &Study, score: &Score) -> Value {
         "numerator": known(total.numerator),
         "denominator": known(total.denominator),
         "formula": target.indicator.formula(),
-        "sub_areas": target.sub_areas.map(|level| level.name()),
+        "sub_areas": target.sub_areas.map(AreaLevel::name),
         "year": target.year,
         "source": target.source,
         "areas": areas.collect::<Vec<_>>(),
