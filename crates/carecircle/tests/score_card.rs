@@ -131,7 +131,7 @@ fn indicators_are_the_registers_own_sums() {
         .lines()
         .enumerate()
         .filter(|(i, line)| *i == 0 || ids.iter().any(|id| line.starts_with(&format!("{id},"))));
-    let register = folder.write("r.csv", &kept.map(|(_, line)| format!("{line}\n")).collect::<String>());
+    let register = folder.write("r.csv", &kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
     let card = card(&folder, &["--facilities", &register, "--policy", "hangzhou-2024"]);
     let sum = |column: usize| complete.iter().map(|row| row[column].parse::<f64>().expect("a number")).sum::<f64>();
     let (places, staff, certified, enrolled) = (sum(1), sum(3), sum(4), sum(5));
@@ -359,42 +359,39 @@ fn published_figures() -> String {
             assert_eq!(indicator["denominator"].as_f64(), Some(residents.round()), "{}", city.name);
             let (published, step) = city.published;
             let (low, high) = (published - step / 2.0, published + step / 2.0);
-            let (value, implied) = match city.places {
-                Some(places) => {
-                    let places = places as f64;
-                    let value = indicator["value"].as_f64().expect("a value");
-                    assert!((value - 1_000.0 * places / residents).abs() < 1e-9, "{} {value}", city.name);
-                    let fits = if (low..high).contains(&value) {
-                        "rounds to the published figure"
-                    } else {
-                        "does not round to the published figure"
-                    };
-                    let millions = |per_1000: f64| places / per_1000 / 1_000.0;
-                    let implied = format!(
-                        "{fits}, which asks for {:.2} million residents ({:.2} to {:.2} by its rounding)",
-                        millions(published),
-                        millions(high),
-                        millions(low)
-                    );
-                    (format!("{value:.2}"), implied)
-                }
-                None => {
-                    assert!(indicator["value"].is_null());
-                    let missing = indicator["missing"][0].as_str().expect("what is missing");
-                    let places = |per_1000: f64| per_1000 * residents / 1_000.0;
-                    // Given that many places, the card gives the published figure back.
-                    let so_many = places(published).round() as usize;
-                    let back = city.card(&folder, Some(so_many), millions);
-                    let back = back["total"]["indicators"]["places_per_1000"]["value"].as_f64().expect("a value");
-                    assert!((low..high).contains(&back), "{back}");
-                    let implied = format!(
-                        "{} places ({} to {} by its rounding)",
-                        thousands(so_many as f64),
-                        thousands(places(low)),
-                        thousands(places(high))
-                    );
-                    (format!("none: {missing}"), implied)
-                }
+            let (value, implied) = if let Some(places) = city.places {
+                let places = places as f64;
+                let value = indicator["value"].as_f64().expect("a value");
+                assert!((value - 1_000.0 * places / residents).abs() < 1e-9, "{} {value}", city.name);
+                let fits = if (low..high).contains(&value) {
+                    "rounds to the published figure"
+                } else {
+                    "does not round to the published figure"
+                };
+                let millions = |per_1000: f64| places / per_1000 / 1_000.0;
+                let implied = format!(
+                    "{fits}, which asks for {:.2} million residents ({:.2} to {:.2} by its rounding)",
+                    millions(published),
+                    millions(high),
+                    millions(low)
+                );
+                (format!("{value:.2}"), implied)
+            } else {
+                assert!(indicator["value"].is_null());
+                let missing = indicator["missing"][0].as_str().expect("what is missing");
+                let places = |per_1000: f64| per_1000 * residents / 1_000.0;
+                // Given that many places, the card gives the published figure back.
+                let so_many = places(published).round() as usize;
+                let back = city.card(&folder, Some(so_many), millions);
+                let back = back["total"]["indicators"]["places_per_1000"]["value"].as_f64().expect("a value");
+                assert!((low..high).contains(&back), "{back}");
+                let implied = format!(
+                    "{} places ({} to {} by its rounding)",
+                    thousands(so_many as f64),
+                    thousands(places(low)),
+                    thousands(places(high))
+                );
+                (format!("none: {missing}"), implied)
             };
             let places = city.places.map_or_else(|| "not published".to_owned(), |places| thousands(places as f64));
             _ = writeln!(
