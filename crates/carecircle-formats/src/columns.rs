@@ -39,12 +39,38 @@ pub struct Reject {
 pub struct Sorted<T> {
     /// What could be used, in the table's order.
     pub used: Vec<T>,
+    /// The row of each, from 0.
+    rows: Vec<usize>,
+    /// The column that is to blame for a place.
+    place: String,
     /// What couldn't.
     pub rejects: Vec<Reject>,
     /// Cells of used rows that could not be understood and count as unknown: an untidy remark must not cost a facility.
     pub doubts: Vec<Reject>,
     /// What else a reader of the table should know.
     pub remarks: Vec<Remark>,
+}
+
+impl<T> Sorted<T> {
+    /// Sets rows aside whose place can't be used after all; the error says why.
+    pub fn refuse(&mut self, table: &Table, fits: impl Fn(&T) -> Result<(), String>) {
+        let rows: Vec<Row<'_>> = table.rows().collect();
+        let (mut used, mut at) = (Vec::with_capacity(self.used.len()), Vec::with_capacity(self.rows.len()));
+        for (thing, index) in std::mem::take(&mut self.used).into_iter().zip(std::mem::take(&mut self.rows)) {
+            match fits(&thing) {
+                Ok(()) => {
+                    used.push(thing);
+                    at.push(index);
+                }
+                Err(why) => {
+                    let cells = rows[index].cells().map(|(at, cell)| (at, cell.to_owned())).collect();
+                    self.rejects.push(Reject { row: rows[index].number(), column: self.place.clone(), why, cells });
+                }
+            }
+        }
+        (self.used, self.rows) = (used, at);
+        self.rejects.sort_by_key(|reject| reject.row);
+    }
 }
 
 /// What the user says of a table, or of all of them.
@@ -553,8 +579,14 @@ fn sort_rows<'a, T: Send>(
     make: impl Fn(&Cells<'a>, String) -> Result<T, Bad> + Sync,
 ) -> Sorted<T> {
     let table = plan.table;
-    let mut out =
-        Sorted { used: Vec::with_capacity(table.rows().len()), rejects: Vec::new(), doubts: Vec::new(), remarks };
+    let mut out = Sorted {
+        used: Vec::with_capacity(table.rows().len()),
+        rows: Vec::with_capacity(table.rows().len()),
+        place: plan.header(if plan.has_geometries { Column::Geometry } else { Column::Lon }).to_owned(),
+        rejects: Vec::new(),
+        doubts: Vec::new(),
+        remarks,
+    };
     let mut seen: HashSet<&str> = HashSet::with_capacity(if plan.has(Column::Id) { table.rows().len() } else { 0 });
     // The column is blamed by the name that the table has for it.
     let reject = |row: Row<'a>, column: &str, why: String| {
@@ -562,7 +594,7 @@ fn sort_rows<'a, T: Send>(
         Reject { row: row.number(), column: column.to_owned(), why, cells }
     };
     let rows: Vec<Row<'a>> = table.rows().collect();
-    for lot in rows.chunks(LOT) {
+    for (first, lot) in (0..).step_by(LOT).zip(rows.chunks(LOT)) {
         let read = lot.par_iter().with_min_len(256).map(|&row| {
             if let Some((at, why)) = plan.no_thing(row) {
                 return Err(reject(row, &table.columns[at], why));
@@ -573,7 +605,7 @@ fn sort_rows<'a, T: Send>(
             made.map(|thing| (thing, cells.text(Column::Id), doubts))
                 .map_err(|(column, why)| reject(row, plan.header(column), why))
         });
-        for (read, &row) in read.collect::<Vec<_>>().into_iter().zip(lot) {
+        for ((read, &row), index) in read.collect::<Vec<_>>().into_iter().zip(lot).zip(first..) {
             match read {
                 Ok((_, Some(id), _)) if !seen.insert(id) => {
                     let why = format!("{} stands in an earlier row too", quoted(id));
@@ -581,6 +613,7 @@ fn sort_rows<'a, T: Send>(
                 }
                 Ok((thing, _, doubts)) => {
                     out.used.push(thing);
+                    out.rows.push(index);
                     out.doubts.extend(doubts.into_iter().map(|(column, why)| {
                         let column = plan.header(column).to_owned();
                         Reject { row: row.number(), column, why, cells: Vec::new() }

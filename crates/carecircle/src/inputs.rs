@@ -4,12 +4,13 @@ use crate::lang::Lang;
 use crate::timings::Timings;
 use crate::{bad_input, bad_parameter, children, output, placement};
 use anyhow::{Context, Result};
-use carecircle_core::demand::BlockRow;
+use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
 use carecircle_core::place::Area;
 use carecircle_core::policy::Policy;
+use carecircle_core::polygon;
 use carecircle_core::population::PopulationCell;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
@@ -21,6 +22,7 @@ use carecircle_formats::table::{Remark, Table, TableError, file_and_part, file_n
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
+use geo::Coord;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -494,6 +496,7 @@ impl Inputs {
             Some(_) => Ok(Declared::default()),
             None => reading.declared(layer),
         };
+        let snap_m = reading.snap_m;
         let mut findings = Findings::default();
         if let Some((path, embedded)) = source(&self.sources.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
@@ -501,12 +504,13 @@ impl Inputs {
                 table.require_rows("facility")?;
             }
             let declared = declared(embedded, "facilities")?;
-            let sorted = columns::facilities(&table, &declared)?;
+            let mut sorted = columns::facilities(&table, &declared)?;
             let crs = declared.crs.or_else(|| table.crs.clone()).unwrap_or_else(Crs::wgs84);
             let at: Vec<LonLat> = sorted.used.iter().map(|f| f.at).collect();
             let mapped: Vec<LonLat> = places.facilities.iter().map(|f| f.at).collect();
             let of = ("facilities", &*table.name());
             findings.remarks.extend(placement::doubt(&network, &mapped, of, &crs, &at));
+            sorted.refuse(&table, |f| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at)));
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
@@ -530,7 +534,15 @@ impl Inputs {
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
             let table = Source { path: &path, embedded }.table()?;
-            let sorted = columns::blocks(&table, &declared(embedded, "blocks")?)?;
+            let mut sorted = columns::blocks(&table, &declared(embedded, "blocks")?)?;
+            sorted.refuse(&table, |block| match &block.place {
+                BlockPlace::Point(at) => placement::is_in_city(&network, places.extent, snap_m, (*at, *at)),
+                BlockPlace::Shape(shape) => {
+                    let corner = |c: Coord<f64>| LonLat::from_degrees(c.x, c.y);
+                    let around = polygon::bounds(shape).and_then(|b| corner(b.min()).zip(corner(b.max())));
+                    around.map_or(Ok(()), |around| placement::is_in_city(&network, places.extent, snap_m, around))
+                }
+            });
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
             let grid_tells = !self.population.is_empty();
             findings.remarks.extend(remarks_on_blocks(&path, &used, &places.areas, grid_tells));

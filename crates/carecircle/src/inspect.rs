@@ -162,7 +162,7 @@ impl Contents {
             let [west, south, east, north] = bounds.unwrap_or([lon, lat, lon, lat]);
             bounds = Some([west.min(lon), south.min(lat), east.max(lon), north.max(lat)]);
         }
-        let Sorted { used, rejects, doubts, remarks } = sorted;
+        let Sorted { used, rejects, doubts, remarks, .. } = sorted;
         Self { used: used.len(), rejects, doubts, remarks, totals, bounds }
     }
 }

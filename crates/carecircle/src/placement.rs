@@ -122,6 +122,31 @@ pub(crate) fn doubt(
     }
 }
 
+/// Refuses what lies outside the city, by the box around it: beyond the extract's edge, and nearer to none of its streets
+/// than points snap.
+pub(crate) fn is_in_city(
+    network: &Network,
+    extent: Option<(LonLat, LonLat)>,
+    snap_m: f64,
+    (at, to): (LonLat, LonLat),
+) -> Result<(), String> {
+    let Some((low, high)) = extent else { return Ok(()) };
+    let meets = |of: fn(LonLat) -> i32| of(at) <= of(high) && of(to) >= of(low);
+    if meets(|p| p.lon_e7) && meets(|p| p.lat_e7) {
+        return Ok(());
+    }
+    let metres = network.nearest_m(network.projection().project(at)).unwrap_or(f64::INFINITY);
+    if metres <= snap_m {
+        return Ok(());
+    }
+    let far = if metres < 10_000_000.0 {
+        format!(", {:.1} km from its nearest street", metres / 1_000.0)
+    } else {
+        String::new()
+    };
+    Err(format!("{:.5}, {:.5} lies outside the map{far}", at.lon(), at.lat()))
+}
+
 /// How far points are from what is on the map, metres.
 struct Distances {
     to_street: Vec<f64>,

@@ -254,8 +254,11 @@ fn ids_of(circles: &[Value]) -> Vec<&str> {
 #[test]
 fn circles_of_a_table_are_one_or_apart_or_divided() {
     let folder = Folder::new("circles");
-    // Two beside each other, one in the middle of nowhere, one without a place.
-    let table = folder.write("f.csv", "id,name,lon,lat\na,甲,114.3,30.9\nb,,114.304,30.9\nc,,115,31\nd,,,30.9\n");
+    // Two beside each other, one off every street, one without a place, one in another town.
+    let table = folder.write(
+        "f.csv",
+        "id,name,lon,lat\na,甲,114.3,30.9\nb,,114.304,30.9\nc,,114.2682,30.9261\nd,,,30.9\ne,,115,31\n",
+    );
     let out = folder.file("out.geojson");
     let draw = |more: &[&str]| {
         let output = carecircle(&[&["isochrone", "--facilities", &table, "-o", &out], more].concat());
@@ -274,6 +277,7 @@ fn circles_of_a_table_are_one_or_apart_or_divided() {
     assert_eq!((&about["facilities"], &about["parameters"]["minutes"]), (&3.into(), &serde_json::json!([15.0])));
     assert!(told.starts_with("15 minutes: 3 facilities, "), "{told}");
     assert!(err.contains("f.csv row 5, column lon: is empty"), "{err}");
+    assert!(err.contains("f.csv row 6, column lon: 115.00000, 31.00000 lies outside the map, 64.6 km"), "{err}");
     assert!(err.contains("farther than 250 m from any street: 1"), "{err}");
     assert!(std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects").contains("d,"));
 
@@ -375,22 +379,21 @@ fn a_report_that_cannot_be_written_is_refused_before_the_work() {
 #[test]
 fn every_unsnapped_point_is_in_the_report_with_its_distance() {
     let folder = Folder::new("unsnapped");
-    // One facility in town; one by a tenth of a degree, about 8 km, west of it; one on another continent.
-    let register =
-        folder.write("f.csv", "id,name,lon,lat\nin,甲,114.30,30.90\nwest,乙 <b>,114.18,30.90\nfar,丙,-70,-30\n");
+    // One facility in town, two in the corners of its map.
+    let register = folder
+        .write("f.csv", "id,name,lon,lat\nin,甲,114.30,30.90\nwest,乙 <b>,114.2682,30.9261\neast,丙,114.335,30.8763\n");
     let blocks = folder.write(
         "b.csv",
-        "id,name,lon,lat,population\nhere,x,114.30,30.90,10\nthere,\"<i> & \"\"y\"\"\",114.20,30.95,50\n",
+        "id,name,lon,lat,population\nhere,x,114.30,30.90,10\nthere,\"<i> & \"\"y\"\"\",114.2682,30.8763,50\n",
     );
     let told = report(&["import", &demo("town.osm.pbf"), "--facilities", &register, "--blocks", &blocks], &folder);
     let facilities = told["off_street"]["facilities"].as_array().expect("facilities");
     let ids: Vec<&str> = facilities.iter().map(|f| f["id"].as_str().expect("an id")).collect();
-    assert_eq!(ids, ["far", "west"], "the farthest first");
-    assert_eq!(facilities[1]["name"], "乙 <b>");
-    assert_eq!((&facilities[1]["lon"], &facilities[1]["lat"]), (&Value::from(114.18), &Value::from(30.9)));
-    let metres = facilities[1]["street_m"].as_f64().expect("metres");
-    assert!((6_000.0..10_000.0).contains(&metres), "{metres}");
-    assert!(facilities[0]["street_m"].as_f64().expect("metres") > 1e6);
+    assert_eq!(ids, ["west", "east"], "the farthest first");
+    assert_eq!(facilities[0]["name"], "乙 <b>");
+    assert_eq!((&facilities[0]["lon"], &facilities[0]["lat"]), (&Value::from(114.2682), &Value::from(30.9261)));
+    let metres = |i: usize| facilities[i]["street_m"].as_f64().expect("metres");
+    assert!((600.0..metres(0)).contains(&metres(1)) && metres(0) < 800.0, "{} and {}", metres(0), metres(1));
     let points = told["off_street"]["demand_points"].as_array().expect("points");
     assert_eq!(points.len(), 1);
     assert_eq!((&points[0]["block"], &points[0]["name"]), (&Value::from("there"), &Value::from("<i> & \"y\"")));
@@ -438,8 +441,8 @@ fn a_page_is_whole_in_itself_and_names_are_only_text() {
     let folder = Folder::new("page");
     let evil = "</td><script src=http://x.y/z.js>\"\"&{{body}}";
     let register =
-        folder.write("f.csv", format!("id,name,lon,lat\nin,甲,114.30,30.90\n<img>,\"{evil}\",114.18,30.90\n"));
-    let blocks = folder.write("b.csv", format!("id,name,lon,lat\n<b>,\"{evil}\",114.20,30.95\n"));
+        folder.write("f.csv", format!("id,name,lon,lat\nin,甲,114.30,30.90\n<img>,\"{evil}\",114.2682,30.9261\n"));
+    let blocks = folder.write("b.csv", format!("id,name,lon,lat\n<b>,\"{evil}\",114.2682,30.8763\n"));
     let town = folder.file("<em>town{{title}}.osm.pbf");
     std::fs::copy(demo("town.osm.pbf"), &town).expect("a copy");
     for lang in ["en", "zh"] {

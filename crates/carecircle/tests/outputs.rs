@@ -97,7 +97,7 @@ fn a_workbook_has_its_sheets_in_either_language() {
 fn what_cannot_be_written_is_said_before_the_work() {
     let folder = Folder::new("refused");
     for (arguments, why) in [
-        (vec!["-o", "x.kml"], ".xlsx, .fgb or .parquet"),
+        (vec!["-o", "x.kml"], ".xlsx, .fgb, .parquet"),
         (vec!["--out-crs", "EPSG:0"], "--out-crs"),
         (vec!["--blocks", "/nowhere/b.gpkg"], "cannot read"),
     ] {
