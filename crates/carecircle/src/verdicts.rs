@@ -98,11 +98,11 @@ impl Verdicts<'_> {
                 write_workbook(&self.sheets()?, &self.city.title, &mut bytes)?;
                 out.write_all(bytes.get_ref())?;
             }
-            Format::FlatGeobuf => self.layer(self.blocks()?)?.write_flatgeobuf(&mut *out)?,
+            Format::FlatGeobuf => self.block_layer()?.write_flatgeobuf(&mut *out)?,
             #[cfg(feature = "parquet")]
             Format::Parquet => {
                 let mut bytes = Vec::new();
-                self.layer(self.blocks()?)?.write_parquet(&mut bytes)?;
+                self.block_layer()?.write_parquet(&mut bytes)?;
                 out.write_all(&bytes)?;
             }
             #[cfg(not(feature = "parquet"))]
@@ -137,8 +137,8 @@ impl Verdicts<'_> {
         drawings.map(feature).collect()
     }
 
-    fn layer(&self, features: Vec<Vec<u8>>) -> Result<Layer> {
-        let features: Vec<Value> = read_back(&features)?;
+    fn block_layer(&self) -> Result<Layer> {
+        let features = read_back(&self.blocks()?)?;
         Ok(Layer::of_features("blocks", &BLOCK_PROPERTIES, &features, self.crs.clone()))
     }
 
@@ -147,7 +147,7 @@ impl Verdicts<'_> {
         let study = &self.city.study;
         let limit = self.coverage.policy.minutes;
         let places = if self.crs.is_degrees() { ["lon", "lat"] } else { ["x", "y"] };
-        let mut features: Vec<Value> = read_back(&self.blocks()?)?;
+        let mut features = read_back(&self.blocks()?)?;
         for (block, feature) in study.demand().blocks.iter().zip(&mut features) {
             let inside = match &block.outline {
                 Outline::Point(at) => Some(*at),
