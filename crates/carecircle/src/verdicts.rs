@@ -98,11 +98,11 @@ impl Verdicts<'_> {
                 write_workbook(&self.sheets()?, &self.city.title, &mut bytes)?;
                 out.write_all(bytes.get_ref())?;
             }
-            Format::FlatGeobuf => self.layer(self.blocks()?)?.write_flatgeobuf(&mut *out)?,
+            Format::FlatGeobuf => self.block_layer()?.write_flatgeobuf(&mut *out)?,
             #[cfg(feature = "parquet")]
             Format::Parquet => {
                 let mut bytes = Vec::new();
-                self.layer(self.blocks()?)?.write_parquet(&mut bytes)?;
+                self.block_layer()?.write_parquet(&mut bytes)?;
                 out.write_all(&bytes)?;
             }
             #[cfg(not(feature = "parquet"))]
@@ -137,8 +137,8 @@ impl Verdicts<'_> {
         drawings.map(feature).collect()
     }
 
-    fn layer(&self, features: Vec<Vec<u8>>) -> Result<Layer> {
-        let features: Vec<Value> = read_back(features)?;
+    fn block_layer(&self) -> Result<Layer> {
+        let features = read_back(&self.blocks()?)?;
         Ok(Layer::of_features("blocks", &BLOCK_PROPERTIES, &features, self.crs.clone()))
     }
 
@@ -147,7 +147,7 @@ impl Verdicts<'_> {
         let study = &self.city.study;
         let limit = self.coverage.policy.minutes;
         let places = if self.crs.is_degrees() { ["lon", "lat"] } else { ["x", "y"] };
-        let mut features: Vec<Value> = read_back(self.blocks()?)?;
+        let mut features = read_back(&self.blocks()?)?;
         for (block, feature) in study.demand().blocks.iter().zip(&mut features) {
             let inside = match &block.outline {
                 Outline::Point(at) => Some(*at),
@@ -177,7 +177,7 @@ impl Verdicts<'_> {
                 write(&mut feature, drawing, i);
                 feature
             };
-            read_back(drawings.iter().enumerate().map(write_one).collect())
+            read_back(&drawings.iter().enumerate().map(write_one).collect::<Vec<_>>())
         };
         let sheet = |layer: &Layer, en: &str, zh: &str| Sheet::of(layer, lang.pick(en, zh), |name| title(name, *lang));
         let areas = features(&drawings.areas, &|out, drawing, i| {
@@ -211,7 +211,7 @@ impl Verdicts<'_> {
 }
 
 /// Our own features as JSON.
-fn read_back(features: Vec<Vec<u8>>) -> Result<Vec<Value>> {
+fn read_back(features: &[Vec<u8>]) -> Result<Vec<Value>> {
     features.iter().map(|feature| serde_json::from_slice(feature).context("our own feature")).collect()
 }
 
