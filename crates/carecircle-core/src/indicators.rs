@@ -551,7 +551,9 @@ impl Inequality {
         walks.sort_unstable_by(|a, b| a.time.cmp(&b.time).then(a.children.total_cmp(&b.children)));
         let children: f64 = walks.iter().map(|w| w.children).sum();
         let minutes: f64 = walks.iter().map(|w| w.children * w.minutes()).sum();
-        if children <= 0.0 {
+        let beyond = WalkTime::from_minutes(LONGEST_MINUTES);
+        // Where nobody gets anywhere all are equal, which is no good mark.
+        if children <= 0.0 || walks.iter().all(|w| w.time > beyond || w.children <= 0.0) {
             return None;
         }
         // Twice the area under the Lorenz curve, by trapezoids.
@@ -570,7 +572,6 @@ impl Inequality {
             left -= taken;
         }
         let is_equal = minutes <= 0.0;
-        let beyond = WalkTime::from_minutes(LONGEST_MINUTES);
         Some(Self {
             gini: if is_equal { 0.0 } else { (1.0 - twice_area / (children * minutes)).max(0.0) },
             worst_tenth_share: if is_equal { 0.1 } else { worst_minutes / minutes },
