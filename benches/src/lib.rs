@@ -1,6 +1,7 @@
 //! What the benchmarks run on: the demo town, towns of any size, and real extracts where `CARECIRCLE_DATA` names a folder
 //! that has them.
 
+pub mod registers;
 pub mod towns;
 
 use carecircle_core::facility::{Facility, Kind};

@@ -16,7 +16,9 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 /// What stands behind the columns of a rejected row.
 const REJECT_COLUMNS: [&str; 3] = ["reject_row", "reject_column", "reject_why"];
@@ -39,8 +41,6 @@ pub struct Reject {
 pub struct Sorted<T> {
     /// What could be used, in the table's order.
     pub used: Vec<T>,
-    /// The row of each, from 0.
-    rows: Vec<usize>,
     /// The column that is to blame for a place.
     place: String,
     /// What couldn't.
@@ -54,21 +54,20 @@ pub struct Sorted<T> {
 impl<T> Sorted<T> {
     /// Sets rows aside whose place can't be used after all; the error says why.
     pub fn refuse(&mut self, table: &Table, fits: impl Fn(&T) -> Result<(), String>) {
-        let rows: Vec<Row<'_>> = table.rows().collect();
-        let (mut used, mut at) = (Vec::with_capacity(self.used.len()), Vec::with_capacity(self.rows.len()));
-        for (thing, index) in std::mem::take(&mut self.used).into_iter().zip(std::mem::take(&mut self.rows)) {
+        let rejected: BTreeSet<usize> = self.rejects.iter().map(|reject| reject.row).collect();
+        // What is used stands in the rows that were not rejected, in their order.
+        let rows = table.rows().filter(|row| !rejected.contains(&row.number()));
+        let mut used = Vec::with_capacity(self.used.len());
+        for (thing, row) in std::mem::take(&mut self.used).into_iter().zip(rows) {
             match fits(&thing) {
-                Ok(()) => {
-                    used.push(thing);
-                    at.push(index);
-                }
+                Ok(()) => used.push(thing),
                 Err(why) => {
-                    let cells = rows[index].cells().map(|(at, cell)| (at, cell.to_owned())).collect();
-                    self.rejects.push(Reject { row: rows[index].number(), column: self.place.clone(), why, cells });
+                    let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
+                    self.rejects.push(Reject { row: row.number(), column: self.place.clone(), why, cells });
                 }
             }
         }
-        (self.used, self.rows) = (used, at);
+        self.used = used;
         self.rejects.sort_by_key(|reject| reject.row);
     }
 }
@@ -274,6 +273,10 @@ impl<'a> Plan<'a> {
         if first == self.table.columns[at] && row.cells().all(|(at, cell)| self.table.columns[at] == cell) {
             return Some((at, "the header stands there again".to_owned()));
         }
+        // The longest of them, and a colon.
+        if first.len() > 14 {
+            return None;
+        }
         let bare = first.trim_end_matches([':', '：']);
         let is_total = TOTALS.iter().any(|total| total.eq_ignore_ascii_case(bare));
         is_total.then(|| (at, format!("{} makes it a row of totals", quoted(first))))
@@ -352,9 +355,9 @@ impl<'a> Cells<'a> {
 
     /// A cell that the row can do without: what can't be understood is unknown, and said so.
     fn known<T>(&self, column: Column, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let stated = self.text(column).filter(|text| !values::says_nothing(text))?;
+        let stated = self.text(column)?;
         let value = parse(stated);
-        if value.is_none() {
+        if value.is_none() && !values::says_nothing(stated) {
             self.doubt(column, format!("{}; taken as unknown", is_no(stated, want)));
         }
         value
@@ -413,7 +416,7 @@ impl<'a> Cells<'a> {
         }
         let id = self.text(Column::Id).ok_or_else(|| (Column::Id, "is empty; every row needs one".to_owned()))?;
         // A dot or slash in an id breaks links and desktop clients.
-        if id.contains(['.', '/']) {
+        if id.bytes().any(|b| matches!(b, b'.' | b'/')) {
             return Err((Column::Id, format!("{} has a dot or slash; use letters, digits, - and _", quoted(id))));
         }
         Ok(id.to_owned())
@@ -447,14 +450,17 @@ impl<'a> Cells<'a> {
         }
         let crs = self.crs()?;
         let coordinate = |column: Column, axis: Axis, most: f64| -> Result<f64, Bad> {
-            let text = self.text(column).filter(|text| !values::says_nothing(text));
-            let text = text.ok_or_else(|| (column, "is empty: no coordinates".to_owned()))?;
+            let empty = || (column, "is empty: no coordinates".to_owned());
+            let text = self.text(column).ok_or_else(empty)?;
             let (value, most, unit) = if crs.is_degrees() {
                 (values::degrees(text, axis), most, "degrees")
             } else {
                 (values::metres(text), MOST_METRES, "metres")
             };
             value.filter(|v| v.abs() <= most).ok_or_else(|| {
+                if values::says_nothing(text) {
+                    return empty();
+                }
                 let swapped = crs.is_degrees() && self.looks_swapped();
                 let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
                 let want = format!("number of {unit} between -{most} and {most}{hint}");
@@ -568,8 +574,11 @@ fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
     if sound.unsigned_area() > 0.0 { Ok(sound) } else { Err((Column::Geometry, "its polygon has no area".to_owned())) }
 }
 
-/// So many rows are read at once before their ids are compared.
-const LOT: usize = 1 << 14;
+/// What is to be said of a row, besides what it became.
+enum Fault {
+    Reject(Reject),
+    Doubts(Vec<Bad>),
+}
 
 /// Turns every row into a thing or a reject. The rows are read on all threads; which of them has an id first is settled in
 /// the table's order, and only rows that are used take one.
@@ -579,52 +588,100 @@ fn sort_rows<'a, T: Send>(
     make: impl Fn(&Cells<'a>, String) -> Result<T, Bad> + Sync,
 ) -> Sorted<T> {
     let table = plan.table;
-    let mut out = Sorted {
-        used: Vec::with_capacity(table.rows().len()),
-        rows: Vec::with_capacity(table.rows().len()),
-        place: plan.header(if plan.has_geometries { Column::Geometry } else { Column::Lon }).to_owned(),
-        rejects: Vec::new(),
-        doubts: Vec::new(),
-        remarks,
-    };
-    let mut seen: HashSet<&str> = HashSet::with_capacity(if plan.has(Column::Id) { table.rows().len() } else { 0 });
     // The column is blamed by the name that the table has for it.
     let reject = |row: Row<'a>, column: &str, why: String| {
         let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
         Reject { row: row.number(), column: column.to_owned(), why, cells }
     };
-    let rows: Vec<Row<'a>> = table.rows().collect();
-    for (first, lot) in (0..).step_by(LOT).zip(rows.chunks(LOT)) {
-        let read = lot.par_iter().with_min_len(256).map(|&row| {
-            if let Some((at, why)) = plan.no_thing(row) {
-                return Err(reject(row, &table.columns[at], why));
+    let read = |row: Row<'a>| {
+        if let Some((at, why)) = plan.no_thing(row) {
+            return Err(reject(row, &table.columns[at], why));
+        }
+        let cells = Cells::new(plan, row);
+        let made = cells.id().and_then(|id| make(&cells, id));
+        let doubts = cells.doubts.take();
+        let made = made.map_err(|(column, why)| reject(row, plan.header(column), why))?;
+        Ok((made, cells.text(Column::Id), doubts))
+    };
+    let faults: Mutex<Vec<(usize, Fault)>> = Mutex::default();
+    let blame = |i: usize, fault: Fault| faults.lock().unwrap_or_else(PoisonError::into_inner).push((i, fault));
+    let things = (0..table.rows().len()).into_par_iter().with_min_len(1_024).map(|i| match read(table.row(i)) {
+        Ok((thing, id, doubts)) => {
+            if !doubts.is_empty() {
+                blame(i, Fault::Doubts(doubts));
             }
-            let cells = Cells::new(plan, row);
-            let made = cells.id().and_then(|id| make(&cells, id));
-            let doubts = cells.doubts.take();
-            made.map(|thing| (thing, cells.text(Column::Id), doubts))
-                .map_err(|(column, why)| reject(row, plan.header(column), why))
-        });
-        for ((read, &row), index) in read.collect::<Vec<_>>().into_iter().zip(lot).zip(first..) {
-            match read {
-                Ok((_, Some(id), _)) if !seen.insert(id) => {
-                    let why = format!("{} stands in an earlier row too", quoted(id));
-                    out.rejects.push(reject(row, plan.header(Column::Id), why));
-                }
-                Ok((thing, _, doubts)) => {
-                    out.used.push(thing);
-                    out.rows.push(index);
-                    out.doubts.extend(doubts.into_iter().map(|(column, why)| {
-                        let column = plan.header(column).to_owned();
-                        Reject { row: row.number(), column, why, cells: Vec::new() }
-                    }));
-                }
-                Err(reject) => out.rejects.push(reject),
+            (Some(thing), id.map_or(0, fingerprint))
+        }
+        Err(reject) => {
+            blame(i, Fault::Reject(reject));
+            (None, 0)
+        }
+    });
+    let (mut made, mut fingerprints) = (Vec::new(), Vec::new());
+    things.unzip_into_vecs(&mut made, &mut fingerprints);
+    let mut faults = faults.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !all_differ(&fingerprints) {
+        let mut seen: HashSet<&str> = HashSet::new();
+        for (i, made) in made.iter_mut().enumerate() {
+            let row = table.row(i);
+            let id = plan.at[Column::Id as usize].and_then(|at| row.cells().find(|(i, _)| *i == at));
+            if let Some((_, id)) = id.filter(|(_, id)| made.is_some() && !seen.insert(id)) {
+                *made = None;
+                let why = format!("{} stands in an earlier row too", quoted(id));
+                faults.push((i, Fault::Reject(reject(row, plan.header(Column::Id), why))));
             }
         }
     }
+    // A row that is rejected after all is told of once.
+    faults.sort_by_key(|(i, fault)| (*i, matches!(fault, Fault::Doubts(_))));
+    faults.dedup_by_key(|(i, _)| *i);
+    let (mut rejects, mut doubts) = (Vec::new(), Vec::new());
+    for (i, fault) in faults {
+        match fault {
+            Fault::Reject(reject) => rejects.push(reject),
+            Fault::Doubts(bad) => doubts.extend(bad.into_iter().map(|(column, why)| {
+                let column = plan.header(column).to_owned();
+                Reject { row: table.row(i).number(), column, why, cells: Vec::new() }
+            })),
+        }
+    }
+    let place = plan.header(if plan.has_geometries { Column::Geometry } else { Column::Lon }).to_owned();
+    let mut out = Sorted { used: made.into_iter().flatten().collect(), place, rejects, doubts, remarks };
     out.remarks.extend(remarks_on_rows(plan, &out.rejects));
     out
+}
+
+/// A number that is seldom the same for two ids, and never 0.
+fn fingerprint(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+/// Whether no two fingerprints are the same, those of rows without an id aside: then no two ids are.
+fn all_differ(fingerprints: &[u64]) -> bool {
+    let mut seen = HashSet::with_capacity_and_hasher(fingerprints.len(), BuildHasherDefault::<Fingerprint>::new());
+    fingerprints.iter().all(|&fingerprint| fingerprint == 0 || seen.insert(fingerprint))
+}
+
+/// Takes a fingerprint for its own hash.
+#[derive(Default)]
+struct Fingerprint(u64);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// What all rows together tell.
@@ -836,7 +893,9 @@ fn level_named(text: &str) -> Option<AreaLevel> {
 
 /// Writes rejects with their original columns, ready to be mended and read again, and what was wrong behind them. Where rows
 /// lack coordinates and the table has no columns for them, empty ones stand there to be filled in.
-pub fn write_rejects(out: impl io::Write, table: &Table, rejects: &[Reject]) -> Result<(), csv::Error> {
+pub fn write_rejects(mut out: impl io::Write, table: &Table, rejects: &[Reject]) -> Result<(), csv::Error> {
+    // By its byte order mark Excel knows the text for UTF-8.
+    out.write_all("\u{feff}".as_bytes())?;
     let mut writer = csv::Writer::from_writer(out);
     let columns: Vec<usize> =
         (0..table.columns.len()).filter(|&i| !REJECT_COLUMNS.contains(&table.columns[i].as_str())).collect();

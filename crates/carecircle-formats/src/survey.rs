@@ -1,6 +1,6 @@
 //! What stands in the columns of a table, whatever they mean.
 
-use crate::table::Table;
+use crate::table::{Row, Table};
 use crate::values;
 
 /// What stands in a column.
@@ -18,16 +18,17 @@ pub struct Survey {
 pub fn survey(table: &Table) -> Vec<Survey> {
     let mut out = vec![Survey::default(); table.columns.len()];
     let mut all_numbers = vec![true; table.columns.len()];
-    for (at, cell) in table.rows().flat_map(|row| row.cells()) {
+    for (at, cell) in table.rows().flat_map(Row::cells) {
         let column = &mut out[at];
         column.filled += 1;
         if column.filled == 1 {
             column.example = cell.chars().take(200).collect();
         }
         if all_numbers[at] && !values::says_nothing(cell) {
-            match values::number(cell) {
-                Some(v) => column.range = Some(column.range.map_or((v, v), |(low, high)| (low.min(v), high.max(v)))),
-                None => (all_numbers[at], column.range) = (false, None),
+            if let Some(v) = values::number(cell) {
+                column.range = Some(column.range.map_or((v, v), |(low, high)| (low.min(v), high.max(v))));
+            } else {
+                (all_numbers[at], column.range) = (false, None);
             }
         }
     }

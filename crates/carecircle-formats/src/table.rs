@@ -718,7 +718,12 @@ impl Table {
 
     /// The rows, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
-        (0..self.rows.len()).map(|index| Row { table: self, index })
+        (0..self.rows.len()).map(|index| self.row(index))
+    }
+
+    /// The row at an index below the number of rows.
+    pub(crate) fn row(&self, index: usize) -> Row<'_> {
+        Row { table: self, index }
     }
 
     /// Whether any row has a geometry of the format's own.

@@ -197,7 +197,7 @@ fn month_named(word: &str) -> Option<i64> {
     let word = word.to_lowercase();
     let named =
         |month: &&str| word.len() >= 3 && month.starts_with(word.as_str()) || word == "sept" && **month == *"september";
-    MONTHS.iter().position(|month| named(&month)).map(|at| at as i64 + 1)
+    MONTHS.iter().position(named).map(|at| at as i64 + 1)
 }
 
 /// A geometry as text: GeoJSON, the same as Python writes it, WKT or EWKT, or `longitude, latitude`; and the number of the

@@ -12,11 +12,11 @@ fn table(bytes: impl AsRef<[u8]>) -> Result<Table, TableError> {
 }
 
 fn refused(bytes: impl AsRef<[u8]>) -> String {
-    table(bytes).unwrap_err().to_string()
+    table(bytes).expect_err("a refusal").to_string()
 }
 
 fn facilities(bytes: impl AsRef<[u8]>) -> Sorted<Facility> {
-    columns::facilities(&table(bytes).unwrap(), &Declared::default()).unwrap()
+    columns::facilities(&table(bytes).expect("a table"), &Declared::default()).expect("facilities")
 }
 
 /// The rejects, each as row, column and why.

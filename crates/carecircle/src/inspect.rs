@@ -426,7 +426,7 @@ impl Findings<'_> {
             Lang::Zh => writeln!(out, "可用 {used} 行；无法使用 {bad} 行；按未知处理的单元格 {doubted} 个"),
         };
         for Total { en, zh, used, with_unplaced } in totals {
-            let all = with_unplaced.filter(|all| all != used).map(|_| match lang {
+            let all = with_unplaced.filter(|all| all > used).map(|_| match lang {
                 Lang::En => format!(" ({} in rows that have a place)", thousands(*used)),
                 Lang::Zh => format!("（其中有位置的 {}）", thousands(*used)),
             });

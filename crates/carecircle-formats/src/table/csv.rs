@@ -275,13 +275,11 @@ fn delimiter(text: &str) -> u8 {
     for byte in text.bytes() {
         match byte {
             b'"' => quoted = !quoted,
-            b'\n' | b'\r' if !quoted => {
-                if lines.last().is_some_and(|counts| *counts != [0; 4]) {
-                    if lines.len() == super::MOST_HEAD_LINES {
-                        break;
-                    }
-                    lines.push([0; 4]);
+            b'\n' | b'\r' if !quoted && lines.last().is_some_and(|counts| *counts != [0; 4]) => {
+                if lines.len() == super::MOST_HEAD_LINES {
+                    break;
                 }
+                lines.push([0; 4]);
             }
             _ if !quoted => {
                 if let (Some(at), Some(line)) = (CANDIDATES.iter().position(|c| *c == byte), lines.last_mut()) {
@@ -303,6 +301,7 @@ fn delimiter(text: &str) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fmt::Write as _;
 
     fn ours(text: &str) -> Vec<Vec<String>> {
         let mut lines = Lines { text, at: 0, line: 1, delimiter: b',' };
@@ -312,7 +311,7 @@ mod tests {
             match lines.record(|_, _, cell| cells.push(cell.into_owned())) {
                 Ok(Some(_)) => out.push(cells),
                 Ok(None) => return out,
-                Err(_) => panic!("a quotation mark"),
+                Err(broken) => panic!("{}", broken.of(Path::new("t.csv"))),
             }
         }
     }
@@ -325,12 +324,12 @@ mod tests {
             expected.push((line, line % 5));
             // Quoted lines that look like rows, up to some way beyond a lot.
             let inner = if line % 997 == 0 { "x,y,1,2\n".repeat(20_000) } else { "a,b\r\n".repeat(line % 5) };
-            text += &format!("{line},\"{inner}\",1,2\n\n");
+            writeln!(text, "{line},\"{inner}\",1,2\n").unwrap();
             line += inner.matches('\n').count() + 2;
         }
         let table = Table::from_csv(Path::new("t.csv"), text.as_bytes()).unwrap();
         assert_eq!(table.columns, ["id", "note", "lon", "lat"]);
-        let found: Vec<usize> = table.rows().map(|row| row.number()).collect();
+        let found: Vec<usize> = table.rows().map(crate::table::Row::number).collect();
         assert_eq!(found, expected.iter().map(|(line, _)| *line).collect::<Vec<_>>());
         for row in table.rows() {
             assert_eq!(row.cells().next(), Some((0, row.number().to_string().as_str())));
@@ -346,7 +345,9 @@ mod tests {
             proptest::collection::vec("[a, \"\r\n托']{0,5}", 2..5), 0..6), crlf in any::<bool>()) {
             let end = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
             let mut writer = csv::WriterBuilder::new().terminator(end).flexible(true).from_writer(Vec::new());
-            records.iter().for_each(|record| writer.write_record(record).unwrap());
+            for record in &records {
+                writer.write_record(record).unwrap();
+            }
             let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
             let theirs: Vec<Vec<String>> = csv::ReaderBuilder::new().has_headers(false).flexible(true)
                 .from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect();
