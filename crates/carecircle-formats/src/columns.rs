@@ -41,8 +41,6 @@ pub struct Reject {
 pub struct Sorted<T> {
     /// What could be used, in the table's order.
     pub used: Vec<T>,
-    /// The column that is to blame for a place.
-    place: String,
     /// What couldn't.
     pub rejects: Vec<Reject>,
     /// Cells of used rows that could not be understood and count as unknown: an untidy remark must not cost a facility.
@@ -53,7 +51,11 @@ pub struct Sorted<T> {
 
 impl<T> Sorted<T> {
     /// Sets rows aside whose place can't be used after all; the error says why.
-    pub fn refuse(&mut self, table: &Table, fits: impl Fn(&T) -> Result<(), String>) {
+    pub fn refuse(&mut self, table: &Table, declared: &Declared, fits: impl Fn(&T) -> Result<(), String>) {
+        let place = if table.has_geometries() { Column::Geometry } else { Column::Lon };
+        let mut named = meanings(table, &declared.mapping).into_iter().zip(&table.columns);
+        let place =
+            named.find(|(meaning, _)| *meaning == Meaning::Is(place)).map_or(place.name(), |(_, header)| header);
         let rejected: BTreeSet<usize> = self.rejects.iter().map(|reject| reject.row).collect();
         // What is used stands in the rows that were not rejected, in their order.
         let rows = table.rows().filter(|row| !rejected.contains(&row.number()));
@@ -63,7 +65,7 @@ impl<T> Sorted<T> {
                 Ok(()) => used.push(thing),
                 Err(why) => {
                     let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
-                    self.rejects.push(Reject { row: row.number(), column: self.place.clone(), why, cells });
+                    self.rejects.push(Reject { row: row.number(), column: place.to_owned(), why, cells });
                 }
             }
         }
@@ -645,8 +647,7 @@ fn sort_rows<'a, T: Send>(
             })),
         }
     }
-    let place = plan.header(if plan.has_geometries { Column::Geometry } else { Column::Lon }).to_owned();
-    let mut out = Sorted { used: made.into_iter().flatten().collect(), place, rejects, doubts, remarks };
+    let mut out = Sorted { used: made.into_iter().flatten().collect(), rejects, doubts, remarks };
     out.remarks.extend(remarks_on_rows(plan, &out.rejects));
     out
 }

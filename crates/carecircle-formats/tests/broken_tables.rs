@@ -273,7 +273,7 @@ fn a_register_of_addresses_is_all_rejects_that_can_be_filled_in() {
     let mut file = Vec::new();
     columns::write_rejects(&mut file, &register, &read.rejects).unwrap();
     let text = String::from_utf8(file).unwrap();
-    assert!(text.starts_with("机构名称,地址,lon,lat,reject_row"), "{text}");
+    assert!(text.starts_with("\u{feff}机构名称,地址,lon,lat,reject_row"), "{text}");
     let geocoded = text.replace("建设路1号,,", "建设路1号,120.1,30.1").replace("解放路2号,,", "解放路2号,120.2,30.2");
     let mended = facilities(geocoded);
     assert_eq!((mended.used.len(), mended.used[1].at.lon()), (2, 120.2));

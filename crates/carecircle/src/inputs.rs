@@ -505,12 +505,12 @@ impl Inputs {
             }
             let declared = declared(embedded, "facilities")?;
             let mut sorted = columns::facilities(&table, &declared)?;
-            let crs = declared.crs.or_else(|| table.crs.clone()).unwrap_or_else(Crs::wgs84);
+            let crs = declared.crs.clone().or_else(|| table.crs.clone()).unwrap_or_else(Crs::wgs84);
             let at: Vec<LonLat> = sorted.used.iter().map(|f| f.at).collect();
             let mapped: Vec<LonLat> = places.facilities.iter().map(|f| f.at).collect();
             let of = ("facilities", &*table.name());
             findings.remarks.extend(placement::doubt(&network, &mapped, of, &crs, &at));
-            sorted.refuse(&table, |f| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at)));
+            sorted.refuse(&table, &declared, |f| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at)));
             let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
             // Of a table's and the map's facility with one id, the table's stands.
@@ -534,8 +534,9 @@ impl Inputs {
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
             let table = Source { path: &path, embedded }.table()?;
-            let mut sorted = columns::blocks(&table, &declared(embedded, "blocks")?)?;
-            sorted.refuse(&table, |block| match &block.place {
+            let declared = declared(embedded, "blocks")?;
+            let mut sorted = columns::blocks(&table, &declared)?;
+            sorted.refuse(&table, &declared, |block| match &block.place {
                 BlockPlace::Point(at) => placement::is_in_city(&network, places.extent, snap_m, (*at, *at)),
                 BlockPlace::Shape(shape) => {
                     let corner = |c: Coord<f64>| LonLat::from_degrees(c.x, c.y);

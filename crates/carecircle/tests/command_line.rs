@@ -160,7 +160,7 @@ fn rows_that_cannot_be_used_come_back_beside_the_output() {
     let out_text = String::from_utf8_lossy(&output.stdout);
     assert!(out_text.contains("f.csv row 5, column 托位数: `很多` is no"), "{out_text}");
     let rejects = std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects");
-    assert!(rejects.starts_with("编号,名称,经度,纬度,托位数,reject_row"), "{rejects}");
+    assert!(rejects.starts_with("\u{feff}编号,名称,经度,纬度,托位数,reject_row"), "{rejects}");
     assert_eq!(rejects.lines().count(), 3);
     let strict = refuse(&["check", "--facilities", &register, "--strict", "-o", &folder.file("strict.geojson")]);
     assert!(strict.contains("row 3"), "{strict}");
