@@ -647,7 +647,12 @@ fn sort_rows<'a, T: Send>(
             })),
         }
     }
-    let mut out = Sorted { used: made.into_iter().flatten().collect(), rejects, doubts, remarks };
+    #[expect(
+        clippy::filter_map_identity,
+        reason = "in place, which `flatten` is not: a second copy costs a third of all time"
+    )]
+    let used = made.into_iter().filter_map(|made| made).collect();
+    let mut out = Sorted { used, rejects, doubts, remarks };
     out.remarks.extend(remarks_on_rows(plan, &out.rejects));
     out
 }
