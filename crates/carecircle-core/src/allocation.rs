@@ -49,7 +49,7 @@ pub(crate) struct Spot {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Balance {
     /// Children under three that the area was given: its own number, else its residents times
-    /// [`UNDER3_PER_RESIDENT`](crate::demand::UNDER3_PER_RESIDENT).
+    /// [`UNDER3_PER_RESIDENT`].
     pub given: Option<f64>,
     /// Whether that is from its residents.
     pub from_residents: bool,
