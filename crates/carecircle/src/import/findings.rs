@@ -84,7 +84,7 @@ pub(super) struct Children {
     pub(super) off_street: f64,
     /// In blocks of which nothing but the size of the land is known.
     pub(super) from_land: f64,
-    /// In blocks of no area.
+    /// In no area.
     pub(super) no_area: f64,
     /// In cells whose footpaths are probably not mapped.
     pub(super) marked_cells: f64,
@@ -132,7 +132,8 @@ impl<'a> Findings<'a> {
             .par_iter()
             .map(|p| extent.is_some_and(|e| e.inside_m(study.network().projection().unproject(p.at)) < walk_m))
             .collect();
-        let (mut children, mut gaps) = (Children::default(), Gaps::default());
+        let (mut children, mut gaps) =
+            (Children { no_area: coverage.outside.children, ..Children::default() }, Gaps::default());
         for (block, verdict) in study.demand().blocks.iter().zip(&coverage.verdicts) {
             let own = block.points.start as usize..block.points.end as usize;
             let near_edge = weigh(study.demand().points_of(block), &near_edge[own], |_, &near| near);
@@ -143,7 +144,6 @@ impl<'a> Findings<'a> {
             children.near_edge += block.children * near_edge;
             children.marked_cells += block.children * marked;
             children.from_land += if block.from_land { block.children } else { 0.0 };
-            children.no_area += if block.area.is_none() { block.children } else { 0.0 };
             if verdict.status == BlockStatus::Covered {
                 continue;
             }
