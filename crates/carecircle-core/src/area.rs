@@ -45,12 +45,12 @@ impl Areas {
             .min_by(|&a, &b| order(a, b))
     }
 
-    /// The smaller first; of equally large ones (a city of one district) the finer level, then the first.
+    /// The smaller first; of equally large ones (a city of one district) the finer level, then the smaller id.
     fn by_size_then_level(&self, a: usize, b: usize) -> Ordering {
         let (m2_a, m2_b) = (self.sizes_m2[a], self.sizes_m2[b]);
         let by_size =
             if (m2_a - m2_b).abs() <= 1e-6 * m2_a.max(m2_b) { Ordering::Equal } else { m2_a.total_cmp(&m2_b) };
-        by_size.then(self.all[b].level.cmp(&self.all[a].level)).then(a.cmp(&b))
+        by_size.then(self.all[b].level.cmp(&self.all[a].level)).then_with(|| self.all[a].id.cmp(&self.all[b].id))
     }
 
     /// The areas, in stable order.
@@ -71,6 +71,26 @@ impl Areas {
     /// The index of the area of that id.
     pub fn by_id(&self, id: &str) -> Option<usize> {
         self.ids.get(id).copied()
+    }
+
+    /// The index of the area that a table means: by its id, else by a name that no other area has.
+    pub fn named(&self, text: &str) -> Option<usize> {
+        let is_called =
+            |area: &Area| [&area.name, &area.name_zh, &area.name_en].into_iter().flatten().any(|n| n == text);
+        self.by_id(text).or_else(|| {
+            let mut called = (0..self.all.len()).filter(|&a| is_called(&self.all[a]));
+            called.next().filter(|_| called.next().is_none())
+        })
+    }
+
+    /// The index of the area that counts a place: the smallest that contains it, but none outside the one it is said to
+    /// lie in.
+    pub fn holding(&self, at: Point, said: Option<usize>) -> Option<usize> {
+        let smallest = self.smallest_containing(at);
+        match said {
+            Some(said) if !self.chain(smallest).any(|a| a == said) => Some(said),
+            _ => smallest,
+        }
     }
 
     /// The index of the smallest area that contains a point.

@@ -167,6 +167,8 @@ pub struct DemandReport {
     pub homes_in_cells: usize,
     /// Buildings taken for no home because of the land they stand on.
     pub not_homes: usize,
+    /// Blocks of a table in whose middle another block lies too: land counts for each of them.
+    pub overlapping: usize,
     /// Residential polygons that were cut.
     pub polygons_cut: usize,
     /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
@@ -295,7 +297,23 @@ impl Demand {
             Outline::Shape(shape) => shape,
             Outline::Point(_) => &empty,
         }));
-        let owners: Vec<Option<usize>> = homes.par_iter().map(|(home, _)| index.containing(home.at).min()).collect();
+        // Of blocks drawn over each other the smallest says most about a home, whatever the order of the rows.
+        let sizes_m2: Vec<f64> = drafts
+            .iter()
+            .map(|draft| match &draft.outline {
+                Outline::Shape(shape) => polygon::area_m2(shape),
+                Outline::Point(_) => 0.0,
+            })
+            .collect();
+        let order =
+            |&a: &usize, &b: &usize| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| drafts[a].id.cmp(&drafts[b].id));
+        let owners: Vec<Option<usize>> =
+            homes.par_iter().map(|(home, _)| index.containing(home.at).min_by(order)).collect();
+        let middles = drafts.par_iter().map(|draft| match &draft.outline {
+            Outline::Shape(shape) => polygon::point_inside(shape),
+            Outline::Point(_) => None,
+        });
+        report.overlapping = middles.filter(|middle| middle.is_some_and(|at| index.containing(at).count() > 1)).count();
         for ((home, _), owner) in homes.iter().zip(owners) {
             if let Some(block) = owner {
                 drafts[block].homes.push(*home);
@@ -313,10 +331,10 @@ impl Demand {
     ) -> Self {
         let density = Density::of(&drafts);
         let spots_of = |(draft, block): (&Draft, usize)| {
-            let named = draft.row.as_ref().and_then(|r| r.area.as_deref()).and_then(|id| areas.by_id(id));
+            let named = draft.row.as_ref().and_then(|r| r.area.as_deref()).and_then(|area| areas.named(area));
             let mut spots = draft.spots(block as u32, land, &density);
             for spot in &mut spots {
-                spot.area = named.or_else(|| areas.smallest_containing(spot.at));
+                spot.area = areas.holding(spot.at, named);
             }
             spots
         };
@@ -358,7 +376,7 @@ impl Demand {
         let mut out = Self { land_m2_per_resident: density.land_m2_per_resident, report, ..Self::default() };
         for (draft, end) in drafts.into_iter().zip(ends) {
             let first = out.points.len();
-            out.add(draft, &spots[first..end], &density, areas, &mut allocation);
+            out.add(draft, &spots[first..end], &density, &mut allocation);
         }
         allocation.compare(areas, &out.blocks, &out.points);
         out.allocation = allocation;
@@ -366,7 +384,7 @@ impl Demand {
     }
 
     /// Adds a block with its points, now that their children are known.
-    fn add(&mut self, draft: Draft, spots: &[Spot], density: &Density, areas: &Areas, allocation: &mut Allocation) {
+    fn add(&mut self, draft: Draft, spots: &[Spot], density: &Density, allocation: &mut Allocation) {
         let first = self.points.len() as u32;
         // A number for the whole block is not taken apart and put together again.
         let untouched = spots.iter().all(|spot| spot.total_of.is_none() && !spot.in_grid);
@@ -392,7 +410,6 @@ impl Demand {
         let children_from = ChildrenFrom::ALL.into_iter().reduce(most).unwrap_or(ChildrenFrom::Estimated);
         let area = allocation::parts_by_area(points).into_iter().filter(|(area, _)| area.is_some());
         let area = area.reduce(|a, b| if b.1 > a.1 { b } else { a }).and_then(|(area, _)| area);
-        let named = draft.row.as_ref().and_then(|r| r.area.as_deref()).and_then(|id| areas.by_id(id));
         let population = draft.row.as_ref().and_then(|r| r.population);
         self.blocks.push(Block {
             id: draft.id,
@@ -402,7 +419,7 @@ impl Demand {
             children,
             children_from,
             from_land: draft.homes.is_empty() && children_from == ChildrenFrom::Estimated && population.is_none(),
-            area: named.or(area),
+            area,
             points: first..self.points.len() as u32,
             other: draft.row.map(|r| r.other).unwrap_or_default(),
         });

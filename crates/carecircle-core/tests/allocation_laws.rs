@@ -328,7 +328,8 @@ fn parts_above_the_whole_stand_and_are_told() {
     let rows = ["north", "south", "west"].map(|name| BlockRow {
         id: format!("b-{name}"),
         name: None,
-        place: BlockPlace::Point(place((0, 0))),
+        // Far from them all, so that nothing but the name tells where it lies.
+        place: BlockPlace::Point(place((-900, -900))),
         population: None,
         under3: None,
         area: Some(name.to_owned()),
@@ -342,6 +343,48 @@ fn parts_above_the_whole_stand_and_are_told() {
     assert_eq!(children, [60.0, 40.0, 0.0]);
     let balance = study.demand().allocation.areas[2];
     assert_eq!((balance.given, balance.excess, balance.unplaced), (Some(90.0), 10.0, 0.0));
+}
+
+#[test]
+fn a_block_that_names_an_area_lies_in_the_smallest_inside_it() {
+    let block = |id: &str, area: &str| BlockRow {
+        id: id.to_owned(),
+        name: None,
+        place: BlockPlace::Point(place((0, 0))),
+        population: None,
+        under3: Some(7.0),
+        area: Some(area.to_owned()),
+        other: BTreeMap::new(),
+    };
+    let mut areas = areas(&[None; 5], None);
+    areas[4].parent = Some("west".to_owned());
+    areas[3].name = Some("The North".to_owned());
+    let rows = vec![block("by-parent", "west"), block("by-name", "The North")];
+    let study = Town { places: Places { areas, ..Places::default() }, rows: Some(rows) }.study();
+    let lies = |i: usize| study.demand().blocks[i].area.map(|a| study.areas().all()[a].id.as_str());
+    assert_eq!((lies(0), lies(1)), (Some("south"), Some("north")));
+}
+
+#[test]
+fn whoever_lies_in_two_blocks_counts_for_the_smaller_in_any_order_of_rows() {
+    let block = |id: &str, side: i32| BlockRow {
+        id: id.to_owned(),
+        name: None,
+        place: BlockPlace::Shape(square((0, 0), side)),
+        population: None,
+        under3: None,
+        area: None,
+        other: BTreeMap::new(),
+    };
+    let children = |rows: Vec<BlockRow>| -> BTreeMap<String, f64> {
+        let buildings = vec![home((1, 1), 100.0, 2.0), home((15, 15), 300.0, 2.0)];
+        let study = Town { places: Places { buildings, ..Places::default() }, rows: Some(rows) }.study();
+        assert!(study.demand().report.overlapping > 0);
+        study.demand().blocks.iter().map(|b| (b.id.clone(), b.children)).collect()
+    };
+    let found = children(vec![block("big", 20), block("small", 5)]);
+    assert_eq!(found, children(vec![block("small", 5), block("big", 20)]));
+    assert!(near(found["big"], 3.0 * found["small"]), "{found:?}");
 }
 
 #[test]

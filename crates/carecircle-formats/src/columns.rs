@@ -1,6 +1,7 @@
 //! What the rows of a table are: facilities, blocks, areas and points, or rejects that say why not.
 
 use crate::crs::Crs;
+use crate::geojson::{AREA_PROPERTIES, BLOCK_PROPERTIES, FACILITY_PROPERTIES};
 pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
 use crate::table::{Geometry, Remark, Row, Table, TableError};
@@ -99,6 +100,16 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// The properties that the output has of each.
+    fn properties(self) -> &'static [&'static str] {
+        match self {
+            Self::Facilities => &FACILITY_PROPERTIES,
+            Self::Blocks => &BLOCK_PROPERTIES,
+            Self::Areas => &AREA_PROPERTIES,
+            Self::Points | Self::Cells => &[],
+        }
+    }
+
     /// The columns that say something of a row; others pass through.
     pub fn columns(self) -> &'static [Column] {
         use Column as C;
@@ -217,6 +228,9 @@ impl<'a> Plan<'a> {
                 None if REJECT_COLUMNS.contains(&header.as_str()) => Use::Drop,
                 None => {
                     let name = match column {
+                        // What the output says of a thing itself is not the table's to say.
+                        Some(column) if layer.properties().contains(&column.name()) => format!("{header}_in_table"),
+                        None if layer.properties().contains(&header.as_str()) => format!("{header}_in_table"),
                         Some(column) => column.name().to_owned(),
                         // A name of ours would stand for what it isn't.
                         None if Column::named(header).is_some() => format!("{header}_in_table"),
@@ -711,6 +725,18 @@ fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
             });
         }
     }
+    let is_metric = |reject: &Reject| {
+        let lon = plan.at[Column::Lon as usize].and_then(|at| reject.cells.iter().find(|(column, _)| *column == at));
+        lon.and_then(|(_, cell)| values::number(cell)).is_some_and(|east| east.abs() > 1_000.0)
+    };
+    if plan.crs.is_degrees() && rejects.iter().filter(|reject| is_metric(reject)).count() * 2 > plan.table.rows().len()
+    {
+        let crs = plan.crs.name();
+        out.push(Remark {
+            en: format!("{name}: coordinates look like metres, not degrees of {crs}; say which system: --crs EPSG:…"),
+            zh: format!("{name}：坐标似乎以米为单位，而非 {crs} 的度；请用 --crs EPSG:… 声明坐标系"),
+        });
+    }
     out
 }
 
@@ -889,10 +915,14 @@ fn status_named(text: &str) -> Option<Status> {
 fn level_named(text: &str) -> Option<AreaLevel> {
     let named = AreaLevel::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
     named.or(match text {
-        "市" => Some(AreaLevel::City),
-        "区" | "县" | "区县" => Some(AreaLevel::District),
-        "街道" | "镇" | "乡" | "街镇" => Some(AreaLevel::Street),
-        "社区" | "村" => Some(AreaLevel::Community),
+        "市" | "城市" | "全市" => Some(AreaLevel::City),
+        "区" | "县" | "区县" | "市辖区" | "县市区" => Some(AreaLevel::District),
+        "街道" | "镇" | "乡" | "街镇" | "乡镇" | "街道办" | "街道办事处" | "乡镇街道" => {
+            Some(AreaLevel::Street)
+        }
+        "社区" | "村" | "社区居委会" | "居委会" | "村委会" | "村居" | "社区村" => {
+            Some(AreaLevel::Community)
+        }
         _ => None,
     })
 }

@@ -85,6 +85,11 @@ impl Crs {
         let name = format!("EPSG:{code}");
         let unknown =
             || format!("{name}: no such system of longitude and latitude, or of metres east and north, is known");
+        // The register's list gives Beijing 54 one shift for all of China, which holds nowhere better than some tens of metres.
+        let is_beijing_54 = matches!(code, 4214 | 2401..=2442 | 21413..=21423 | 21453..=21463 | 21473..=21483);
+        if is_beijing_54 {
+            return Err(unrelated(&name));
+        }
         let definition = crs_definitions::from_code(code).ok_or_else(unknown)?.proj4;
         let has = |part: &str| definition.contains(part);
         // CGCS2000 and its like differ from WGS 84 by less than a metre. Of other datums the shift must be told: Beijing 54
@@ -92,9 +97,7 @@ impl Crs {
         let related =
             ["+datum=WGS84", "+ellps=GRS80", "+ellps=WGS84", "+towgs84=", "+nadgrids=@null"].iter().any(|p| has(p));
         if !related || definition.contains("+nadgrids=") && !has("+nadgrids=@null") {
-            return Err(format!(
-                "{name}: how its datum lies to WGS 84 is not known here; convert the table to EPSG:4490 or WGS 84 first"
-            ));
+            return Err(unrelated(&name));
         }
         // Web Mercator's note that no datum shift is meant says nothing to the library but costs it a lookup.
         let definition = definition.replace("+nadgrids=@null", "");
@@ -164,6 +167,11 @@ impl Crs {
     fn may_be(&self, x: f64, y: f64) -> bool {
         if self.is_degrees() { x.abs() <= 180.0 && y.abs() <= 90.0 } else { x.is_finite() && y.is_finite() }
     }
+}
+
+/// Why a system is of no use whose datum is not known to lie where.
+fn unrelated(name: &str) -> String {
+    format!("{name}: how its datum lies to WGS 84 is not known here; convert the table to EPSG:4490 or WGS 84 first")
 }
 
 /// From one system to another; degrees are radians to the library.
@@ -349,9 +357,13 @@ mod tests {
         ] {
             assert_eq!(Crs::named(name).unwrap().name(), known, "{name}");
         }
-        for (name, hint) in
-            [("mars", "gcj02"), ("EPSG:1", "no such system"), ("EPSG:2343", "not known"), ("EPSG:4555", "not known")]
-        {
+        for (name, hint) in [
+            ("mars", "gcj02"),
+            ("EPSG:1", "no such system"),
+            ("EPSG:2343", "not known"),
+            ("EPSG:4214", "not known"),
+            ("EPSG:4555", "not known"),
+        ] {
             let why = Crs::named(name).unwrap_err();
             assert!(why.contains(hint), "{name}: {why}");
         }

@@ -210,6 +210,16 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("未采用的居住用地（无住宅或超出数据范围）：{left_out} 块"),
         );
     }
+    if report.overlapping > 0 {
+        let n = report.overlapping;
+        note(
+            format!(
+                "warning: blocks drawn over others: {n}; a home counts for the smallest, land without homes for each, so \
+                 that children estimated from it count twice"
+            ),
+            format!("注意：{n} 个地块与其他地块重叠；住宅只计入最小的地块，无住宅的用地在各地块重复估算儿童"),
+        );
+    }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
         let from_land: f64 = demand.blocks.iter().filter(|b| b.from_land).map(|b| b.children).sum();
         let percent = (100.0 * from_land / total.children.max(f64::MIN_POSITIVE)).abs();

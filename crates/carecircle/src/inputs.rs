@@ -726,8 +726,21 @@ fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area], grid_tells:
             zh: format!("{name}：没有常住人口或3岁以下列，儿童数未知"),
         });
     }
-    let ids: BTreeSet<&str> = areas.iter().map(|a| a.id.as_str()).collect();
-    let strays: Vec<&str> = rows.iter().filter_map(|r| r.area.as_deref()).filter(|area| !ids.contains(area)).collect();
+    let unknown =
+        rows.iter().filter(|r| matches!(r.place, BlockPlace::Point(_)) && r.population.is_none() && r.under3.is_none());
+    let (unknown, all) = (unknown.count(), rows.len());
+    if !grid_tells && 0 < unknown && unknown < all {
+        out.push(Remark {
+            en: format!(
+                "{name}: points that tell neither population nor under3, counted as without children: {unknown}"
+            ),
+            zh: format!("{name}：{unknown} 个点既无常住人口也无3岁以下人数，按无儿童计"),
+        });
+    }
+    let called = |a: &Area| [Some(a.id.clone()), a.name.clone(), a.name_zh.clone(), a.name_en.clone()];
+    let known: BTreeSet<String> = areas.iter().flat_map(called).flatten().collect();
+    let strays: Vec<&str> =
+        rows.iter().filter_map(|r| r.area.as_deref()).filter(|area| !known.contains(*area)).collect();
     if let Some(first) = strays.first() {
         let n = strays.len();
         out.push(Remark {

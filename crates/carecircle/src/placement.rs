@@ -96,8 +96,19 @@ pub(crate) fn doubt(
             places.len() >= LEAST_POINTS && gains.iter().any(Gain::is_clear) && !gains.iter().any(Gain::is_loss);
         (!is_same && (found || is_clear)).then_some((gains[0].times * gains[1].times, reading))
     });
-    let best = fits.reduce(|a, b| if b.0 > a.0 { b } else { a });
-    let hint = best.map(|(_, reading)| reading.told(layer));
+    let fits: Vec<(f64, Reading)> = fits.collect();
+    let names: Vec<&str> = fits.iter().filter(|(_, r)| !r.swapped).map(|(_, r)| r.crs.name()).collect();
+    let hint = if is_lost && names.len() > 1 {
+        // A few hundred metres don't show beside the thousands of kilometres that the wrong system put them away.
+        let names = names.join(", ");
+        Some([
+            format!("these may be in one of {names}: declare which with --crs {layer}=…"),
+            format!("坐标可能属于 {names} 之一：请用 --crs {layer}=… 声明"),
+        ])
+    } else {
+        let best = fits.into_iter().reduce(|a, b| if b.0 > a.0 { b } else { a });
+        best.map(|(_, reading)| reading.told(layer))
+    };
     let (n, lost, crs) = (places.len(), as_declared.far(), declared.name());
     match (is_lost, hint) {
         (true, hint) => {
@@ -223,6 +234,16 @@ mod tests {
             let said = read(written, false, declared).unwrap();
             assert!(said.contains(hint), "{said}");
         }
+        // Degrees taken for metres: any of the three may be meant.
+        let metres = Crs::named("EPSG:3857").unwrap();
+        let said = {
+            let places: Vec<LonLat> = true_places
+                .iter()
+                .filter_map(|at| metres.to_wgs84(at.lon(), at.lat()).and_then(|(x, y)| LonLat::from_degrees(x, y)))
+                .collect();
+            doubt(&network, &mapped, ("facilities", "f.csv"), &metres, &places).unwrap().en
+        };
+        assert!(said.contains("one of wgs84, gcj02, bd09"), "{said}");
         let elsewhere: Vec<LonLat> =
             (0..3).filter_map(|i| LonLat::from_degrees(28.8, 47.0 + f64::from(i) * 0.01)).collect();
         let said = doubt(&network, &mapped, ("facilities", "f.csv"), &wgs84, &elsewhere).unwrap().en;
