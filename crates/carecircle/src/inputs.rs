@@ -616,6 +616,19 @@ impl Inputs {
         findings.headers.extend(table.columns.iter().cloned());
         self.sources.reading.refuse_rejects(&table, &sorted.rejects)?;
         findings.remarks.extend(sorted.remarks);
+        if table.rows().len() == 0 {
+            let name = table.name();
+            let ending = table.path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+            let (mut en, mut zh) = (String::new(), String::new());
+            if ["xlsx", "xls", "ods"].contains(&ending.as_str()) {
+                en = format!("; another sheet is read as {name}#SHEET");
+                zh = format!("；其他工作表写作 {name}#工作表名");
+            }
+            findings.remarks.push(Remark {
+                en: format!("warning: {name}: the table has no row{en}"),
+                zh: format!("注意：{name}：表中没有数据行{zh}"),
+            });
+        }
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
             findings.remarks.push(Remark {
