@@ -306,7 +306,7 @@ fn a_geometry_in_a_cell_that_is_none_is_rejected_by_its_column() {
 
 #[test]
 fn days_that_could_be_months_are_unknown_and_said() {
-    doubted("id,lon,lat,开办日期\na,1,2,03/04/2024\n", 2, "开办日期", "day and month can't be told apart");
+    doubted("id,lon,lat,开办日期\na,1,2,03/04/2024\n", 2, "开办日期", "day can be told from its month");
     doubted("id,lon,lat,opened\na,1,2,spring\n", 2, "opened", "is no date; write 2024-05-01");
     let read = facilities("id,lon,lat,开办日期,停办日期\na,1,2,2024年5月1日,45413\n");
     let may = jiff::civil::date(2024, 5, 1);
