@@ -285,3 +285,26 @@ fn no_change_of_bytes_makes_a_reader_fall_over() {
     }
     assert!(peak_kb() < MOST_MEMORY_KB, "{} kB", peak_kb());
 }
+
+#[test]
+fn cells_merged_over_rows_are_told_of() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    let format = rust_xlsxwriter::Format::new();
+    sheet.merge_range(0, 0, 0, 2, "名册", &format).unwrap();
+    for (column, header) in ["编号", "经度", "机构类型"].into_iter().enumerate() {
+        sheet.write(1, column as u16, header).unwrap();
+    }
+    for row in 2..5 {
+        sheet.write(row, 0, format!("f{row}")).unwrap();
+        sheet.write(row, 1, 114.3).unwrap();
+    }
+    sheet.merge_range(2, 2, 4, 2, "幼儿园", &format).unwrap();
+    let path = std::env::temp_dir().join(format!("carecircle-merged-{}.xlsx", std::process::id()));
+    book.save(&path).unwrap();
+    let table = Table::read(&path);
+    std::fs::remove_file(&path).unwrap();
+    let said: Vec<String> = table.unwrap().remarks.into_iter().map(|remark| remark.en).collect();
+    let merged: Vec<&String> = said.iter().filter(|text| text.contains("merged over several rows")).collect();
+    assert!(matches!(&merged[..], [one] if one.contains("rows: 1, the first in row 3")), "{said:?}");
+}

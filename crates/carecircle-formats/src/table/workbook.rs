@@ -5,8 +5,8 @@
 //! follows chains of sectors in a circle. What it would believe is checked here and in [`super::compound`] first.
 
 use super::shapes::{flag_text, number_text};
-use super::{Builder, Form, Table, TableError, archive, compound};
-use calamine::{Data, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, Xlsx};
+use super::{Builder, Form, Remark, Row, Table, TableError, archive, compound};
+use calamine::{Data, DataRef, Dimensions, ExcelDateTime, Reader, SheetType, SheetVisible, Xls, Xlsx};
 use std::fs::File;
 use std::io::{BufReader, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,9 +121,31 @@ pub(super) fn xlsx(wanted: Wanted<'_>) -> Result<Table, TableError> {
                     break;
                 }
             }
-            sheet.finish()
+            drop(cells);
+            let table = sheet.finish()?;
+            let merged = book.merge_cells_by_sheet_name(name).map_err(|e| fail(format!("sheet {name}: {e}")))?;
+            Ok(with_merges_told(table, &merged))
         })
     })
+}
+
+/// Tells of merged cells among the rows: a value over several of them stands in the first alone, and may be meant for each
+/// or for all of them together.
+fn with_merges_told(mut table: Table, merged: &[Dimensions]) -> Table {
+    let first = table.rows().next().map_or(usize::MAX, Row::number);
+    let over_rows = merged.iter().filter(|region| region.end.0 > region.start.0 && region.end.0 as usize + 1 > first);
+    let rows: Vec<usize> = over_rows.map(|region| region.start.0 as usize + 1).collect();
+    if let Some(row) = rows.iter().min() {
+        let (name, n) = (table.name(), rows.len());
+        table.remarks.push(Remark {
+            en: format!(
+                "{name}: cells merged over several rows: {n}, the first in row {row}; their value counts for the first of \
+                 these rows alone: undo the merge and fill down what holds for each"
+            ),
+            zh: format!("{name}：{n} 处跨行合并单元格，首处在第 {row} 行；其值仅计入首行，请取消合并并向下填充"),
+        });
+    }
+    table
 }
 
 /// Reads an XLS workbook.
@@ -141,7 +163,8 @@ pub(super) fn xls(wanted: Wanted<'_>) -> Result<Table, TableError> {
             for (row, column, value) in range.used_cells() {
                 sheet.cell(top as usize + row, left as usize + column, text(&as_ref(value)))?;
             }
-            sheet.finish()
+            let merged = book.merge_cells_by_sheet_name(name).unwrap_or_default();
+            Ok(with_merges_told(sheet.finish()?, &merged))
         })
     })
 }
