@@ -776,6 +776,9 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
                 facility.other.insert(column.name().to_owned(), day.map_or_else(|| text.to_owned(), |d| d.to_string()));
             }
         }
+        for (column, why) in contradictions(&facility) {
+            cells.doubt(column, why);
+        }
         match (facility.enrolled, facility.places) {
             (Some(enrolled), Some(places)) if enrolled > places => {
                 Err((Column::Enrolled, format!("{enrolled} children are more than its {places} places")))
@@ -783,6 +786,32 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
             _ => Ok(facility),
         }
     }))
+}
+
+/// What can't all be true of a facility; nobody knows which of it is wrong, so that all stands as given.
+fn contradictions(facility: &Facility) -> Vec<Bad> {
+    let mut out = Vec::new();
+    if let (Some(certified), Some(staff)) = (facility.staff_certified, facility.staff)
+        && certified > staff
+    {
+        out.push((Column::StaffCertified, format!("{certified} certified are more than its staff of {staff}")));
+    }
+    let by_age = [facility.places_infant, facility.places_toddler, facility.places_senior];
+    let sum: u32 = by_age.iter().flatten().sum();
+    if let Some(places) = facility.places.filter(|places| sum > *places) {
+        out.push((Column::Places, format!("its classes have {sum} places, more than its {places}")));
+    }
+    if let (Some(opened), Some(closed)) = (facility.opened, facility.closed)
+        && closed < opened
+    {
+        out.push((Column::Closed, format!("{closed} is before it opened, {opened}")));
+    }
+    if let (Some(least), Some(most)) = (facility.min_months, facility.max_months)
+        && most < least
+    {
+        out.push((Column::MaxMonths, format!("{most} months are fewer than its youngest, {least}")));
+    }
+    out
 }
 
 /// Blocks from a table.

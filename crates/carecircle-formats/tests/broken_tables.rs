@@ -350,3 +350,15 @@ fn a_chinese_register_in_gb18030_reads_as_its_english_twin() {
     );
     assert_eq!(ours.used[1].other["address"], "解放路2号");
 }
+
+#[test]
+fn what_cannot_all_be_true_is_told_and_stands() {
+    let header =
+        "id,lon,lat,places,places_infant,places_toddler,staff,staff_certified,opened,closed,min_months,max_months";
+    let read = facilities(format!(
+        "{header}\na,1,2,20,15,10,5,9,2024-05-01,2020-01-01,24,12\nb,1,2,20,8,12,9,9,2020-01-01,2024-05-01,6,36\n"
+    ));
+    assert_eq!((read.used.len(), read.used[0].staff_certified), (2, Some(9)));
+    let told: Vec<(usize, &str)> = read.doubts.iter().map(|doubt| (doubt.row, doubt.column.as_str())).collect();
+    assert_eq!(told, [(2, "staff_certified"), (2, "places"), (2, "closed"), (2, "max_months")]);
+}

@@ -8,7 +8,7 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
-use carecircle_core::place::Area;
+use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::policy::Policy;
 use carecircle_core::polygon;
 use carecircle_core::population::PopulationCell;
@@ -24,7 +24,7 @@ use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use clap::Args;
 use geo::Coord;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -530,6 +530,7 @@ impl Inputs {
             let ids: BTreeSet<String> = used.iter().map(|a| a.id.clone()).collect();
             places.areas.retain(|a| self.sources.add_osm && !ids.contains(&a.id));
             places.areas.extend(used);
+            findings.remarks.extend(remarks_on_parents(&path, &places.areas));
         }
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
@@ -632,8 +633,8 @@ impl Inputs {
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
             findings.remarks.push(Remark {
-                en: format!("{name}: cells that are taken as unknown: {n}, the first: {first}"),
-                zh: format!("{name}：{n} 个单元格按未知处理，首个：{first}"),
+                en: format!("{name}: cells in doubt: {n}, the first: {first}"),
+                zh: format!("{name}：{n} 个单元格存疑，首个：{first}"),
             });
         }
         if !sorted.rejects.is_empty() {
@@ -727,6 +728,23 @@ impl Fnv {
         self.stir(&length.to_le_bytes());
         Ok(())
     }
+}
+
+/// Parents that areas name in vain: nobody of that id, or none of a larger level.
+fn remarks_on_parents(path: &Path, areas: &[Area]) -> Option<Remark> {
+    let levels: BTreeMap<&str, AreaLevel> = areas.iter().map(|a| (a.id.as_str(), a.level)).collect();
+    let named = areas.iter().filter_map(|area| area.parent.as_deref().map(|parent| (area, parent)));
+    let in_vain = named.filter(|(area, parent)| levels.get(parent).is_none_or(|&level| level >= area.level));
+    let in_vain: Vec<(&Area, &str)> = in_vain.collect();
+    let (first, parent) = in_vain.first()?;
+    let (name, n, first) = (file_name(path), in_vain.len(), &first.id);
+    Some(Remark {
+        en: format!(
+            "{name}: areas whose parent is not there or of no larger level: {n}, the first {first} in {parent}; they nest by \
+             their outlines"
+        ),
+        zh: format!("{name}：{n} 个区域的上级不存在或级别不更高，首个为 {first}（上级 {parent}）；按边界归属"),
+    })
 }
 
 /// What a block table leaves out, or names that nobody knows.

@@ -421,9 +421,9 @@ impl Findings<'_> {
         let (used, bad, doubted) = (thousands(*used as f64), rejects.len(), doubts.len());
         _ = match lang {
             Lang::En => {
-                writeln!(out, "rows that can be used: {used}; that can't: {bad}; cells taken as unknown: {doubted}")
+                writeln!(out, "rows that can be used: {used}; that can't: {bad}; cells in doubt: {doubted}")
             }
-            Lang::Zh => writeln!(out, "可用 {used} 行；无法使用 {bad} 行；按未知处理的单元格 {doubted} 个"),
+            Lang::Zh => writeln!(out, "可用 {used} 行；无法使用 {bad} 行；存疑单元格 {doubted} 个"),
         };
         for Total { en, zh, used, with_unplaced } in totals {
             let all = with_unplaced.filter(|all| all > used).map(|_| match lang {
@@ -449,10 +449,9 @@ impl Findings<'_> {
         for Remark { en, zh } in remarks {
             _ = writeln!(out, "{}", lang.pick(en, zh));
         }
-        for (list, title, title_zh) in [
-            (rejects, "rows that can't be used:", "无法使用的行："),
-            (doubts, "cells taken as unknown:", "按未知处理的单元格："),
-        ] {
+        for (list, title, title_zh) in
+            [(rejects, "rows that can't be used:", "无法使用的行："), (doubts, "cells in doubt:", "存疑的单元格：")]
+        {
             if list.is_empty() {
                 continue;
             }

@@ -196,6 +196,17 @@ fn areas_without_outlines_count_the_blocks_that_name_them() {
 }
 
 #[test]
+fn parents_that_are_named_in_vain_are_told_of() {
+    let folder = Folder::new("parents");
+    let areas = "id,level,parent,population\nc,city,,100\nd,district,c,60\ne,street,nobody,20\nf,district,e,20\n";
+    let told = succeed(&["check", "--areas", &folder.write("a.csv", areas)]);
+    assert!(
+        told.contains("a.csv: areas whose parent is not there or of no larger level: 2, the first e in nobody"),
+        "{told}"
+    );
+}
+
+#[test]
 fn wrong_input_is_named_with_what_would_do() {
     let folder = Folder::new("wrong");
     let text = folder.write("no.osm.pbf", "this is no map");
