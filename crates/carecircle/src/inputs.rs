@@ -505,7 +505,7 @@ impl Inputs {
             }
             let declared = declared(embedded, "facilities")?;
             let mut sorted = columns::facilities(&table, &declared)?;
-            let crs = declared.crs.clone().or_else(|| table.crs.clone()).unwrap_or_else(Crs::wgs84);
+            let crs = table.crs_or_stated(declared.crs.as_ref())?;
             let at: Vec<LonLat> = sorted.used.iter().map(|f| f.at).collect();
             let mapped: Vec<LonLat> = places.facilities.iter().map(|f| f.at).collect();
             let of = ("facilities", &*table.name());

@@ -49,12 +49,12 @@ impl Report {
         let coverage = city.study.check(&policy);
         timings.stage("check");
         tell_rejects(&city.rejected, lang);
-        let page = page(&city, &coverage, lang);
+        let gaps = Gap::all(&city, &coverage);
+        let (n, page) = (gaps.len(), page(&city, &coverage, gaps, lang));
         write_whole(out, |file| Ok(file.write_all(page.as_bytes())?))?;
         timings.stage("write");
-        let gaps = Gap::all(&city, &coverage);
         let children = coverage.total.children - coverage.total.covered;
-        let (n, lost, name) = (gaps.len(), thousands(children), out.display());
+        let (lost, name) = (thousands(children), out.display());
         writeln!(
             io::stdout().lock(),
             "{}",
@@ -102,8 +102,7 @@ impl<'a> Gap<'a> {
     }
 }
 
-fn page(city: &City, coverage: &Coverage, lang: Lang) -> String {
-    let gaps = Gap::all(city, coverage);
+fn page(city: &City, coverage: &Coverage, gaps: Vec<Gap>, lang: Lang) -> String {
     let mut body = Body { paper: Paper::new(lang), city, coverage, gaps };
     body.head();
     body.card();
