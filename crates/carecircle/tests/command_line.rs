@@ -1,68 +1,11 @@
 //! The program as its users run it: what it prints, writes and returns.
 
+mod program;
+
+use program::{Folder, carecircle, refuse, succeed};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// A folder of its own for one test, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("carecircle-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder to work in");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a plain path").to_owned()
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.file(name);
-        std::fs::write(&path, text).expect("a file to read");
-        path
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.0).expect("the folder");
-        let mut names: Vec<String> =
-            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn carecircle(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_carecircle"))
-        .args(arguments)
-        .env_clear()
-        .env("LANG", "en_GB.UTF-8")
-        .output()
-        .expect("the program starts")
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let output = carecircle(arguments);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{out}\n{err}");
-    out.into_owned()
-}
-
-/// Fails with exit code 2, and returns what it says.
-fn refuse(arguments: &[&str]) -> String {
-    let output = carecircle(arguments);
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}\n{err}");
-    assert!(!err.contains("panicked"), "{err}");
-    err
-}
+use std::path::Path;
+use std::process::Command;
 
 fn demo(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo").join(name);

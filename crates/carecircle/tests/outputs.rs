@@ -1,30 +1,11 @@
 //! What `carecircle check` writes, in every format, read again by the readers of tables.
 
+mod program;
+
 use carecircle_formats::table::Table;
+use program::Folder;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::{Command, Output};
-
-/// A folder of its own for one test, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("carecircle-out-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder to work in");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a plain path").to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn check(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_carecircle"));
@@ -50,7 +31,7 @@ fn cells(path: &str, id: &str, column: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn every_format_holds_the_same_verdicts() {
-    let folder = Folder::new("formats");
+    let folder = Folder::new("out-formats");
     let plain = folder.file("plain.geojson");
     written(&["-o", &plain]);
     let (status, names) = (cells(&plain, "id", "status"), cells(&plain, "id", "name"));
@@ -71,7 +52,7 @@ fn every_format_holds_the_same_verdicts() {
 
 #[test]
 fn a_workbook_has_its_sheets_in_either_language() {
-    let folder = Folder::new("workbook");
+    let folder = Folder::new("out-workbook");
     let facilities = folder.file("f.csv");
     std::fs::write(&facilities, "id,name,lon,lat,places\na,甲,114.3,30.9,20\nb,乙,,30.9,5\n").expect("a register");
     let out = folder.file("w.xlsx");
@@ -95,7 +76,7 @@ fn a_workbook_has_its_sheets_in_either_language() {
 
 #[test]
 fn what_cannot_be_written_is_said_before_the_work() {
-    let folder = Folder::new("refused");
+    let folder = Folder::new("out-refused");
     for (arguments, why) in [
         (vec!["-o", "x.kml"], ".xlsx, .fgb, .parquet"),
         (vec!["--out-crs", "EPSG:0"], "--out-crs"),

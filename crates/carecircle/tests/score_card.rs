@@ -1,54 +1,11 @@
 //! The score card as its users get it: a file of its own, a table, and the figures that cities published.
 
+mod program;
+
+use program::{Folder, refuse, succeed};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// A folder of its own for one test, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("carecircle-card-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder to work in");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a plain path").to_owned()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        std::fs::write(self.file(name), text).expect("a file to read");
-        self.file(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn carecircle(arguments: &[&str]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_carecircle"));
-    program.args(arguments).env_clear().env("LANG", "en_GB.UTF-8").output().expect("the program starts")
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let output = carecircle(arguments);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{out}\n{err}");
-    out.into_owned()
-}
-
-fn refuse(arguments: &[&str]) -> String {
-    let output = carecircle(arguments);
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}\n{err}");
-    err
-}
 
 /// The score card of a check.
 fn card(folder: &Folder, arguments: &[&str]) -> Value {
@@ -71,7 +28,7 @@ fn demo_register<const N: usize>(columns: [&str; N]) -> Vec<[String; N]> {
 
 #[test]
 fn every_target_of_every_policy_is_met_missed_or_lacks_something() {
-    let folder = Folder::new("targets");
+    let folder = Folder::new("card-targets");
     let mut verdicts = Vec::new();
     for policy in ["default", "national", "hangzhou-2024", "chengdu-2025", "shijiazhuang-2023", "xiacheng-2025"] {
         let card = card(&folder, &["--policy", policy]);
@@ -119,7 +76,7 @@ fn every_target_of_every_policy_is_met_missed_or_lacks_something() {
 
 #[test]
 fn indicators_are_the_registers_own_sums() {
-    let folder = Folder::new("sums");
+    let folder = Folder::new("card-sums");
     // The demo's register is complete but for a few: those left out, its sums are the card's.
     let columns =
         ["id", "places", "inclusive", "staff", "staff_certified", "enrolled", "places_infant", "places_toddler"];
@@ -131,7 +88,7 @@ fn indicators_are_the_registers_own_sums() {
         .lines()
         .enumerate()
         .filter(|(i, line)| *i == 0 || ids.iter().any(|id| line.starts_with(&format!("{id},"))));
-    let register = folder.write("r.csv", &kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
+    let register = folder.write("r.csv", kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
     let card = card(&folder, &["--facilities", &register, "--policy", "hangzhou-2024"]);
     let sum = |column: usize| complete.iter().map(|row| row[column].parse::<f64>().expect("a number")).sum::<f64>();
     let (places, staff, certified, enrolled) = (sum(1), sum(3), sum(4), sum(5));
@@ -194,13 +151,13 @@ fn the_table_shows_the_score_card_where_there_are_targets() {
 
 #[test]
 fn a_policy_file_brings_its_own_targets() {
-    let folder = Folder::new("policy");
+    let folder = Folder::new("card-policy");
     let text = "name = \"ours\"\nkinds = [\"nursery\"]\n[[targets]]\nindicator = \"covered_share\"\nat_least = 0.05\nsource = \"us\"\n";
     let policy = folder.write("p.toml", text);
     let card = card(&folder, &["--policy", &policy]);
     assert_eq!(card["targets"][0]["verdict"], "met");
     assert_eq!(card["parameters"]["kinds"], serde_json::json!(["nursery"]));
-    let wrong = folder.write("w.toml", &text.replace("0.05", "5"));
+    let wrong = folder.write("w.toml", text.replace("0.05", "5"));
     let told = refuse(&["check", "--policy", &wrong]);
     assert!(told.contains("w.toml: target 1: at_least = 5: a number from 0 to 1 is wanted"), "{told}");
     let told = refuse(&["check", "--policy", "atlantis"]);
@@ -209,7 +166,7 @@ fn a_policy_file_brings_its_own_targets() {
 
 #[test]
 fn age_vacancy_and_date_choose_which_facilities_count() {
-    let folder = Folder::new("counted");
+    let folder = Folder::new("card-counted");
     let counted = |arguments: &[&str]| {
         let card = card(&folder, arguments);
         let found = &card["total"]["indicators"]["registered_share"]["denominator"];
@@ -311,7 +268,7 @@ impl City {
 
     /// The score card of the city with so many residents.
     fn card(&self, folder: &Folder, places: Option<usize>, millions: f64) -> Value {
-        let register = folder.write("register.csv", &self.register(places));
+        let register = folder.write("register.csv", self.register(places));
         let residents = (millions * 1e6).round();
         let area = |properties: &str, west: f64, east: f64| {
             format!(
@@ -346,7 +303,7 @@ fn thousands(number: f64) -> String {
 
 /// The tables of `docs/published-figures.md`, from score cards.
 fn published_figures() -> String {
-    let folder = Folder::new("published");
+    let folder = Folder::new("card-published");
     let mut out = String::from(
         "| city | facilities | places | residents | places per 1,000 by the score card | published | what the published figure implies |\n\
          |---|---|---|---|---|---|---|\n",
