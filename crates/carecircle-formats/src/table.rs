@@ -6,9 +6,11 @@
 mod archive;
 mod compound;
 mod csv;
+mod error;
 mod flatgeobuf;
 pub(crate) mod geojson;
 mod geopackage;
+mod header;
 mod ods;
 mod prj;
 mod sequence;
@@ -18,8 +20,8 @@ mod wkb;
 mod workbook;
 
 use crate::crs::Crs;
-use crate::{headers, values};
 use carecircle_core::geometry::LonLatShape;
+pub use error::TableError;
 use geo::Coord;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,171 +40,6 @@ pub const LONGEST_CELL: usize = 16 << 20;
 
 /// Tables larger than this, in bytes, are refused: they are no registers.
 pub const LARGEST_FILE: u64 = 1 << 30;
-
-/// Why a table can't be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// The file can't be opened or read.
-    #[error("cannot read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file is too large.
-    #[error("{} has {bytes} bytes; a table may have {LARGEST_FILE} at most", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// The ending of the file's name is none that is read.
-    #[error(
-        "{}: tables are read from .csv, .tsv, .txt, .xlsx, .xls, .ods, .geojson, .json, .geojsonl, .geojsons, .ndjson, .fgb, \
-         .gpkg and .shp",
-        path.display()
-    )]
-    UnknownFormat {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Text that is neither UTF-8 nor GB18030.
-    #[error("{} line {line}: the text is neither UTF-8, UTF-16 nor GB18030; save it as \"CSV UTF-8\"", path.display())]
-    Encoding {
-        /// The file.
-        path: PathBuf,
-        /// The first line that is neither.
-        line: usize,
-    },
-    /// Some lines are UTF-8, others GB18030.
-    #[error(
-        "{} line {line}: written in another encoding than line {first}, one is UTF-8 and one GB18030; save all as \"CSV UTF-8\"",
-        path.display()
-    )]
-    MixedEncodings {
-        /// The file.
-        path: PathBuf,
-        /// The first line in another encoding than the first that shows one.
-        line: usize,
-        /// The first line that shows an encoding.
-        first: usize,
-    },
-    /// A zero byte stands in the text.
-    #[error(
-        "{} line {line}: a zero byte; the file is damaged, no text, or UTF-16 without its byte order mark; save it as \"CSV UTF-8\"",
-        path.display()
-    )]
-    Binary {
-        /// The file.
-        path: PathBuf,
-        /// The first line that has one.
-        line: usize,
-    },
-    /// A cell's quotation mark is not closed where the cell ends.
-    #[error("{} line {line}: a quotation mark opens a cell here and is not closed at its end", path.display())]
-    OpenQuote {
-        /// The file.
-        path: PathBuf,
-        /// The line of the mark.
-        line: usize,
-    },
-    /// The table has too many columns.
-    #[error("{}: more than {MOST_COLUMNS} columns", path.display())]
-    TooManyColumns {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The table has too many rows.
-    #[error("{}: more than {MOST_ROWS} rows; split the table", path.display())]
-    TooManyRows {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The table has too many cells.
-    #[error("{}: more than {MOST_CELLS} filled cells, or more than 4 GiB of text; split the table", path.display())]
-    TooManyCells {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A cell is too long.
-    #[error("{} row {row}: a cell of more than {LONGEST_CELL} bytes", path.display())]
-    LongCell {
-        /// The file.
-        path: PathBuf,
-        /// The row.
-        row: usize,
-    },
-    /// There is no header row.
-    #[error("{}: the table is empty; its first row must name the columns", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There are no rows where some are needed.
-    #[error("{}: the table has no row; one for each {wanted}, with id, lon and lat, was expected", path.display())]
-    NoRow {
-        /// The file.
-        path: PathBuf,
-        /// What each row stands for.
-        wanted: &'static str,
-    },
-    /// GeoJSON that is none.
-    #[error("{}: not GeoJSON: {why}", path.display())]
-    GeoJson {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        why: String,
-    },
-    /// A file that is damaged, or promises what it doesn't hold.
-    #[error("{}: not {what}: {why}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What it should be.
-        what: &'static str,
-        /// Where and why it is none.
-        why: String,
-    },
-    /// It doesn't say which of the file's tables is meant.
-    #[error("{}: which table is meant? It has {names}. Add #NAME to the file's name", path.display())]
-    Layers {
-        /// The file.
-        path: PathBuf,
-        /// The tables that there are.
-        names: String,
-    },
-    /// The file states a coordinate system that isn't known.
-    #[error("{}: its coordinate system, {name}, is not known; say which it is with --crs", path.display())]
-    UnknownCrs {
-        /// The file.
-        path: PathBuf,
-        /// What the file calls it.
-        name: String,
-    },
-    /// Its cells are separated by nothing that is known.
-    #[error("{}: one column alone, {header}; cells are separated by a comma, a semicolon, a tab or a |", path.display())]
-    OneColumn {
-        /// The file.
-        path: PathBuf,
-        /// Its name.
-        header: String,
-    },
-    /// A column that every row needs is missing.
-    #[error("{}: no column {wanted}; found {found}. Name it with --columns {example}", path.display())]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// What is missing.
-        wanted: &'static str,
-        /// The columns that there are.
-        found: String,
-        /// A mapping that would help.
-        example: &'static str,
-    },
-}
 
 /// Where a row is, as its table gives it, in the table's coordinate system.
 #[derive(Clone, Debug, PartialEq)]
@@ -473,34 +310,6 @@ impl Builder {
         self.table.columns.len()
     }
 
-    /// The next line of a sheet whose first lines are not yet known to be title, header or rows: the header is found among
-    /// them, titles above it are left out and said so, and what follows are rows.
-    pub fn line<'c>(&mut self, number: usize, cells: impl IntoIterator<Item = &'c str>) -> Result<(), TableError> {
-        self.is_sheet = true;
-        if self.table.columns.is_empty() {
-            let mut line = Vec::new();
-            for (i, cell) in cells.into_iter().map(clean).enumerate().filter(|(_, cell)| !cell.is_empty()) {
-                if i >= MOST_COLUMNS {
-                    return Err(TableError::TooManyColumns { path: self.table.path.clone() });
-                }
-                line.resize(i, String::new());
-                line.push(cell.to_owned());
-            }
-            self.head.push((number, line));
-            return if self.head.len() < MOST_HEAD_LINES { Ok(()) } else { self.settle_head() };
-        }
-        self.row(number);
-        for (i, cell) in cells.into_iter().enumerate() {
-            if i >= self.columns() && !clean(cell).is_empty() {
-                self.widen(i + 1)?;
-            }
-            self.cell(i, cell);
-        }
-        self.drop_row_if_empty();
-        Ok(())
-    }
-
-    /// Cells beyond the header are kept, under a name of their own.
     fn widen(&mut self, columns: usize) -> Result<(), TableError> {
         (self.columns()..columns).try_for_each(|at| self.add_column(&format!("column_{}", at + 1)).map(|_| ()))
     }
@@ -534,42 +343,6 @@ impl Builder {
             self.table.parts.push(lot.part);
         }
         Ok(())
-    }
-
-    /// Chooses the header among the first lines; those above it are titles, those below rows.
-    fn settle_head(&mut self) -> Result<(), TableError> {
-        let mut lines = std::mem::take(&mut self.head);
-        lines.retain(|(_, cells)| !cells.is_empty());
-        let Some(header) = header_among(&lines) else { return Ok(()) };
-        let mut rows = lines.split_off(header + 1);
-        let Some((number, mut names)) = lines.pop() else { return Ok(()) };
-        if let Some((second, parts)) = rows.first().filter(|(_, line)| is_second_header(&names, line)) {
-            names.resize(names.len().max(parts.len()), String::new());
-            for (name, part) in names.iter_mut().zip(parts).filter(|(_, part)| !part.is_empty()) {
-                name.clone_from(part);
-            }
-            self.remark(
-                format!("row {second} names the columns of a merged cell above"),
-                format!("第 {second} 行为合并单元格之下的列名"),
-            );
-            rows.remove(0);
-        }
-        for (i, name) in names.iter().enumerate() {
-            if name.is_empty() {
-                self.add_column(&format!("column_{}", i + 1))?
-            } else {
-                self.add_column(name)?
-            };
-        }
-        self.table.form.header_row = Some(number);
-        for (title, cells) in lines {
-            let said = cells.concat();
-            self.remark(
-                format!("row {title}, above the header, is taken for a title: {said}"),
-                format!("第 {title} 行位于表头之上，视为标题：{said}"),
-            );
-        }
-        rows.iter().try_for_each(|(number, cells)| self.line(*number, cells.iter().map(String::as_str)))
     }
 
     /// The next row; its cells and its geometry follow.
@@ -643,9 +416,6 @@ impl Builder {
     }
 }
 
-/// A header stands among so many lines.
-const MOST_HEAD_LINES: usize = 10;
-
 /// A cell without the blanks around it, and without the byte order mark that joined files have in their middle.
 fn clean(text: &str) -> &str {
     // Nearly every cell begins and ends with a letter, a digit or a Chinese character.
@@ -656,29 +426,6 @@ fn clean(text: &str) -> &str {
         return text;
     }
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
-}
-
-/// Which of the first lines names the columns: the first with two headers that are known, unless the first of all is more
-/// than a title; else the first with two names; else the first.
-fn header_among(lines: &[(usize, Vec<String>)]) -> Option<usize> {
-    let filled = |cells: &[String]| cells.iter().filter(|cell| !cell.is_empty()).count();
-    let numbers = |cells: &[String]| cells.iter().filter(|cell| values::number(cell).is_some()).count();
-    let known = |cells: &[String]| cells.iter().filter(|cell| headers::is_known(cell)).count();
-    let first = &lines.first()?.1;
-    let by_names = lines.iter().position(|(_, cells)| known(cells) > 1 && numbers(cells) == 0);
-    if filled(first) < 2 {
-        let by_shape = || lines.iter().position(|(_, cells)| filled(cells) > 1 && numbers(cells) * 2 < filled(cells));
-        by_names.or_else(by_shape).or(Some(0))
-    } else {
-        by_names.filter(|_| known(first) == 0).or(Some(0))
-    }
-}
-
-/// Whether a line names the columns of a group whose own name stands above it in a merged cell.
-fn is_second_header(above: &[String], line: &[String]) -> bool {
-    let filled = || line.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
-    let below_blank = filled().any(|(i, _)| above.get(i).is_none_or(String::is_empty));
-    below_blank && filled().count() > 1 && filled().all(|(_, cell)| headers::is_known(cell))
 }
 
 impl Table {

@@ -276,7 +276,7 @@ fn delimiter(text: &str) -> u8 {
         match byte {
             b'"' => quoted = !quoted,
             b'\n' | b'\r' if !quoted && lines.last().is_some_and(|counts| *counts != [0; 4]) => {
-                if lines.len() == super::MOST_HEAD_LINES {
+                if lines.len() == super::header::MOST_HEAD_LINES {
                     break;
                 }
                 lines.push([0; 4]);

@@ -1,0 +1,269 @@
+//! What one row's cells say, by our columns: each a value, unknown with a doubt, or why the row can't be used.
+
+use super::plan::{Plan, Use};
+use super::{one_of, status_named};
+use crate::crs::Crs;
+use crate::headers::Column;
+use crate::table::{Geometry, Row};
+use crate::values::{self, Axis, quoted};
+use carecircle_core::facility::Status;
+use carecircle_core::geometry::{LonLat, LonLatShape};
+use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
+use jiff::civil::Date;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// A row with its cells by our columns.
+pub(super) struct Cells<'a> {
+    plan: &'a Plan<'a>,
+    pub(super) row: Row<'a>,
+    own: [Option<&'a str>; Column::ALL.len()],
+    pub(super) doubts: RefCell<Vec<Bad>>,
+}
+
+/// A cell that can't be understood: its column and why.
+pub(super) type Bad = (Column, String);
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(plan: &'a Plan<'a>, row: Row<'a>) -> Self {
+        let mut own = [None; Column::ALL.len()];
+        for (at, cell) in row.cells() {
+            if let Use::Read(column) = plan.uses[at] {
+                own[column as usize] = Some(cell);
+            }
+        }
+        Self { plan, row, own, doubts: RefCell::default() }
+    }
+
+    pub(super) fn text(&self, column: Column) -> Option<&'a str> {
+        self.own[column as usize]
+    }
+
+    pub(super) fn owned(&self, column: Column) -> Option<String> {
+        self.text(column).map(str::to_owned)
+    }
+
+    pub(super) fn doubt(&self, column: Column, why: String) {
+        self.doubts.borrow_mut().push((column, why));
+    }
+
+    /// A cell that the row can do without: what can't be understood is unknown, and said so.
+    pub(super) fn known<T>(&self, column: Column, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let stated = self.text(column)?;
+        let value = parse(stated);
+        if value.is_none() && !values::says_nothing(stated) {
+            self.doubt(column, format!("{}; taken as unknown", is_no(stated, want)));
+        }
+        value
+    }
+
+    /// A number that the row can do without, but that may not be a wrong one.
+    fn amount(&self, column: Column, want: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
+        match self.known(column, want, values::number) {
+            Some(value) if !fits(value) => Err((column, format!("{value} is no {want}"))),
+            value => Ok(value),
+        }
+    }
+
+    pub(super) fn count(&self, column: Column) -> Result<Option<u32>, Bad> {
+        let fits = |v: f64| v.fract() == 0.0 && (0.0..=1e6).contains(&v);
+        Ok(self.amount(column, "whole number from 0 to 1,000,000", fits)?.map(|v| v as u32))
+    }
+
+    pub(super) fn people(&self, column: Column) -> Result<Option<f64>, Bad> {
+        self.amount(column, "number from 0 to 100,000,000", |v| (0.0..=1e8).contains(&v))
+    }
+
+    pub(super) fn flag(&self, column: Column) -> Option<bool> {
+        self.known(column, "yes or no", values::flag)
+    }
+
+    pub(super) fn date(&self, column: Column) -> Option<Date> {
+        let stated = self.text(column).filter(|text| !values::says_nothing(text))?;
+        let date = values::date(stated);
+        if let Err(why) = date {
+            self.doubt(column, format!("{}; taken as unknown", is_no(stated, why.trim_start_matches("no "))));
+        }
+        date.ok()
+    }
+
+    /// The highest step that any column tells: the status itself, or a column that asks for one step, `备案=是`.
+    pub(super) fn status(&self) -> Status {
+        let steps = one_of(Status::ALL.iter().map(|s| s.name()));
+        let stated = self.known(Column::Status, &steps, status_named);
+        let columns = [
+            (Column::Registered, Status::Registered),
+            (Column::Filed, Status::Filed),
+            (Column::Licensed, Status::Licensed),
+        ];
+        let reached = columns.into_iter().filter_map(|(column, step)| {
+            let flag = |text: &str| values::flag(text).map(|yes| if yes { step } else { Status::Unknown });
+            self.known(column, "yes or no", |text| flag(text).or_else(|| status_named(text)))
+        });
+        reached.chain(stated).max().unwrap_or(Status::Unknown)
+    }
+
+    /// The row's id; where the table has none, the row's number makes one.
+    pub(super) fn id(&self) -> Result<String, Bad> {
+        if !self.plan.has(Column::Id) {
+            return Ok(format!("row{}", self.row.number()));
+        }
+        let id = self.text(Column::Id).ok_or_else(|| (Column::Id, "is empty; every row needs one".to_owned()))?;
+        // A dot or slash in an id breaks links and desktop clients.
+        if id.bytes().any(|b| matches!(b, b'.' | b'/')) {
+            return Err((Column::Id, format!("{} has a dot or slash; use letters, digits, - and _", quoted(id))));
+        }
+        Ok(id.to_owned())
+    }
+
+    /// The coordinate system of the row.
+    fn crs(&self) -> Result<&Crs, Bad> {
+        let stated = self.text(Column::Crs).and_then(|cell| self.plan.stated.get(cell));
+        stated.map_or(Ok(&self.plan.crs), |crs| crs.as_ref().map_err(|why| (Column::Crs, why.clone())))
+    }
+
+    pub(super) fn point(&self) -> Result<LonLat, Bad> {
+        match self.geometry()? {
+            Some(Geometry::Shape(shape)) => centre(&shape),
+            Some(Geometry::Point(lon, lat)) => LonLat::from_degrees(lon, lat)
+                .ok_or_else(|| (Column::Geometry, format!("{lon}, {lat} is no place on earth"))),
+            _ => self.lon_lat(),
+        }
+    }
+
+    /// The place that stands in columns of its own.
+    fn lon_lat(&self) -> Result<LonLat, Bad> {
+        if !self.plan.has(Column::Lon) {
+            let wanted = "no coordinates; fill in lon and lat".to_owned();
+            let geometry = self.plan.has_geometries || self.plan.has(Column::Geometry);
+            return Err(if geometry {
+                (Column::Geometry, "is missing: no coordinates".to_owned())
+            } else {
+                (Column::Lon, wanted)
+            });
+        }
+        let crs = self.crs()?;
+        let coordinate = |column: Column, axis: Axis, most: f64| -> Result<f64, Bad> {
+            let empty = || (column, "is empty: no coordinates".to_owned());
+            let text = self.text(column).ok_or_else(empty)?;
+            let (value, most, unit) = if crs.is_degrees() {
+                (values::degrees(text, axis), most, "degrees")
+            } else {
+                (values::metres(text), MOST_METRES, "metres")
+            };
+            value.filter(|v| v.abs() <= most).ok_or_else(|| {
+                if values::says_nothing(text) {
+                    return empty();
+                }
+                let swapped = crs.is_degrees() && self.looks_swapped();
+                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
+                let want = format!("number of {unit} between -{most} and {most}{hint}");
+                (column, is_no(text, &want))
+            })
+        };
+        let (x, y) = (coordinate(Column::Lon, Axis::East, 180.0)?, coordinate(Column::Lat, Axis::North, 90.0)?);
+        let at = crs.to_wgs84(x, y).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
+        at.ok_or_else(|| (Column::Lon, format!("{x}, {y} is no place on earth in {}", crs.name())))
+    }
+
+    /// Whether the row's degrees make sense the other way round alone.
+    pub(super) fn looks_swapped(&self) -> bool {
+        let read = |column: Column| {
+            let text = self.text(column)?;
+            values::degrees(text, Axis::East).or_else(|| values::degrees(text, Axis::North))
+        };
+        let pair = read(Column::Lon).zip(read(Column::Lat));
+        pair.is_some_and(|(lon, lat)| lon.abs() <= 90.0 && lat.abs() > 90.0 && lat.abs() <= 180.0)
+    }
+
+    /// The row's own geometry, in degrees of WGS 84: as its format gives it, or as a cell has it. One that can't be read is
+    /// a doubt where the row has coordinates besides.
+    pub(super) fn geometry(&self) -> Result<Option<Geometry>, Bad> {
+        let read = self.stated_geometry();
+        if let Err((column, why)) = &read
+            && self.text(Column::Lon).is_some()
+            && self.text(Column::Lat).is_some()
+        {
+            self.doubt(*column, format!("{why}; lon and lat are taken"));
+            return Ok(None);
+        }
+        read
+    }
+
+    fn stated_geometry(&self) -> Result<Option<Geometry>, Bad> {
+        let bad = |why: String| (Column::Geometry, why);
+        let in_cell;
+        let (given, srid) = match (self.row.geometry(), self.text(Column::Geometry)) {
+            (Some(given), _) => (given.as_ref().map_err(|why| bad(why.clone()))?, None),
+            (None, Some(text)) if !values::says_nothing(text) => {
+                in_cell = values::geometry(text).map_err(bad)?;
+                (&in_cell.0, in_cell.1)
+            }
+            _ => return Ok(None),
+        };
+        let of_cell = srid.map(|srid| Crs::named(&format!("EPSG:{srid}"))).transpose().map_err(bad)?;
+        let crs = of_cell.as_ref().map_or_else(|| self.crs(), Ok)?;
+        let place = |c: Coord<f64>| {
+            let most = if crs.is_degrees() { (180.0, 90.0) } else { (MOST_METRES, MOST_METRES) };
+            let inside = c.x.abs() <= most.0 && c.y.abs() <= most.1;
+            let at = if inside { crs.to_wgs84(c.x, c.y) } else { None };
+            at.map(|(x, y)| Coord { x, y }).ok_or_else(|| {
+                let Coord { x, y } = c;
+                let swapped = crs.is_degrees() && x.abs() <= 90.0 && y.abs() <= 180.0 && !inside;
+                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
+                bad(format!("{x}, {y} is no place on earth in {}{hint}", crs.name()))
+            })
+        };
+        Ok(Some(match given {
+            Geometry::Point(x, y) => {
+                let at = place(Coord { x: *x, y: *y })?;
+                Geometry::Point(at.x, at.y)
+            }
+            Geometry::Points(points) => {
+                let [first, ..] = points.as_slice() else { return Err(bad("has no point".to_owned())) };
+                let at = place(*first)?;
+                self.doubt(Column::Geometry, format!("has {} points; the first is taken", points.len()));
+                Geometry::Point(at.x, at.y)
+            }
+            Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
+        }))
+    }
+
+    /// What passes through.
+    pub(super) fn others(&self) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (at, cell) in self.row.cells() {
+            if let Use::Pass(name) = &self.plan.uses[at] {
+                out.insert(name.clone(), cell.to_owned());
+            }
+        }
+        out
+    }
+}
+
+/// Why a cell's text is not what is wanted.
+pub(super) fn is_no(text: &str, want: &str) -> String {
+    match values::not_a_value(text) {
+        Some(what) => format!("{} is {what}", quoted(text)),
+        None => format!("{} is no {want}", quoted(text)),
+    }
+}
+
+/// No coordinate in metres is larger: a zone's number before the easting makes tens of millions.
+const MOST_METRES: f64 = 1e8;
+
+/// A polygon's place for a thing that is a point.
+fn centre(shape: &geo::MultiPolygon<f64>) -> Result<LonLat, Bad> {
+    let inside = carecircle_core::polygon::point_inside(shape);
+    inside
+        .and_then(|p| LonLat::from_degrees(p.x, p.y))
+        .ok_or_else(|| (Column::Geometry, "its polygon has no inside".to_owned()))
+}
+
+/// A polygon as it came, or mended where its rings cross themselves or each other.
+pub(super) fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
+    // Checking costs more than mending where there are very many vertices.
+    let few = shape.coords_count() < 20_000;
+    let sound = if few && shape.is_valid() { shape.clone() } else { shape.union(&LonLatShape::new(Vec::new())) };
+    if sound.unsigned_area() > 0.0 { Ok(sound) } else { Err((Column::Geometry, "its polygon has no area".to_owned())) }
+}

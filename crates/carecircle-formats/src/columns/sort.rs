@@ -1,0 +1,162 @@
+//! All rows of a table turned into things and rejects, and what the rows tell together.
+
+use super::cells::{Bad, Cells};
+use super::plan::Plan;
+use super::{Reject, Sorted};
+use crate::headers::Column;
+use crate::table::{Remark, Row};
+use crate::values::{self, quoted};
+use rayon::prelude::*;
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+/// What is to be said of a row, besides what it became.
+enum Fault {
+    Reject(Reject),
+    Doubts(Vec<Bad>),
+}
+
+/// Turns every row into a thing or a reject. The rows are read on all threads; which of them has an id first is settled in
+/// the table's order, and only rows that are used take one.
+pub(super) fn sort_rows<'a, T: Send>(
+    plan: &'a Plan<'a>,
+    remarks: Vec<Remark>,
+    make: impl Fn(&Cells<'a>, String) -> Result<T, Bad> + Sync,
+) -> Sorted<T> {
+    let table = plan.table;
+    // The column is blamed by the name that the table has for it.
+    let reject = |row: Row<'a>, column: &str, why: String| {
+        let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
+        Reject { row: row.number(), column: column.to_owned(), why, cells }
+    };
+    let read = |row: Row<'a>| {
+        if let Some((at, why)) = plan.no_thing(row) {
+            return Err(reject(row, &table.columns[at], why));
+        }
+        let cells = Cells::new(plan, row);
+        let made = cells.id().and_then(|id| make(&cells, id));
+        let doubts = cells.doubts.take();
+        let made = made.map_err(|(column, why)| reject(row, plan.header(column), why))?;
+        Ok((made, cells.text(Column::Id), doubts))
+    };
+    let faults: Mutex<Vec<(usize, Fault)>> = Mutex::default();
+    let blame = |i: usize, fault: Fault| faults.lock().unwrap_or_else(PoisonError::into_inner).push((i, fault));
+    let things = (0..table.rows().len()).into_par_iter().with_min_len(1_024).map(|i| match read(table.row(i)) {
+        Ok((thing, id, doubts)) => {
+            if !doubts.is_empty() {
+                blame(i, Fault::Doubts(doubts));
+            }
+            (Some(thing), id.map_or(0, fingerprint))
+        }
+        Err(reject) => {
+            blame(i, Fault::Reject(reject));
+            (None, 0)
+        }
+    });
+    let (mut made, mut fingerprints) = (Vec::new(), Vec::new());
+    things.unzip_into_vecs(&mut made, &mut fingerprints);
+    let mut faults = faults.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !all_differ(&fingerprints) {
+        let mut seen: HashSet<&str> = HashSet::new();
+        for (i, made) in made.iter_mut().enumerate() {
+            let row = table.row(i);
+            let id = plan.at[Column::Id as usize].and_then(|at| row.cells().find(|(i, _)| *i == at));
+            if let Some((_, id)) = id.filter(|(_, id)| made.is_some() && !seen.insert(id)) {
+                *made = None;
+                let why = format!("{} stands in an earlier row too", quoted(id));
+                faults.push((i, Fault::Reject(reject(row, plan.header(Column::Id), why))));
+            }
+        }
+    }
+    // A row that is rejected after all is told of once.
+    faults.sort_by_key(|(i, fault)| (*i, matches!(fault, Fault::Doubts(_))));
+    faults.dedup_by_key(|(i, _)| *i);
+    let (mut rejects, mut doubts) = (Vec::new(), Vec::new());
+    for (i, fault) in faults {
+        match fault {
+            Fault::Reject(reject) => rejects.push(reject),
+            Fault::Doubts(bad) => doubts.extend(bad.into_iter().map(|(column, why)| {
+                let column = plan.header(column).to_owned();
+                Reject { row: table.row(i).number(), column, why, cells: Vec::new() }
+            })),
+        }
+    }
+    #[expect(
+        clippy::filter_map_identity,
+        reason = "in place, which `flatten` is not: a second copy costs a third of all time"
+    )]
+    let used = made.into_iter().filter_map(|made| made).collect();
+    let mut out = Sorted { used, rejects, doubts, remarks };
+    out.remarks.extend(remarks_on_rows(plan, &out.rejects));
+    out
+}
+
+/// A number that is seldom the same for two ids, and never 0.
+fn fingerprint(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+/// Whether no two fingerprints are the same, those of rows without an id aside: then no two ids are.
+fn all_differ(fingerprints: &[u64]) -> bool {
+    let mut seen = HashSet::with_capacity_and_hasher(fingerprints.len(), BuildHasherDefault::<Fingerprint>::new());
+    fingerprints.iter().all(|&fingerprint| fingerprint == 0 || seen.insert(fingerprint))
+}
+
+/// Takes a fingerprint for its own hash.
+#[derive(Default)]
+struct Fingerprint(u64);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// What all rows together tell.
+fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
+    let (name, mut out) = (plan.table.name(), Vec::new());
+    if plan.layer.columns().contains(&Column::Id) && !plan.has(Column::Id) && plan.table.rows().len() > 0 {
+        out.push(Remark {
+            en: format!("{name}: no column id; rows are called by their number, as in row2"),
+            zh: format!("{name}：没有编号列，以行号为编号，如 row2"),
+        });
+    }
+    if !rejects.is_empty() && plan.has(Column::Lon) && plan.has(Column::Lat) && plan.crs.is_degrees() {
+        let (lon, lat) = (plan.header(Column::Lon), plan.header(Column::Lat));
+        let rows = plan.table.rows().map(|row| Cells::new(plan, row));
+        let placed = rows.filter(|cells| cells.text(Column::Lon).is_some() && cells.text(Column::Lat).is_some());
+        let (swapped, rest): (Vec<_>, Vec<_>) = placed.map(|cells| cells.looks_swapped()).partition(|swapped| *swapped);
+        if swapped.len() > rest.len() {
+            out.push(Remark {
+                en: format!("{name}: longitude and latitude look swapped; say --columns lon={lat},lat={lon}"),
+                zh: format!("{name}：经纬度似乎颠倒，请用 --columns lon={lat},lat={lon}"),
+            });
+        }
+    }
+    let is_metric = |reject: &Reject| {
+        let lon = plan.at[Column::Lon as usize].and_then(|at| reject.cells.iter().find(|(column, _)| *column == at));
+        lon.and_then(|(_, cell)| values::number(cell)).is_some_and(|east| east.abs() > 1_000.0)
+    };
+    if plan.crs.is_degrees() && rejects.iter().filter(|reject| is_metric(reject)).count() * 2 > plan.table.rows().len()
+    {
+        let crs = plan.crs.name();
+        out.push(Remark {
+            en: format!("{name}: coordinates look like metres, not degrees of {crs}; say which system: --crs EPSG:…"),
+            zh: format!("{name}：坐标似乎以米为单位，而非 {crs} 的度；请用 --crs EPSG:… 声明坐标系"),
+        });
+    }
+    out
+}
