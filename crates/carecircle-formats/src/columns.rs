@@ -196,6 +196,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
     let plan = Plan::new(table, declared, Layer::Facilities, &mut remarks)?;
     plan.require_place()?;
     let kinds = one_of(Kind::ALL.iter().map(|k| k.name()));
+    let steps = one_of(Status::ALL.iter().map(|s| s.name()));
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let at = cells.point()?;
         let kind = cells.known(Column::Kind, &kinds, kind_named).unwrap_or(Kind::Nursery);
@@ -203,7 +204,7 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
             name: cells.owned(Column::Name),
             name_zh: cells.owned(Column::NameZh),
             name_en: cells.owned(Column::NameEn),
-            status: cells.status(),
+            status: cells.status(&steps),
             inclusive: cells.flag(Column::Inclusive),
             places: cells.count(Column::Places)?,
             places_infant: cells.count(Column::PlacesInfant)?,
@@ -223,7 +224,8 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
         // What writers hand on: the day in one form, or what stands there instead.
         for (column, day) in [(Column::Opened, facility.opened), (Column::Closed, facility.closed)] {
             if let Some(text) = cells.text(column) {
-                facility.other.insert(column.name().to_owned(), day.map_or_else(|| text.to_owned(), |d| d.to_string()));
+                let day = day.map(|day| day.to_string());
+                facility.other.insert(column.name(), day.as_deref().unwrap_or(text));
             }
         }
         for (column, why) in contradictions(&facility) {
@@ -470,7 +472,7 @@ mod tests {
         let table = csv("id,lon,lat,places,note\na,1,2,-3,x\nb,,2,,y\nc,1,2,4,z\nc,1,2,4,again\n");
         let read = facilities(&table, &Declared::default()).unwrap();
         assert_eq!(read.used.len(), 1);
-        assert_eq!(read.used[0].other["note"], "z");
+        assert_eq!(&read.used[0].other["note"], "z");
         assert!(read.doubts.is_empty());
         let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
         assert_eq!(blamed, [(2, "places"), (3, "lon"), (5, "id")]);
