@@ -30,32 +30,32 @@ pub(super) fn sort_rows<'a, T: Send>(
         let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
         Reject { row: row.number(), column: column.to_owned(), why, cells }
     };
-    let read = |row: Row<'a>| {
-        if let Some((at, why)) = plan.no_thing(row) {
-            return Err(reject(row, &table.columns[at], why));
-        }
-        let cells = Cells::new(plan, row);
-        let made = cells.id().and_then(|id| make(&cells, id));
-        let doubts = cells.doubts.take();
-        let made = made.map_err(|(column, why)| reject(row, plan.header(column), why))?;
-        Ok((made, cells.text(Column::Id), doubts))
-    };
     let faults: Mutex<Vec<(usize, Fault)>> = Mutex::default();
     let blame = |i: usize, fault: Fault| faults.lock().unwrap_or_else(PoisonError::into_inner).push((i, fault));
-    let things = (0..table.rows().len()).into_par_iter().with_min_len(1_024).map(|i| match read(table.row(i)) {
-        Ok((thing, id, doubts)) => {
-            if !doubts.is_empty() {
-                blame(i, Fault::Doubts(doubts));
+    let read = |i: usize| {
+        let row = table.row(i);
+        if let Some((at, why)) = plan.no_thing(row) {
+            blame(i, Fault::Reject(reject(row, &table.columns[at], why)));
+            return (None, 0);
+        }
+        let cells = Cells::new(plan, row);
+        match cells.id().and_then(|id| make(&cells, id)) {
+            Ok(thing) => {
+                let doubts = cells.doubts.take();
+                if !doubts.is_empty() {
+                    blame(i, Fault::Doubts(doubts));
+                }
+                (Some(thing), cells.text(Column::Id).map_or(0, fingerprint))
             }
-            (Some(thing), id.map_or(0, fingerprint))
+            Err((column, why)) => {
+                blame(i, Fault::Reject(reject(row, plan.header(column), why)));
+                (None, 0)
+            }
         }
-        Err(reject) => {
-            blame(i, Fault::Reject(reject));
-            (None, 0)
-        }
-    });
+    };
     let (mut made, mut fingerprints) = (Vec::new(), Vec::new());
-    things.unzip_into_vecs(&mut made, &mut fingerprints);
+    let rows = (0..table.rows().len()).into_par_iter().with_min_len(1_024);
+    rows.map(read).unzip_into_vecs(&mut made, &mut fingerprints);
     let mut faults = faults.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !all_differ(&fingerprints) {
         let mut seen: HashSet<&str> = HashSet::new();
