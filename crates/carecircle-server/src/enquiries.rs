@@ -14,6 +14,7 @@ use carecircle_core::isochrone::{self, Drawing, Source};
 use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::profile::Profile;
 use carecircle_core::time::WalkTime;
+use carecircle_formats::out::csv_cell;
 use carecircle_formats::{card, geojson};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -214,6 +215,7 @@ impl Sheet {
     /// One row per area and a last one, `total`; of each indicator value, numerator, denominator and what is missing.
     /// A table has no place but its rows for what it was computed with and from, so each row tells.
     fn csv(&self, snapshot: &Snapshot, analysis: &Analysis) -> String {
+        let cell = |text: &str| csv_cell(text).into_owned();
         let policy = &analysis.coverage.policy;
         let about = [
             policy.minutes.to_string(),
@@ -242,9 +244,4 @@ impl Sheet {
         }
         out
     }
-}
-
-/// A text as a CSV cell (RFC 4180).
-fn cell(text: &str) -> String {
-    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
