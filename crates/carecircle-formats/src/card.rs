@@ -47,6 +47,26 @@ pub fn indicator_name(indicator: Indicator) -> Text<&'static str> {
     Text { en, zh }
 }
 
+/// An indicator's numerator and denominator in words.
+pub fn formula_text(indicator: Indicator) -> Text<&'static str> {
+    let zh = match indicator {
+        Indicator::CoveredShare => "圈内儿童数 / 儿童数",
+        Indicator::PlacesPer1000 => "托位数 / 常住人口 × 1,000",
+        Indicator::InclusiveShare => "普惠机构托位数 / 托位数",
+        Indicator::CertifiedStaffShare => "持证人员数 / 从业人员数",
+        Indicator::CommunityShare => "有托育机构的社区数 / 社区数",
+        Indicator::KindergartenShare => "开设托班的幼儿园数 / 幼儿园数",
+        Indicator::HealthManagerShare => "配备健康管理员的备案机构数 / 备案机构数",
+        Indicator::FiledShare => "已备案及以上机构数 / 机构数",
+        Indicator::RegisteredShare => "已登记及以上机构数 / 机构数",
+        Indicator::EnrolmentRate => "在托人数 / 儿童数",
+        Indicator::VacancyRate => "（托位数 - 在托人数）/ 托位数",
+        Indicator::UnderTwoShare => "乳儿班和托小班托位数 / 托位数",
+        Indicator::AreaShare => "有托育机构的下级区域数 / 下级区域数",
+    };
+    Text { en: indicator.formula(), zh }
+}
+
 fn input_zh(input: Input) -> &'static str {
     match input {
         Input::Places => "托位数",

@@ -938,6 +938,7 @@ fn status_named(text: &str) -> Option<Status> {
         "未登记" | "未备案" => Some(Status::Unknown),
         "登记" | "已登记" => Some(Status::Registered),
         "备案" | "已备案" => Some(Status::Filed),
+        "许可" | "已许可" => Some(Status::Licensed),
         _ => None,
     })
 }

@@ -254,7 +254,7 @@ proptest! {
     fn workbooks_keep_values(layer in layer(Just(None))) {
         let folder = Folder::new();
         let book = |layer: &Layer| {
-            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空", str::to_owned), Sheet::of(layer, "机构", str::to_owned)];
+            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空"), Sheet::of(layer, "机构")];
             let mut bytes = std::io::Cursor::new(Vec::new());
             write_workbook(&sheets, "title", &mut bytes).unwrap();
             bytes.into_inner()
