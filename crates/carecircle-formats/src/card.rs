@@ -4,8 +4,8 @@
 use crate::geojson;
 use carecircle_core::coverage::{Coverage, Known};
 use carecircle_core::indicators::{Figure, Figures, Indicator, Input, Lack, Mark, OTHER_MINUTES, Score, ScoreCard};
-use carecircle_core::place::AreaLevel;
-use carecircle_core::policy::Goal;
+use carecircle_core::place::{Area, AreaLevel};
+use carecircle_core::policy::{Goal, Policy};
 use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
 
@@ -238,7 +238,6 @@ pub fn figures_json(figures: &[Figure]) -> Value {
 
 /// The score card alone: policy, targets with their marks, all indicators, what everything was computed with.
 pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_date: Option<&str>) -> Value {
-    let policy = &coverage.policy;
     let mut out = geojson::about(study, coverage, extract_date);
     let Figures { total, areas: of_areas } = &card.figures;
     let areas = study.areas().all().iter().zip(of_areas).map(|(area, figures)| {
@@ -259,8 +258,8 @@ pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_
         })
     });
     let own = [
-        ("policy", json!({ "name": policy.name, "source": policy.source })),
-        ("targets", card.scores.iter().map(|score| target_json(study, score)).collect()),
+        ("policy", policy_json(&coverage.policy)),
+        ("targets", targets_json(study, &card.scores, |_| true)),
         ("total", json!({ "indicators": figures_json(total) })),
         ("areas", areas.collect()),
         ("inequality", json!(inequality)),
@@ -270,9 +269,20 @@ pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_
     out.into()
 }
 
-fn target_json(study: &Study, score: &Score) -> Value {
+/// Which policy it was.
+pub fn policy_json(policy: &Policy) -> Value {
+    json!({ "name": policy.name, "source": policy.source })
+}
+
+/// The targets with what becomes of each, in total and in the areas that are wanted.
+pub fn targets_json(study: &Study, scores: &[Score], wanted: impl Fn(&Area) -> bool) -> Value {
+    scores.iter().map(|score| target_json(study, score, &wanted)).collect()
+}
+
+fn target_json(study: &Study, score: &Score, wanted: impl Fn(&Area) -> bool) -> Value {
     let (target, total) = (&score.target, &score.total);
-    let areas = study.areas().all().iter().zip(&score.areas).map(|(area, figure)| {
+    let areas = study.areas().all().iter().zip(&score.areas).filter(|(area, _)| wanted(area));
+    let areas = areas.map(|(area, figure)| {
         json!({
             "id": area.id,
             "value": figure.value(),
