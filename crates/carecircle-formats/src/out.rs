@@ -7,6 +7,8 @@ mod cell;
 mod flatgeobuf;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod projjson;
 mod wkb;
 mod workbook;
 
