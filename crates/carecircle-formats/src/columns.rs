@@ -11,6 +11,7 @@ use crate::crs::Crs;
 use crate::geojson::{AREA_PROPERTIES, BLOCK_PROPERTIES, FACILITY_PROPERTIES};
 pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
+use crate::out::guarded;
 use crate::table::{Geometry, Remark, Table, TableError};
 pub use crate::values::number;
 use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
@@ -389,6 +390,7 @@ fn status_named(text: &str) -> Option<Status> {
         "未登记" | "未备案" => Some(Status::Unknown),
         "登记" | "已登记" => Some(Status::Registered),
         "备案" | "已备案" => Some(Status::Filed),
+        "许可" | "已许可" => Some(Status::Licensed),
         _ => None,
     })
 }
@@ -420,12 +422,14 @@ pub fn write_rejects(mut out: impl io::Write, table: &Table, rejects: &[Reject])
     let unplaced = rejects.iter().any(|reject| reject.column == lon) && !table.columns.iter().any(|c| c == lon);
     let to_fill: &[&str] = if unplaced { &[lon, Column::Lat.name()] } else { &[] };
     let headers = columns.iter().map(|&i| table.columns[i].as_str());
-    writer.write_record(headers.chain(to_fill.iter().copied()).chain(REJECT_COLUMNS))?;
+    let headers = headers.chain(to_fill.iter().copied()).chain(REJECT_COLUMNS);
+    writer.write_record(headers.map(|text| guarded(text).into_owned()))?;
     for reject in rejects {
         let cell = |at: &usize| reject.cells.iter().find(|(i, _)| i == at).map_or("", |(_, cell)| cell.as_str());
         let number = reject.row.to_string();
         let empty = to_fill.iter().map(|_| "");
-        writer.write_record(columns.iter().map(cell).chain(empty).chain([&*number, &reject.column, &reject.why]))?;
+        let cells = columns.iter().map(cell).chain(empty).chain([&*number, &reject.column, &reject.why]);
+        writer.write_record(cells.map(|text| guarded(text).into_owned()))?;
     }
     writer.flush()?;
     Ok(())

@@ -92,10 +92,11 @@ impl Crs {
         }
         let definition = crs_definitions::from_code(code).ok_or_else(unknown)?.proj4;
         let has = |part: &str| definition.contains(part);
-        // CGCS2000 and its like differ from WGS 84 by less than a metre. Of other datums the shift must be told: Beijing 54
+        // CGCS2000 and its like differ from WGS 84 by less than a metre, NAD83 by two. Of other datums the shift must be told: Beijing 54
         // and Xi'an 80 lie up to 150 m beside it, and nobody may publish by how much where.
-        let related =
-            ["+datum=WGS84", "+ellps=GRS80", "+ellps=WGS84", "+towgs84=", "+nadgrids=@null"].iter().any(|p| has(p));
+        let related = ["+datum=WGS84", "+datum=NAD83", "+ellps=GRS80", "+ellps=WGS84", "+towgs84=", "+nadgrids=@null"]
+            .iter()
+            .any(|p| has(p));
         if !related || definition.contains("+nadgrids=") && !has("+nadgrids=@null") {
             return Err(unrelated(&name));
         }
@@ -328,9 +329,14 @@ mod tests {
         let prefixed = Crs::named("EPSG:4526").unwrap().from_wgs84(at.0, at.1).unwrap();
         assert!((prefixed.0 - plain.0 - 38_000_000.0).abs() < 1e-3 && (prefixed.1 - plain.1).abs() < 1e-3);
         assert!((plain.0 - 528_774.0).abs() < 5.0 && (plain.1 - 3_386_700.0).abs() < 500.0, "{plain:?}");
-        for code in [4490, 4547, 4526, 4497, 4508, 3857, 32650, 3067] {
+        for code in [4490, 4547, 4526, 4497, 4508, 3857, 32650, 3067, 26917, 2263] {
             let crs = Crs::of_epsg(code).unwrap();
-            let at = if code == 3067 { (25.0, 60.2) } else { at };
+            let at = match code {
+                3067 => (25.0, 60.2),
+                26917 => (-79.4, 43.7),
+                2263 => (-73.98, 40.75),
+                _ => at,
+            };
             let (x, y) = crs.from_wgs84(at.0, at.1).unwrap();
             assert!(apart_m(crs.to_wgs84(x, y).unwrap(), at) < 0.001, "{code}");
         }

@@ -3,6 +3,7 @@
 
 mod samples;
 
+use carecircle_formats::columns::{Reject, write_rejects};
 use carecircle_formats::crs::Crs;
 use carecircle_formats::out::{Column, Feature, Kind, Layer, Sheet, Value, write_workbook};
 use carecircle_formats::table::{self, Table};
@@ -31,7 +32,10 @@ fn text() -> impl Strategy<Value = String> {
             Just(' '),
             Just('a'),
             Just('7'),
-            Just('-')
+            Just('-'),
+            Just('='),
+            Just('+'),
+            Just('@')
         ],
         1..12,
     )
@@ -250,7 +254,7 @@ proptest! {
     fn workbooks_keep_values(layer in layer(Just(None))) {
         let folder = Folder::new();
         let book = |layer: &Layer| {
-            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空", str::to_owned), Sheet::of(layer, "机构", str::to_owned)];
+            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空"), Sheet::of(layer, "机构")];
             let mut bytes = std::io::Cursor::new(Vec::new());
             write_workbook(&sheets, "title", &mut bytes).unwrap();
             bytes.into_inner()
@@ -268,6 +272,27 @@ proptest! {
         let mut bytes = Vec::new();
         layer.write_csv(&mut bytes).unwrap();
         same(&layer, &read(&folder.write("t.csv", bytes)), false)?;
+    }
+
+    #[test]
+    fn rejects_keep_cells(cells in proptest::collection::vec(text(), 1..6)) {
+        let folder = Folder::new();
+        let columns = cells.iter().enumerate().map(|(i, _)| Column { name: format!("={i}"), kind: Kind::Text }).collect();
+        let features = vec![Feature { values: cells.iter().cloned().map(Value::Text).collect(), geometry: None }];
+        let layer = Layer { name: "t".to_owned(), columns, features, crs: Crs::wgs84() };
+        let mut bytes = Vec::new();
+        layer.write_csv(&mut bytes).unwrap();
+        let table = read(&folder.write("t.csv", bytes));
+        let held: Vec<(usize, String)> = cells.iter().cloned().enumerate().collect();
+        let reject = Reject { row: 2, column: "id".to_owned(), why: "why".to_owned(), cells: held.clone() };
+        let mut bytes = Vec::new();
+        write_rejects(&mut bytes, &table, &[reject]).unwrap();
+        let again = read(&folder.write("t.rejects.csv", bytes));
+        prop_assert_eq!(&again.columns[..cells.len()], &table.columns[..]);
+        for table in [table, again] {
+            let found: Vec<_> = table.rows().flat_map(table::Row::cells).map(|(at, cell)| (at, cell.to_owned())).collect();
+            prop_assert_eq!(&found[..cells.len()], &held[..]);
+        }
     }
 
     #[test]

@@ -19,11 +19,11 @@ use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns;
+use carecircle_formats::out::csv_cell;
 use carecircle_formats::table::Table;
 use carecircle_formats::{geojson, policy};
 use clap::Args;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -213,7 +213,7 @@ impl Found {
 impl Walks<'_> {
     fn write(&self, out: &mut impl Write) -> Result<Found> {
         out.write_all(b"from_id,to_id,minutes,metres\n")?;
-        let cells = |points: &'_ Points| points.ids.iter().map(|id| cell(id).into_owned()).collect::<Vec<_>>();
+        let cells = |points: &'_ Points| points.ids.iter().map(|id| csv_cell(id).into_owned()).collect::<Vec<_>>();
         let (from_cells, to_cells) = (cells(self.from), cells(self.to));
         let mut found = Found::default();
         matrix(self.network, self.weights, &self.from.places, &self.to.places, self.limit, |from, walks| {
@@ -229,15 +229,6 @@ impl Walks<'_> {
         })?;
         out.flush()?;
         Ok(found)
-    }
-}
-
-/// A cell of a CSV table.
-fn cell(text: &str) -> Cow<'_, str> {
-    if text.contains([',', '"', '\n', '\r']) {
-        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
-    } else {
-        Cow::Borrowed(text)
     }
 }
 
