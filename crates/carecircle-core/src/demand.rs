@@ -8,7 +8,7 @@
 use crate::allocation::{self, Allocation, Spot, SpotKind};
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
-use crate::land::{Habitable, Land};
+use crate::land::{Habitable, Land, OwnGround};
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use crate::population;
@@ -167,8 +167,12 @@ pub struct DemandReport {
     pub homes_in_cells: usize,
     /// Buildings taken for no home because of the land they stand on.
     pub not_homes: usize,
-    /// Blocks of a table in whose middle another block lies too: land counts for each of them.
+    /// Blocks of a table that smaller ones are drawn over: what they share is the smallest one's.
     pub overlapping: usize,
+    /// Square metres that they give to smaller ones.
+    pub overlapping_m2: f64,
+    /// Blocks of a table that lie over so many others that nobody can tell whose their ground is: it counts for each.
+    pub counted_twice: usize,
     /// Residential polygons that were cut.
     pub polygons_cut: usize,
     /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
@@ -203,6 +207,8 @@ struct Draft {
     id: String,
     name: Option<String>,
     outline: Outline,
+    /// What of the outline is no smaller block's, where that is not all of it.
+    own: Option<Shape>,
     /// What it lies on; nothing for a point.
     ground: Habitable,
     homes: Vec<Residence>,
@@ -260,14 +266,14 @@ impl Demand {
             };
             let name = piece.source.name.clone();
             let (outline, ground) = (Outline::Shape(piece.shape.clone()), piece.ground.clone());
-            drafts.push(Draft { id, name, outline, ground, homes, row: None });
+            drafts.push(Draft { id, name, outline, own: None, ground, homes, row: None });
         }
         let under_cells = land.under_cells();
         let cell = |((zoom, tile), homes): ((u32, Tile), Vec<Residence>)| {
             let shape = projection.project_shape(&polygon::rectangle(TileGrid { zoom }.bounds(tile)));
             let ground = land.ground(&shape, &under_cells);
             let id = format!("c{zoom}-{}-{}", tile.x, tile.y);
-            Draft { id, name: None, outline: Outline::Shape(shape), ground, homes, row: None }
+            Draft { id, name: None, outline: Outline::Shape(shape), own: None, ground, homes, row: None }
         };
         drafts.par_extend(cells.into_par_iter().map(cell));
         Self::finish(drafts, (projection, places), areas, &land, report)
@@ -277,43 +283,47 @@ impl Demand {
     pub fn from_table(projection: &Projection, rows: Vec<BlockRow>, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
         let land = Land::new(projection, places, &rows);
-        let mut drafts: Vec<Draft> = rows
-            .into_par_iter()
-            .map(|row| {
-                let (outline, ground) = match &row.place {
-                    BlockPlace::Point(at) => (Outline::Point(projection.project(*at)), Habitable::default()),
-                    BlockPlace::Shape(shape) => {
-                        let shape = projection.project_shape(shape);
-                        let ground = land.ground(&shape, &land.backdrop(&shape));
-                        (Outline::Shape(shape), ground)
-                    }
-                };
-                Draft { id: row.id.clone(), name: row.name.clone(), outline, ground, homes: Vec::new(), row: Some(row) }
-            })
-            .collect();
-        let homes = homes(projection, places, &mut report);
+        let outline = |row: &BlockRow| match &row.place {
+            BlockPlace::Point(at) => Outline::Point(projection.project(*at)),
+            BlockPlace::Shape(shape) => Outline::Shape(projection.project_shape(shape)),
+        };
+        let outlines: Vec<Outline> = rows.par_iter().map(outline).collect();
         let empty = Shape::new(Vec::new());
-        let index = ShapeIndex::new(drafts.iter().map(|d| match &d.outline {
-            Outline::Shape(shape) => shape,
+        let shape_of = |outline| match outline {
+            &Outline::Shape(ref shape) => shape,
             Outline::Point(_) => &empty,
-        }));
-        // Of blocks drawn over each other the smallest says most about a home, whatever the order of the rows.
-        let sizes_m2: Vec<f64> = drafts
-            .iter()
-            .map(|draft| match &draft.outline {
-                Outline::Shape(shape) => polygon::area_m2(shape),
-                Outline::Point(_) => 0.0,
-            })
-            .collect();
+        };
+        let shapes: Vec<&Shape> = outlines.iter().map(shape_of).collect();
+        let index = ShapeIndex::new(shapes.iter().copied());
+        // Of blocks drawn over each other the smallest says most about a home and its ground, whatever the order of the rows.
+        let sizes_m2: Vec<f64> = shapes.iter().map(|shape| polygon::area_m2(shape)).collect();
         let order =
-            |&a: &usize, &b: &usize| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| drafts[a].id.cmp(&drafts[b].id));
+            |&a: &usize, &b: &usize| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| rows[a].id.cmp(&rows[b].id));
+        let mut smallest_first: Vec<usize> = (0..rows.len()).collect();
+        smallest_first.sort_by(order);
+        let own = OwnGround::of(&shapes, &index, &smallest_first);
+        report.overlapping = own.own.iter().flatten().count();
+        report.overlapping_m2 = own.shared_m2;
+        report.counted_twice = own.uncut;
+        let homes = homes(projection, places, &mut report);
         let owners: Vec<Option<usize>> =
             homes.par_iter().map(|(home, _)| index.containing(home.at).min_by(order)).collect();
-        let middles = drafts.par_iter().map(|draft| match &draft.outline {
-            Outline::Shape(shape) => polygon::point_inside(shape),
-            Outline::Point(_) => None,
-        });
-        report.overlapping = middles.filter(|middle| middle.is_some_and(|at| index.containing(at).count() > 1)).count();
+        let draft = |((row, outline), own): ((BlockRow, Outline), Option<Shape>)| {
+            let ground = match &outline {
+                Outline::Point(_) => Habitable::default(),
+                Outline::Shape(shape) => land.ground(own.as_ref().unwrap_or(shape), &land.backdrop(shape)),
+            };
+            Draft {
+                id: row.id.clone(),
+                name: row.name.clone(),
+                outline,
+                own,
+                ground,
+                homes: Vec::new(),
+                row: Some(row),
+            }
+        };
+        let mut drafts: Vec<Draft> = rows.into_par_iter().zip(outlines).zip(own.own).map(draft).collect();
         for ((home, _), owner) in homes.iter().zip(owners) {
             if let Some(block) = owner {
                 drafts[block].homes.push(*home);
@@ -349,8 +359,8 @@ impl Demand {
 
         let mut allocation = Allocation::default();
         if let Some(cells) = &places.population {
-            let outlines: Vec<&Outline> = drafts.iter().map(|draft| &draft.outline).collect();
-            let laid = population::lay(cells, projection, places.extent, &outlines, &spots);
+            let grounds: Vec<Option<&Shape>> = drafts.iter().map(Draft::own_shape).collect();
+            let laid = population::lay(cells, projection, places.extent, &grounds, &spots);
             let mut balance = laid.balance;
             for ((spot, laid), in_cell) in spots.iter_mut().zip(laid.children).zip(laid.in_cell) {
                 let Some(laid) = laid else { continue };
@@ -442,6 +452,14 @@ impl Draft {
         self.homes.iter().map(|h| h.floor_m2).sum()
     }
 
+    /// The ground that is its own; a point has none.
+    fn own_shape(&self) -> Option<&Shape> {
+        match &self.outline {
+            Outline::Point(_) => None,
+            Outline::Shape(whole) => Some(self.own.as_ref().unwrap_or(whole)),
+        }
+    }
+
     /// Square metres of habitable land; a point has none.
     fn land_m2(&self) -> f64 {
         self.ground.habitable_m2
@@ -488,7 +506,11 @@ impl Draft {
         }
         let (kind, places) = match &self.outline {
             Outline::Point(at) => (SpotKind::Whole, vec![*at]),
-            Outline::Shape(shape) => (SpotKind::Land, land.even_sample(shape, &self.ground)),
+            Outline::Shape(whole) => {
+                // Whom a table counts in a block that smaller ones cover must live somewhere in it.
+                let own = self.own.as_ref().filter(|own| !own.0.is_empty()).unwrap_or(whole);
+                (SpotKind::Land, land.even_sample(own, &self.ground))
+            }
         };
         let weight = 1.0 / places.len() as f64;
         places.into_iter().map(|at| spot(at, kind, [self.land_m2() * weight; 2], [weight; 2])).collect()

@@ -1,5 +1,5 @@
-//! Land where nobody lives: water, woods, fields, parks and pitches, and land of other use, as far as a block lies on
-//! it.
+//! The ground of blocks: whose it is where they are drawn over each other, and what of it is land where nobody lives:
+//! water, woods, fields, parks and pitches, and land of other use.
 //!
 //! It says which ground of a block may hold children of whom no home is mapped. It never says that a mapped home is
 //! none: a house in the wood is a house.
@@ -8,6 +8,7 @@ use crate::demand::{BlockPlace, BlockRow, LARGEST_BLOCK_M2};
 use crate::geometry::{LonLatShape, Point, Projection, Shape};
 use crate::place::{Building, Places};
 use crate::polygon::{self, ShapeIndex, TileGrid};
+use geo::{BooleanOps, BoundingRect, CoordsIter, MultiPolygon, Polygon, Rect};
 use rayon::prelude::*;
 use rstar::primitives::Rectangle;
 use rstar::{AABB, RTree};
@@ -20,6 +21,69 @@ const SAMPLE_POINTS: usize = 16;
 const SAMPLE_STEP_M: f64 = 30.0;
 /// Points by which ground is measured: a share is then known to about two hundredths.
 const MEASURE_POINTS: usize = 128;
+
+/// What two blocks share is noise of their drawing below this.
+const SHARED_M2: f64 = 1.0;
+/// So many vertices of blocks over each other are cut in all. A city's district, its communities and its compounds handed
+/// in as one table are far fewer.
+const MOST_VERTICES: usize = 5_000_000;
+
+/// The ground of blocks that are drawn over each other.
+pub(crate) struct OwnGround {
+    /// By block, what of its shape no smaller one is drawn over; `None` where that is all of it.
+    pub(crate) own: Vec<Option<Shape>>,
+    /// Square metres that blocks give to smaller ones.
+    pub(crate) shared_m2: f64,
+    /// Blocks left whole, for those over and under them are too many to cut.
+    pub(crate) uncut: usize,
+}
+
+impl OwnGround {
+    /// Gives all ground to the smallest block that is drawn on it. Every block gives way to what smaller ones have kept,
+    /// which no two of them share, so that the pieces neither overlap nor leave anything out.
+    pub(crate) fn of(shapes: &[&Shape], index: &ShapeIndex, smallest_first: &[usize]) -> Self {
+        Self::within(MOST_VERTICES, shapes, index, smallest_first)
+    }
+
+    fn within(mut vertices: usize, shapes: &[&Shape], index: &ShapeIndex, smallest_first: &[usize]) -> Self {
+        let mut out = Self { own: vec![None; shapes.len()], shared_m2: 0.0, uncut: 0 };
+        let mut done = vec![false; shapes.len()];
+        for &block in smallest_first {
+            let shape = shapes[block];
+            let Some(bounds) = polygon::bounds(shape) else { continue };
+            let mut smaller: Vec<usize> = index.meeting(bounds).filter(|&other| done[other]).collect();
+            done[block] = true;
+            smaller.sort_unstable();
+            let kept = smaller.iter().flat_map(|&other| &out.own[other].as_ref().unwrap_or(shapes[other]).0);
+            let kept: Vec<&Polygon> = kept.filter(|piece| meets(piece, bounds)).collect();
+            if kept.is_empty() {
+                continue;
+            }
+            let all = kept.iter().copied().chain(&shape.0).map(CoordsIter::coords_count).sum();
+            let Some(left) = vertices.checked_sub(all) else {
+                (vertices, out.uncut) = (0, out.uncut + 1);
+                continue;
+            };
+            vertices = left;
+            let own = shape.difference(&MultiPolygon(kept.into_iter().cloned().collect()));
+            let shared_m2 = polygon::area_m2(shape) - polygon::area_m2(&own);
+            if shared_m2 >= SHARED_M2 {
+                out.shared_m2 += shared_m2;
+                out.own[block] = Some(own);
+            }
+        }
+        out
+    }
+}
+
+/// Whether a polygon's box and another one share any ground.
+fn meets(polygon: &Polygon, with: Rect) -> bool {
+    polygon.bounding_rect().is_some_and(|own| {
+        let width = own.max().x.min(with.max().x) - own.min().x.max(with.min().x);
+        let height = own.max().y.min(with.max().y) - own.min().y.max(with.min().y);
+        width > 0.0 && height > 0.0 && width * height >= SHARED_M2
+    })
+}
 
 /// All land of an extract where nobody lives.
 pub(crate) struct Land {
@@ -155,7 +219,8 @@ mod tests {
     use super::*;
     use crate::geometry::LonLat;
     use crate::place::ResidentialArea;
-    use geo::{Coord, Rect};
+    use geo::{Coord, LineString, unary_union};
+    use proptest::prelude::*;
 
     /// A rectangle in metres around a place at 47° north.
     fn rectangle(low: (f64, f64), high: (f64, f64)) -> Shape {
@@ -229,5 +294,63 @@ mod tests {
         let land = land(&[rectangle((150.0, 0.0), (300.0, 300.0))], &[rectangle((-9.0, -9.0), (309.0, 309.0))]);
         let habitable_m2 = land.ground(&cell, &land.under_cells()).habitable_m2;
         assert!((habitable_m2 / 90_000.0 - 0.5).abs() < 0.03, "{habitable_m2}");
+    }
+
+    /// A star, so that outlines cross often and pieces fall apart.
+    fn any_star() -> impl Strategy<Value = Shape> {
+        ((-200.0..200.0, -200.0..200.0), 5.0..150.0, 0.3..0.9, 3..9_i32).prop_map(|((x, y), radius, dent, points)| {
+            let corner = |i: i32| {
+                let (sin, cos) = (f64::from(i) * std::f64::consts::PI / f64::from(points)).sin_cos();
+                let r = if i % 2 == 0 { radius } else { radius * dent };
+                Coord { x: x + r * cos, y: y + r * sin }
+            };
+            let ring: LineString<f64> = (0..2 * points).map(corner).collect();
+            MultiPolygon(vec![Polygon::new(ring, Vec::new())])
+        })
+    }
+
+    fn own_ground(shapes: &[Shape], vertices: usize) -> (OwnGround, Vec<usize>) {
+        let index = ShapeIndex::new(shapes.iter());
+        let mut smallest_first: Vec<usize> = (0..shapes.len()).collect();
+        smallest_first.sort_by(|&a, &b| polygon::area_m2(&shapes[a]).total_cmp(&polygon::area_m2(&shapes[b])));
+        (OwnGround::within(vertices, &shapes.iter().collect::<Vec<_>>(), &index, &smallest_first), smallest_first)
+    }
+
+    proptest! {
+        #[test]
+        fn ground_is_the_smallest_blocks_and_never_two_blocks(stars in prop::collection::vec(any_star(), 1..9)) {
+            let (ground, smallest_first) = own_ground(&stars, MOST_VERTICES);
+            let own = |i: usize| ground.own[i].as_ref().unwrap_or(&stars[i]);
+            let lattice = (-40..40).flat_map(|x| (-40..40).map(move |y| (f64::from(x) * 9.7, f64::from(y) * 9.3)));
+            let is_amiss = |at: &Point| {
+                let smallest = smallest_first.iter().copied().find(|&i| polygon::contains(&stars[i], *at));
+                !(0..stars.len()).filter(|&i| polygon::contains(own(i), *at)).eq(smallest)
+            };
+            // A sliver of less than a square metre stays with both.
+            let amiss: Vec<Point> = lattice.map(Point::from).filter(is_amiss).collect();
+            prop_assert!(amiss.len() <= 1, "{:?}", amiss);
+            let all: f64 = (0..stars.len()).map(|i| polygon::area_m2(own(i))).sum();
+            let union = polygon::area_m2(&unary_union(&stars));
+            let pairs = (stars.len() * stars.len()) as f64;
+            prop_assert!((all - union).abs() <= SHARED_M2 * pairs + 1e-6 * union, "{} of {}", all, union);
+        }
+    }
+
+    #[test]
+    fn blocks_over_too_many_others_stay_whole_and_are_told() {
+        let nested: Vec<Shape> = (1..=20).map(|i| rectangle((0.0, 0.0), (f64::from(i) * 10.0, 100.0))).collect();
+        let (ground, _) = own_ground(&nested, MOST_VERTICES);
+        assert_eq!((ground.own.iter().flatten().count(), ground.uncut), (19, 0));
+        assert!(ground.own.iter().flatten().all(|own| (polygon::area_m2(own) - 1_000.0).abs() < 0.01));
+        let (ground, _) = own_ground(&nested, 100);
+        let cut = ground.own.iter().flatten().count();
+        assert!(cut > 0 && cut + ground.uncut == 19 && ground.own[19].is_none(), "{cut}");
+    }
+
+    #[test]
+    fn neighbours_whose_borders_are_drawn_loosely_keep_their_outlines() {
+        let (ground, _) =
+            own_ground(&[rectangle((0.0, 0.0), (100.0, 100.0)), rectangle((99.995, 0.0), (201.0, 100.0))], 1_000);
+        assert!(ground.own.iter().all(Option::is_none) && ground.shared_m2 < 1e-9);
     }
 }

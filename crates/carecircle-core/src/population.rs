@@ -5,7 +5,6 @@
 //! unplaced and beyond the extract adds up to what was given.
 
 use crate::allocation::{Spot, SpotKind};
-use crate::demand::Outline;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
 use crate::polygon;
 use geo::convex_hull::graham_hull;
@@ -88,7 +87,7 @@ struct Share {
 /// So many cells are laid at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// Lays cells on the spots of blocks. Of cells that the extract's edge cuts, the part inside counts.
+/// Lays cells on the spots of blocks, whose ground no two of them share. Of cells that the extract's edge cuts, the part inside counts.
 ///
 /// Grids leave out where nobody lives: a spot between cells has no children. Beyond the hull of all cells the grid says
 /// nothing.
@@ -96,7 +95,7 @@ pub(crate) fn lay(
     cells: &[PopulationCell],
     projection: &Projection,
     extent: Option<(LonLat, LonLat)>,
-    outlines: &[&Outline],
+    grounds: &[Option<&Shape>],
     spots: &[Spot],
 ) -> Laid {
     let hull = projection.project_shape(&hull(cells));
@@ -106,7 +105,7 @@ pub(crate) fn lay(
         in_cell: vec![false; spots.len()],
         balance: GridBalance { given: cells.iter().map(|cell| cell.children).sum(), ..GridBalance::default() },
     };
-    let ground = Ground::new(outlines, spots);
+    let ground = Ground::new(grounds, spots);
     for some in cells.chunks(AT_ONCE) {
         let drawn = some.par_iter().filter_map(|cell| drawn(cell, projection, extent));
         let shares: Vec<Share> = drawn.map(|cell| ground.share(&cell, ground.spots_in(&cell))).collect();
@@ -241,21 +240,15 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn new(outlines: &[&'a Outline], spots: &'a [Spot]) -> Self {
-        let shapes: Vec<Option<&Shape>> = outlines
-            .iter()
-            .map(|outline| match outline {
-                Outline::Shape(shape) => Some(shape),
-                Outline::Point(_) => None,
-            })
-            .collect();
+    fn new(grounds: &[Option<&'a Shape>], spots: &'a [Spot]) -> Self {
+        let shapes = grounds.to_vec();
         let boxed = |(i, shape): (usize, Option<&Shape>)| {
             let b = polygon::bounds(shape?)?;
             Some(GeomWithData::new(Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]), i))
         };
         let boxes = RTree::bulk_load(shapes.iter().copied().enumerate().filter_map(boxed).collect());
         let placed = spots.iter().zip(0..).map(|(spot, i)| GeomWithData::new([spot.at.x, spot.at.y], i));
-        let first = (0..=outlines.len()).map(|block| spots.partition_point(|s| (s.block as usize) < block)).collect();
+        let first = (0..=shapes.len()).map(|block| spots.partition_point(|s| (s.block as usize) < block)).collect();
         Self { spots, tree: RTree::bulk_load(placed.collect()), shapes, boxes, first }
     }
 
@@ -328,7 +321,7 @@ impl<'a> Ground<'a> {
         own.min_by(|&a, &b| away(a).total_cmp(&away(b))).map(|s| s as u32)
     }
 
-    /// The spot nearest to a point of the first block that it lies in.
+    /// The spot nearest to a point of the block on whose ground it lies.
     fn block_around(&self, at: Point) -> Option<u32> {
         let near = self.boxes.locate_in_envelope_intersecting(AABB::from_point([at.x, at.y])).map(|b| b.data);
         let around = near.filter(|&b| self.shapes[b].is_some_and(|shape| polygon::contains(shape, at))).min();

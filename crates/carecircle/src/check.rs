@@ -211,13 +211,23 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         );
     }
     if report.overlapping > 0 {
-        let n = report.overlapping;
+        let (n, ha) = (report.overlapping, report.overlapping_m2 / 10_000.0);
         note(
             format!(
-                "warning: blocks drawn over others: {n}; a home counts for the smallest, land without homes for each, so \
-                 that children estimated from it count twice"
+                "blocks drawn over smaller ones: {n}; the {ha:.1} ha that they share, and homes on them, count once, for the \
+                 smallest"
             ),
-            format!("注意：{n} 个地块与其他地块重叠；住宅只计入最小的地块，无住宅的用地在各地块重复估算儿童"),
+            format!("{n} 个地块与较小的地块重叠；重叠的 {ha:.1} 公顷及其上的住宅只计入最小的地块"),
+        );
+    }
+    if report.counted_twice > 0 {
+        let n = report.counted_twice;
+        note(
+            format!(
+                "warning: blocks over too many others to tell whose their ground is: {n}; children estimated from land that \
+                 they share count for each"
+            ),
+            format!("注意：{n} 个地块与过多其他地块重叠，无法划分；其共有用地上估算的儿童在各地块重复计入"),
         );
     }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
