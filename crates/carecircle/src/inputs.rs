@@ -114,21 +114,24 @@ impl Reading {
         Ok(Declared { mapping, crs: self.crs_of(layer)? })
     }
 
-    /// `C` holds for every table, `facilities=C,areas=C` for those that it names.
+    /// `C` holds for every table that no other part names, `facilities=C,areas=C` for those.
     fn crs_of(&self, layer: &str) -> Result<Option<Crs>> {
-        let mut found = None;
+        let mut said: Vec<(Option<&str>, &str, Crs)> = Vec::new();
         for part in self.crs.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (of, name) = part.split_once('=').map_or((None, part), |(of, name)| (Some(of.trim()), name.trim()));
             if let Some(of) = of.filter(|of| !output::LAYERS.contains(of)) {
                 let layers = output::LAYERS.join(", ");
                 return Err(bad_input(format!("--crs {part}: there is no table {of}, but {layers}")));
             }
-            let crs = Crs::named(name).map_err(|why| bad_input(format!("--crs {why}")))?;
-            if of.is_none_or(|of| of == layer) {
-                found = Some(crs);
+            if let Some((_, other, _)) = said.iter().find(|(named, ..)| *named == of) {
+                let whose = of.unwrap_or("every table");
+                return Err(bad_input(format!("--crs {}: {other} and {part} are both said of {whose}", self.crs)));
             }
+            said.push((of, part, Crs::named(name).map_err(|why| bad_input(format!("--crs {why}")))?));
         }
-        Ok(found)
+        let of_all = said.iter().find(|(of, ..)| of.is_none());
+        let own = said.iter().find(|(of, ..)| *of == Some(layer));
+        Ok(own.or(of_all).map(|(.., crs)| crs.clone()))
     }
 
     /// The system that is declared for a raster by its layer's name: what holds for every table is said of tables.
@@ -159,7 +162,7 @@ pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&Strin
 struct Counted {
     /// Count only facilities that take a child of so many months
     #[arg(long, value_name = "MONTHS", allow_hyphen_values = true)]
-    child_months: Option<u32>,
+    child_months: Option<String>,
     /// Count only facilities known to have a free place
     #[arg(long)]
     with_vacancy: bool,
@@ -384,8 +387,10 @@ impl Inputs {
         policy.profile = self.walker.profile(policy.profile)?;
         policy.what_if_gates = self.what_if_gates;
         let (counted, counts) = (&self.sources.counted, &mut policy.eligibility);
-        if let Some(months) = counted.child_months {
-            counts.child_months = Some(policies::child_months(months).map_err(bad_parameter)?);
+        if let Some(text) = &counted.child_months {
+            // What is no whole number is out of the range as well.
+            let months = text.parse().map_err(|_| policies::no_child_months(text));
+            counts.child_months = Some(months.and_then(policies::child_months).map_err(bad_parameter)?);
         }
         counts.with_vacancy |= counted.with_vacancy;
         if let Some(text) = &counted.on {
