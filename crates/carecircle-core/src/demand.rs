@@ -289,11 +289,11 @@ impl Demand {
         };
         let outlines: Vec<Outline> = rows.par_iter().map(outline).collect();
         let empty = Shape::new(Vec::new());
-        let shape_of = |outline| match outline {
-            &Outline::Shape(ref shape) => shape,
+        let shapes = outlines.iter().map(|outline| match outline {
+            Outline::Shape(shape) => shape,
             Outline::Point(_) => &empty,
-        };
-        let shapes: Vec<&Shape> = outlines.iter().map(shape_of).collect();
+        });
+        let shapes: Vec<&Shape> = shapes.collect();
         let index = ShapeIndex::new(shapes.iter().copied());
         // Of blocks drawn over each other the smallest says most about a home and its ground, whatever the order of the rows.
         let sizes_m2: Vec<f64> = shapes.iter().map(|shape| polygon::area_m2(shape)).collect();

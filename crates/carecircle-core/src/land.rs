@@ -8,7 +8,7 @@ use crate::demand::{BlockPlace, BlockRow, LARGEST_BLOCK_M2};
 use crate::geometry::{LonLatShape, Point, Projection, Shape};
 use crate::place::{Building, Places};
 use crate::polygon::{self, ShapeIndex, TileGrid};
-use geo::{BooleanOps, BoundingRect, CoordsIter, MultiPolygon, Polygon, Rect};
+use geo::{BooleanOps, BoundingRect, CoordsIter, MultiPolygon, Polygon};
 use rayon::prelude::*;
 use rstar::primitives::Rectangle;
 use rstar::{AABB, RTree};
@@ -55,7 +55,9 @@ impl OwnGround {
             done[block] = true;
             smaller.sort_unstable();
             let kept = smaller.iter().flat_map(|&other| &out.own[other].as_ref().unwrap_or(shapes[other]).0);
-            let kept: Vec<&Polygon> = kept.filter(|piece| meets(piece, bounds)).collect();
+            let kept: Vec<&Polygon> = kept
+                .filter(|piece| piece.bounding_rect().is_some_and(|own| polygon::shared_m2(own, bounds) >= SHARED_M2))
+                .collect();
             if kept.is_empty() {
                 continue;
             }
@@ -74,15 +76,6 @@ impl OwnGround {
         }
         out
     }
-}
-
-/// Whether a polygon's box and another one share any ground.
-fn meets(polygon: &Polygon, with: Rect) -> bool {
-    polygon.bounding_rect().is_some_and(|own| {
-        let width = own.max().x.min(with.max().x) - own.min().x.max(with.min().x);
-        let height = own.max().y.min(with.max().y) - own.min().y.max(with.min().y);
-        width > 0.0 && height > 0.0 && width * height >= SHARED_M2
-    })
 }
 
 /// All land of an extract where nobody lives.
@@ -219,7 +212,7 @@ mod tests {
     use super::*;
     use crate::geometry::LonLat;
     use crate::place::ResidentialArea;
-    use geo::{Coord, LineString, unary_union};
+    use geo::{Coord, LineString, Rect, unary_union};
     use proptest::prelude::*;
 
     /// A rectangle in metres around a place at 47° north.

@@ -372,7 +372,10 @@ fn twins(city: &City) -> Vec<String> {
         let Some(nearest) = city.study.facilities_near(sited.at).find(|&other| other != i) else { continue };
         let other = &facilities[nearest];
         let apart_m = (other.at.x - sited.at.x).hypot(other.at.y - sited.at.y);
-        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind {
+        let [one, two] = [&sited.facility.id, &other.facility.id].map(String::clone);
+        let is_told =
+            city.perhaps_same.contains(&[one.clone(), two.clone()]) || city.perhaps_same.contains(&[two, one]);
+        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind && !is_told {
             out.push(format!("{} = {}", sited.facility.id, other.facility.id));
         }
     }

@@ -1,6 +1,7 @@
 //! What the command line says of a city: the extract or the demo, tables and how they are read, a policy, who walks.
 
 mod city;
+mod joined;
 mod remarks;
 
 pub(crate) use city::{City, Rejected, describe, tell_rejects, write_rejects};

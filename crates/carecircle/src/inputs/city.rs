@@ -1,5 +1,6 @@
 //! A city put together: the extract and the tables read, what they say against each other told, and the study made of them.
 
+use super::joined::{self, Joined};
 use super::{Inputs, check_island_m, refuse_unknown_columns, remarks};
 use crate::lang::Lang;
 use crate::timings::Timings;
@@ -51,6 +52,8 @@ pub(crate) struct City {
     pub(crate) import: ImportReport,
     /// Whether the map's own facilities are among the study's; a table may have replaced them.
     pub(crate) map_facilities: bool,
+    /// Facilities of a table and of the map that are perhaps one, which the remarks tell.
+    pub(crate) perhaps_same: BTreeSet<[String; 2]>,
     /// Whether the map's own boundaries are among the areas.
     pub(crate) map_areas: bool,
     pub(crate) network: NetworkReport,
@@ -110,6 +113,7 @@ impl Inputs {
         };
         let snap_m = reading.snap_m;
         let mut findings = Findings::default();
+        let mut perhaps_same = BTreeSet::new();
         if let Some((path, embedded)) = source(&self.sources.facilities, "facilities.csv", DEMO_FACILITIES) {
             let table = Source { path: &path, embedded }.table()?;
             if self.needs_facilities {
@@ -123,10 +127,14 @@ impl Inputs {
             let of = ("facilities", &*table.name());
             findings.remarks.extend(placement::doubt(&network, &mapped, of, &crs, &at));
             sorted.refuse(&table, &declared, |f| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at)));
-            let used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
-            let ids: BTreeSet<String> = used.iter().map(|f| f.id.clone()).collect();
-            // Of a table's and the map's facility with one id, the table's stands.
-            places.facilities.retain(|f| self.sources.add_osm && !ids.contains(&f.id));
+            let mut used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
+            let mapped = std::mem::take(&mut places.facilities);
+            if self.sources.add_osm {
+                let joined = joined::join(&mut used, mapped, &mut places.grounds);
+                findings.remarks.extend(joined.remarks());
+                let Joined { others, perhaps, .. } = joined;
+                (places.facilities, perhaps_same) = (others, perhaps.into_iter().collect());
+            }
             places.facilities.extend(used);
         }
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
@@ -143,6 +151,8 @@ impl Inputs {
             places.areas.retain(|a| self.sources.add_osm && !ids.contains(&a.id));
             places.areas.extend(used);
             findings.remarks.extend(remarks::on_parents(&path, &places.areas));
+            let counted = places.areas.iter().map(|a| (a.id.as_str(), a.under3, a.population));
+            findings.remarks.extend(remarks::on_children(&path, counted));
         }
         let mut rows: Option<Vec<BlockRow>> = None;
         if let Some((path, embedded)) = source(&self.blocks, "blocks.geojson", DEMO_BLOCKS) {
@@ -160,6 +170,8 @@ impl Inputs {
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
             let grid_tells = !self.population.is_empty();
             findings.remarks.extend(remarks::on_blocks(&path, &used, &places.areas, grid_tells));
+            let counted = used.iter().map(|b| (b.id.as_str(), b.under3, b.population));
+            findings.remarks.extend(remarks::on_children(&path, counted));
             rows = Some(used);
         }
         places.population = self.population_cells(places.extent, &mut findings)?;
@@ -174,6 +186,9 @@ impl Inputs {
         }
         let study = Study::new(network, places, rows, self.sources.reading.snap_m);
         timings.stage("study");
+        if self.areas.is_some() {
+            findings.remarks.extend(remarks::on_overlaps(study.areas()));
+        }
         findings.remarks.extend(children::remarks(&study));
         Ok(City {
             study,
@@ -182,6 +197,7 @@ impl Inputs {
             bounds: header.bounds,
             import,
             map_facilities: self.sources.add_osm || !(demo || self.sources.facilities.is_some()),
+            perhaps_same,
             map_areas: self.sources.add_osm || !(demo || self.areas.is_some()),
             network: network_report,
             rejected: findings.rejected,
@@ -240,6 +256,16 @@ impl Inputs {
             findings.remarks.push(Remark {
                 en: format!("warning: {name}: the table has no row{en}"),
                 zh: format!("注意：{name}：表中没有数据行{zh}"),
+            });
+        }
+        let (rows, rejected) = (table.rows().len(), sorted.rejects.len());
+        if rejected * 2 > rows {
+            let name = table.name();
+            findings.remarks.push(Remark {
+                en: format!(
+                    "warning: {name}: {rejected} of its {rows} rows can't be used, so its sums are far from whole"
+                ),
+                zh: format!("注意：{name}：{rows} 行中有 {rejected} 行无法使用，合计远不完整"),
             });
         }
         if let Some(first) = sorted.doubts.first() {

@@ -1,5 +1,6 @@
 //! What a reader of the tables should know of how they fit together.
 
+use carecircle_core::area::{Areas, Overlap, Overlaps, SLIVER_SHARE};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::place::{Area, AreaLevel};
 use carecircle_formats::table::{Remark, file_name};
@@ -20,6 +21,45 @@ pub(super) fn on_parents(path: &Path, areas: &[Area]) -> Option<Remark> {
              their outlines"
         ),
         zh: format!("{name}：{n} 个区域的上级不存在或级别不更高，首个为 {first}（上级 {parent}）；按边界归属"),
+    })
+}
+
+/// Areas of one level that lie over each other, each of which is said to hold what only the smaller one counts.
+pub(super) fn on_overlaps(areas: &Areas) -> Option<Remark> {
+    let Overlaps { pairs, is_all } = areas.overlaps();
+    let Overlap { areas: [one, other], m2 } = pairs.first()?;
+    let id = |area: usize| &areas.all()[area].id;
+    let (n, one, other, ha) = (pairs.len(), id(*one), id(*other), m2 / 10_000.0);
+    let (least, least_zh) = if is_all { ("", "") } else { ("at least ", "至少") };
+    let percent = 100.0 * SLIVER_SHARE;
+    Some(Remark {
+        en: format!(
+            "pairs of areas of one level that lie over each other: {least}{n}, the first {one} and {other} ({ha:.1} ha); \
+             who lives there counts for the smaller (less than {percent} % of the smaller is taken for a sliver)"
+        ),
+        zh: format!(
+            "同级区域相互重叠：{least_zh}{n} 对，首个为 {one} 与 {other}（{ha:.1} 公顷）；重叠处计入较小者（不足较小者 {percent} % 的视为绘制误差）"
+        ),
+    })
+}
+
+/// Rows that count more children under three than residents: one of the two is wrong.
+pub(super) fn on_children<'a>(
+    path: &Path,
+    rows: impl Iterator<Item = (&'a str, Option<f64>, Option<f64>)>,
+) -> Option<Remark> {
+    let more = rows.filter_map(|(id, under3, population)| Some((id, under3?, population?)));
+    let more: Vec<(&str, f64, f64)> = more.filter(|(_, under3, population)| under3 > population).collect();
+    let (id, under3, population) = more.first()?;
+    let (name, n) = (file_name(path), more.len());
+    Some(Remark {
+        en: format!(
+            "{name}: rows with more children under three than residents: {n}, the first {id} ({under3} of {population}); both \
+             numbers stand as given"
+        ),
+        zh: format!(
+            "{name}：{n} 行的3岁以下人数多于常住人口，首个为 {id}（{population} 人中 {under3}）；两个数字均按原样使用"
+        ),
     })
 }
 
