@@ -3,7 +3,7 @@
 use crate::geometry::{Point, Projection, Shape};
 use crate::place::Area;
 use crate::polygon::{self, ShapeIndex};
-use geo::{BooleanOps, CoordsIter};
+use geo::CoordsIter;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 /// Areas that share less than this part of the smaller one's ground are neighbours whose border was drawn twice, by
 /// different hands: a border five metres off along a side of a community of twenty hectares is a hundredth of it.
 pub const SLIVER_SHARE: f64 = 0.02;
+/// Points by which shared ground is measured, to about half a hundredth of the smaller area.
+const SHARED_POINTS: usize = 1_024;
 /// So many vertices of areas are looked at for [`Areas::overlaps`]: ten thousand areas with their neighbours, many times
 /// over.
 const MOST_VERTICES: usize = 20_000_000;
@@ -20,7 +22,7 @@ const MOST_VERTICES: usize = 20_000_000;
 pub struct Overlap {
     /// Which, ascending.
     pub areas: [usize; 2],
-    /// Square metres that they share.
+    /// Square metres that they share, to about half a hundredth of the smaller one's.
     pub m2: f64,
 }
 
@@ -133,14 +135,14 @@ impl Areas {
         }
         let shared = |areas: [usize; 2]| {
             let [a, b] = areas;
-            let least_m2 = SLIVER_SHARE * self.sizes_m2[a].min(self.sizes_m2[b]);
-            let boxes_m2 = polygon::shared_m2(polygon::bounds(&self.shapes[a])?, polygon::bounds(&self.shapes[b])?);
-            let is_inside = self.chain(Some(a)).any(|c| c == b) || self.chain(Some(b)).any(|c| c == a);
-            if boxes_m2 <= least_m2 || is_inside {
+            if self.chain(Some(a)).any(|c| c == b) || self.chain(Some(b)).any(|c| c == a) {
                 return None;
             }
-            let m2 = polygon::area_m2(&self.shapes[a].intersection(&self.shapes[b]));
-            (m2 > least_m2).then_some(Overlap { areas, m2 })
+            let (small, large) = if self.sizes_m2[a] <= self.sizes_m2[b] { (a, b) } else { (b, a) };
+            let points = polygon::scatter(&self.shapes[small], SHARED_POINTS);
+            let inside = points.iter().filter(|&&at| self.index.holds(large, at)).count();
+            let share = inside as f64 / points.len().max(1) as f64;
+            (share > SLIVER_SHARE).then_some(Overlap { areas, m2: share * self.sizes_m2[small] })
         };
         let mut pairs: Vec<Overlap> = near.into_par_iter().filter_map(shared).collect();
         pairs.sort_by_key(|overlap| overlap.areas);

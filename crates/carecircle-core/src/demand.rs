@@ -8,7 +8,7 @@
 use crate::allocation::{self, Allocation, Spot, SpotKind};
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
-use crate::land::{Habitable, Land, OwnGround};
+use crate::land::{Habitable, Land, OwnGround, Owners};
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use crate::population;
@@ -171,8 +171,6 @@ pub struct DemandReport {
     pub overlapping: usize,
     /// Square metres that they give to smaller ones.
     pub overlapping_m2: f64,
-    /// Blocks of a table that lie over so many others that nobody can tell whose their ground is: it counts for each.
-    pub counted_twice: usize,
     /// Residential polygons that were cut.
     pub polygons_cut: usize,
     /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
@@ -208,7 +206,7 @@ struct Draft {
     name: Option<String>,
     outline: Outline,
     /// What of the outline is no smaller block's, where that is not all of it.
-    own: Option<Shape>,
+    own: Option<OwnGround>,
     /// What it lies on; nothing for a point.
     ground: Habitable,
     homes: Vec<Residence>,
@@ -276,7 +274,7 @@ impl Demand {
             Draft { id, name: None, outline: Outline::Shape(shape), own: None, ground, homes, row: None }
         };
         drafts.par_extend(cells.into_par_iter().map(cell));
-        Self::finish(drafts, (projection, places), areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, (&land, None), report)
     }
 
     /// One block for each row of a table, in its order; the map's residential buildings place its children.
@@ -294,49 +292,37 @@ impl Demand {
             Outline::Point(_) => &empty,
         });
         let shapes: Vec<&Shape> = shapes.collect();
-        let index = ShapeIndex::new(shapes.iter().copied());
-        // Of blocks drawn over each other the smallest says most about a home and its ground, whatever the order of the rows.
-        let sizes_m2: Vec<f64> = shapes.iter().map(|shape| polygon::area_m2(shape)).collect();
-        let order =
-            |&a: &usize, &b: &usize| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| rows[a].id.cmp(&rows[b].id));
-        let mut smallest_first: Vec<usize> = (0..rows.len()).collect();
-        smallest_first.sort_by(order);
-        let own = OwnGround::of(&shapes, &index, &smallest_first);
-        report.overlapping = own.own.iter().flatten().count();
-        report.overlapping_m2 = own.shared_m2;
-        report.counted_twice = own.uncut;
+        let owners = Owners::new(&shapes, &rows);
+        let grounds: Vec<(Habitable, Option<OwnGround>)> =
+            shapes.par_iter().enumerate().map(|(block, shape)| land.own_ground(block, shape, &owners)).collect();
+        let given_m2 = grounds.iter().zip(&shapes).filter_map(|((_, own), shape)| Some(own.as_ref()?.given_m2(shape)));
+        report.overlapping_m2 = given_m2.fold(0.0, |sum, m2| sum + m2);
+        report.overlapping = grounds.iter().filter(|(_, own)| own.is_some()).count();
         let homes = homes(projection, places, &mut report);
-        let owners: Vec<Option<usize>> =
-            homes.par_iter().map(|(home, _)| index.containing(home.at).min_by(order)).collect();
-        let draft = |((row, outline), own): ((BlockRow, Outline), Option<Shape>)| {
-            let ground = match &outline {
-                Outline::Point(_) => Habitable::default(),
-                Outline::Shape(shape) => land.ground(own.as_ref().unwrap_or(shape), &land.backdrop(shape)),
-            };
-            Draft {
-                id: row.id.clone(),
-                name: row.name.clone(),
-                outline,
-                own,
-                ground,
-                homes: Vec::new(),
-                row: Some(row),
-            }
+        let of_homes: Vec<Option<usize>> = homes.par_iter().map(|(home, _)| owners.of(home.at)).collect();
+        let draft = |((row, outline), (ground, own)): ((BlockRow, Outline), (Habitable, Option<OwnGround>))| Draft {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            outline,
+            own,
+            ground,
+            homes: Vec::new(),
+            row: Some(row),
         };
-        let mut drafts: Vec<Draft> = rows.into_par_iter().zip(outlines).zip(own.own).map(draft).collect();
-        for ((home, _), owner) in homes.iter().zip(owners) {
+        let mut drafts: Vec<Draft> = rows.into_iter().zip(outlines).zip(grounds).map(draft).collect();
+        for ((home, _), owner) in homes.iter().zip(of_homes) {
             if let Some(block) = owner {
                 drafts[block].homes.push(*home);
             }
         }
-        Self::finish(drafts, (projection, places), areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, (&land, Some(&owners)), report)
     }
 
     fn finish(
         drafts: Vec<Draft>,
         (projection, places): (&Projection, &Places),
         areas: &Areas,
-        land: &Land,
+        (land, owners): (&Land, Option<&Owners>),
         report: DemandReport,
     ) -> Self {
         let density = Density::of(&drafts);
@@ -359,8 +345,9 @@ impl Demand {
 
         let mut allocation = Allocation::default();
         if let Some(cells) = &places.population {
-            let grounds: Vec<Option<&Shape>> = drafts.iter().map(Draft::own_shape).collect();
-            let laid = population::lay(cells, projection, places.extent, &grounds, &spots);
+            let is_own = |block: usize, at: Point| owners.is_none_or(|owners| owners.is_own(block, at));
+            let grounds: Vec<(&Outline, bool)> = drafts.iter().map(|d| (&d.outline, d.own.is_some())).collect();
+            let laid = population::lay(cells, (projection, places.extent), (&grounds, &is_own), &spots);
             let mut balance = laid.balance;
             for ((spot, laid), in_cell) in spots.iter_mut().zip(laid.children).zip(laid.in_cell) {
                 let Some(laid) = laid else { continue };
@@ -452,14 +439,6 @@ impl Draft {
         self.homes.iter().map(|h| h.floor_m2).sum()
     }
 
-    /// The ground that is its own; a point has none.
-    fn own_shape(&self) -> Option<&Shape> {
-        match &self.outline {
-            Outline::Point(_) => None,
-            Outline::Shape(whole) => Some(self.own.as_ref().unwrap_or(whole)),
-        }
-    }
-
     /// Square metres of habitable land; a point has none.
     fn land_m2(&self) -> f64 {
         self.ground.habitable_m2
@@ -506,11 +485,11 @@ impl Draft {
         }
         let (kind, places) = match &self.outline {
             Outline::Point(at) => (SpotKind::Whole, vec![*at]),
-            Outline::Shape(whole) => {
-                // Whom a table counts in a block that smaller ones cover must live somewhere in it.
-                let own = self.own.as_ref().filter(|own| !own.0.is_empty()).unwrap_or(whole);
-                (SpotKind::Land, land.even_sample(own, &self.ground))
-            }
+            // Whom a table counts in a block that smaller ones cover must live somewhere in it.
+            Outline::Shape(shape) => match self.own.as_ref().filter(|own| !own.places.is_empty()) {
+                Some(own) => (SpotKind::Land, own.places.clone()),
+                None => (SpotKind::Land, land.even_sample(shape, &self.ground)),
+            },
         };
         let weight = 1.0 / places.len() as f64;
         places.into_iter().map(|at| spot(at, kind, [self.land_m2() * weight; 2], [weight; 2])).collect()

@@ -8,7 +8,6 @@ use crate::demand::{BlockPlace, BlockRow, LARGEST_BLOCK_M2};
 use crate::geometry::{LonLatShape, Point, Projection, Shape};
 use crate::place::{Building, Places};
 use crate::polygon::{self, ShapeIndex, TileGrid};
-use geo::{BooleanOps, BoundingRect, CoordsIter, MultiPolygon, Polygon};
 use rayon::prelude::*;
 use rstar::primitives::Rectangle;
 use rstar::{AABB, RTree};
@@ -22,59 +21,75 @@ const SAMPLE_STEP_M: f64 = 30.0;
 /// Points by which ground is measured: a share is then known to about two hundredths.
 const MEASURE_POINTS: usize = 128;
 
-/// What two blocks share is noise of their drawing below this.
-const SHARED_M2: f64 = 1.0;
-/// So many vertices of blocks over each other are cut in all. A city's district, its communities and its compounds handed
-/// in as one table are far fewer.
-const MOST_VERTICES: usize = 5_000_000;
+/// Points by which the ground is measured that a block shares with smaller ones: to about half a hundredth.
+const SHARED_POINTS: usize = 1_024;
 
-/// The ground of blocks that are drawn over each other.
+/// Blocks of a table, which may be drawn over each other: of all ground the smallest block that holds it is the owner, as
+/// it is of the homes on it. Asked point by point, so that no drawing, however often it crosses itself and others, makes
+/// it fail.
+pub(crate) struct Owners {
+    index: ShapeIndex,
+    /// By block, its place among all, the smallest first.
+    rank: Vec<usize>,
+}
+
+/// What a block owns of its ground, where it shares some with smaller ones.
+#[derive(Clone)]
 pub(crate) struct OwnGround {
-    /// By block, what of its shape no smaller one is drawn over; `None` where that is all of it.
-    pub(crate) own: Vec<Option<Shape>>,
-    /// Square metres that blocks give to smaller ones.
-    pub(crate) shared_m2: f64,
-    /// Blocks left whole, for those over and under them are too many to cut.
-    pub(crate) uncut: usize,
+    /// The part of its shape.
+    share: f64,
+    /// The part of its shape that people may live on, and places spread evenly over it.
+    habitable_share: f64,
+    pub(crate) places: Vec<Point>,
+}
+
+impl Owners {
+    /// Blocks that are points have empty shapes; of equally large ones the smaller id comes first.
+    pub(crate) fn new(shapes: &[&Shape], rows: &[BlockRow]) -> Self {
+        let sizes_m2: Vec<f64> = shapes.iter().map(|shape| polygon::area_m2(shape)).collect();
+        let mut smallest_first: Vec<usize> = (0..rows.len()).collect();
+        smallest_first.sort_by(|&a, &b| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| rows[a].id.cmp(&rows[b].id)));
+        let mut rank = vec![0; rows.len()];
+        for (place, block) in smallest_first.into_iter().enumerate() {
+            rank[block] = place;
+        }
+        Self { index: ShapeIndex::new(shapes.iter().copied()), rank }
+    }
+
+    /// Whose ground a place is.
+    pub(crate) fn of(&self, at: Point) -> Option<usize> {
+        self.index.containing(at).min_by_key(|&block| self.rank[block])
+    }
+
+    /// Whether a place inside a block is its own.
+    pub(crate) fn is_own(&self, block: usize, at: Point) -> bool {
+        !self.index.containing(at).any(|other| self.rank[other] < self.rank[block])
+    }
 }
 
 impl OwnGround {
-    /// Gives all ground to the smallest block that is drawn on it. Every block gives way to what smaller ones have kept,
-    /// which no two of them share, so that the pieces neither overlap nor leave anything out.
-    pub(crate) fn of(shapes: &[&Shape], index: &ShapeIndex, smallest_first: &[usize]) -> Self {
-        Self::within(MOST_VERTICES, shapes, index, smallest_first)
+    /// What of its ground a block owns; `None` where that is all.
+    fn of(block: usize, shape: &Shape, owners: &Owners, is_clear: impl Fn(Point) -> bool) -> Option<Self> {
+        let mut smaller = owners.index.meeting(polygon::bounds(shape)?);
+        if !smaller.any(|other| owners.rank[other] < owners.rank[block]) {
+            return None;
+        }
+        let all = polygon::scatter(shape, SHARED_POINTS);
+        let share = |points: &[Point]| points.len() as f64 / all.len().max(1) as f64;
+        let mut places: Vec<Point> = all.iter().copied().filter(|&at| owners.is_own(block, at)).collect();
+        if places.len() == all.len() {
+            return None;
+        }
+        let own = share(&places);
+        places.retain(|&at| is_clear(at));
+        let habitable_share = share(&places);
+        places.truncate(SAMPLE_POINTS);
+        Some(Self { share: own, habitable_share, places })
     }
 
-    fn within(mut vertices: usize, shapes: &[&Shape], index: &ShapeIndex, smallest_first: &[usize]) -> Self {
-        let mut out = Self { own: vec![None; shapes.len()], shared_m2: 0.0, uncut: 0 };
-        let mut done = vec![false; shapes.len()];
-        for &block in smallest_first {
-            let shape = shapes[block];
-            let Some(bounds) = polygon::bounds(shape) else { continue };
-            let mut smaller: Vec<usize> = index.meeting(bounds).filter(|&other| done[other]).collect();
-            done[block] = true;
-            smaller.sort_unstable();
-            let kept = smaller.iter().flat_map(|&other| &out.own[other].as_ref().unwrap_or(shapes[other]).0);
-            let kept: Vec<&Polygon> = kept
-                .filter(|piece| piece.bounding_rect().is_some_and(|own| polygon::shared_m2(own, bounds) >= SHARED_M2))
-                .collect();
-            if kept.is_empty() {
-                continue;
-            }
-            let all = kept.iter().copied().chain(&shape.0).map(CoordsIter::coords_count).sum();
-            let Some(left) = vertices.checked_sub(all) else {
-                (vertices, out.uncut) = (0, out.uncut + 1);
-                continue;
-            };
-            vertices = left;
-            let own = shape.difference(&MultiPolygon(kept.into_iter().cloned().collect()));
-            let shared_m2 = polygon::area_m2(shape) - polygon::area_m2(&own);
-            if shared_m2 >= SHARED_M2 {
-                out.shared_m2 += shared_m2;
-                out.own[block] = Some(own);
-            }
-        }
-        out
+    /// Square metres that a block of this shape gives to smaller ones.
+    pub(crate) fn given_m2(&self, shape: &Shape) -> f64 {
+        (1.0 - self.share) * polygon::area_m2(shape)
     }
 }
 
@@ -175,6 +190,19 @@ impl Land {
         Habitable { habitable_m2, backdrop: backdrop.clone() }
     }
 
+    /// What a block of a table lies on, and what of that is its own where smaller ones are drawn over it.
+    pub(crate) fn own_ground(&self, block: usize, shape: &Shape, owners: &Owners) -> (Habitable, Option<OwnGround>) {
+        let backdrop = self.backdrop(shape);
+        let taken_off = self.taken_off(shape, &backdrop);
+        match OwnGround::of(block, shape, owners, |at| self.is_clear_of(&taken_off, at)) {
+            None => (self.ground(shape, &backdrop), None),
+            Some(own) => {
+                let habitable_m2 = own.habitable_share * polygon::area_m2(shape);
+                (Habitable { habitable_m2, backdrop }, Some(own))
+            }
+        }
+    }
+
     /// Points spread evenly over the habitable part of a shape; over the whole where there is no such part.
     pub(crate) fn even_sample(&self, shape: &Shape, ground: &Habitable) -> Vec<Point> {
         let taken_off = self.taken_off(shape, &ground.backdrop);
@@ -212,8 +240,7 @@ mod tests {
     use super::*;
     use crate::geometry::LonLat;
     use crate::place::ResidentialArea;
-    use geo::{Coord, LineString, Rect, unary_union};
-    use proptest::prelude::*;
+    use geo::{Coord, Rect};
 
     /// A rectangle in metres around a place at 47° north.
     fn rectangle(low: (f64, f64), high: (f64, f64)) -> Shape {
@@ -287,63 +314,5 @@ mod tests {
         let land = land(&[rectangle((150.0, 0.0), (300.0, 300.0))], &[rectangle((-9.0, -9.0), (309.0, 309.0))]);
         let habitable_m2 = land.ground(&cell, &land.under_cells()).habitable_m2;
         assert!((habitable_m2 / 90_000.0 - 0.5).abs() < 0.03, "{habitable_m2}");
-    }
-
-    /// A star, so that outlines cross often and pieces fall apart.
-    fn any_star() -> impl Strategy<Value = Shape> {
-        ((-200.0..200.0, -200.0..200.0), 5.0..150.0, 0.3..0.9, 3..9_i32).prop_map(|((x, y), radius, dent, points)| {
-            let corner = |i: i32| {
-                let (sin, cos) = (f64::from(i) * std::f64::consts::PI / f64::from(points)).sin_cos();
-                let r = if i % 2 == 0 { radius } else { radius * dent };
-                Coord { x: x + r * cos, y: y + r * sin }
-            };
-            let ring: LineString<f64> = (0..2 * points).map(corner).collect();
-            MultiPolygon(vec![Polygon::new(ring, Vec::new())])
-        })
-    }
-
-    fn own_ground(shapes: &[Shape], vertices: usize) -> (OwnGround, Vec<usize>) {
-        let index = ShapeIndex::new(shapes.iter());
-        let mut smallest_first: Vec<usize> = (0..shapes.len()).collect();
-        smallest_first.sort_by(|&a, &b| polygon::area_m2(&shapes[a]).total_cmp(&polygon::area_m2(&shapes[b])));
-        (OwnGround::within(vertices, &shapes.iter().collect::<Vec<_>>(), &index, &smallest_first), smallest_first)
-    }
-
-    proptest! {
-        #[test]
-        fn ground_is_the_smallest_blocks_and_never_two_blocks(stars in prop::collection::vec(any_star(), 1..9)) {
-            let (ground, smallest_first) = own_ground(&stars, MOST_VERTICES);
-            let own = |i: usize| ground.own[i].as_ref().unwrap_or(&stars[i]);
-            let lattice = (-40..40).flat_map(|x| (-40..40).map(move |y| (f64::from(x) * 9.7, f64::from(y) * 9.3)));
-            let is_amiss = |at: &Point| {
-                let smallest = smallest_first.iter().copied().find(|&i| polygon::contains(&stars[i], *at));
-                !(0..stars.len()).filter(|&i| polygon::contains(own(i), *at)).eq(smallest)
-            };
-            // A sliver of less than a square metre stays with both.
-            let amiss: Vec<Point> = lattice.map(Point::from).filter(is_amiss).collect();
-            prop_assert!(amiss.len() <= 1, "{:?}", amiss);
-            let all: f64 = (0..stars.len()).map(|i| polygon::area_m2(own(i))).sum();
-            let union = polygon::area_m2(&unary_union(&stars));
-            let pairs = (stars.len() * stars.len()) as f64;
-            prop_assert!((all - union).abs() <= SHARED_M2 * pairs + 1e-6 * union, "{} of {}", all, union);
-        }
-    }
-
-    #[test]
-    fn blocks_over_too_many_others_stay_whole_and_are_told() {
-        let nested: Vec<Shape> = (1..=20).map(|i| rectangle((0.0, 0.0), (f64::from(i) * 10.0, 100.0))).collect();
-        let (ground, _) = own_ground(&nested, MOST_VERTICES);
-        assert_eq!((ground.own.iter().flatten().count(), ground.uncut), (19, 0));
-        assert!(ground.own.iter().flatten().all(|own| (polygon::area_m2(own) - 1_000.0).abs() < 0.01));
-        let (ground, _) = own_ground(&nested, 100);
-        let cut = ground.own.iter().flatten().count();
-        assert!(cut > 0 && cut + ground.uncut == 19 && ground.own[19].is_none(), "{cut}");
-    }
-
-    #[test]
-    fn neighbours_whose_borders_are_drawn_loosely_keep_their_outlines() {
-        let (ground, _) =
-            own_ground(&[rectangle((0.0, 0.0), (100.0, 100.0)), rectangle((99.995, 0.0), (201.0, 100.0))], 1_000);
-        assert!(ground.own.iter().all(Option::is_none) && ground.shared_m2 < 1e-9);
     }
 }

@@ -33,13 +33,6 @@ pub fn bounds(shape: &MultiPolygon<f64>) -> Option<Rect<f64>> {
     shape.bounding_rect()
 }
 
-/// Square metres that two boxes share.
-pub(crate) fn shared_m2(a: Rect<f64>, b: Rect<f64>) -> f64 {
-    let width = a.max().x.min(b.max().x) - a.min().x.max(b.min().x);
-    let height = a.max().y.min(b.max().y) - a.min().y.max(b.min().y);
-    width.max(0.0) * height.max(0.0)
-}
-
 /// A point inside a shape, its first vertex when it has no inside, `None` when it is empty.
 pub fn point_inside(shape: &Shape) -> Option<Point> {
     let inside = shape.interior_point().map(|p| p.0);

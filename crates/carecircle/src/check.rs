@@ -220,16 +220,6 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
             format!("{n} 个地块与较小的地块重叠；重叠的 {ha:.1} 公顷及其上的住宅只计入最小的地块"),
         );
     }
-    if report.counted_twice > 0 {
-        let n = report.counted_twice;
-        note(
-            format!(
-                "warning: blocks over too many others to tell whose their ground is: {n}; children estimated from land that \
-                 they share count for each"
-            ),
-            format!("注意：{n} 个地块与过多其他地块重叠，无法划分；其共有用地上估算的儿童在各地块重复计入"),
-        );
-    }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
         let from_land: f64 = demand.blocks.iter().filter(|b| b.from_land).map(|b| b.children).sum();
         let percent = (100.0 * from_land / total.children.max(f64::MIN_POSITIVE)).abs();

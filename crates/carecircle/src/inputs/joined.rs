@@ -19,6 +19,8 @@ const ONE_NAME_M: f64 = 100.0;
 const ONE_HOUSE_M: f64 = 15.0;
 /// Of one name, but farther apart than this, they are no longer asked about.
 const PERHAPS_M: f64 = 500.0;
+/// The column that says which of the map's facilities a row was joined with.
+const OSM_ID: &str = "osm_id";
 /// So many pairs are told of.
 const PAIRS_TOLD: usize = 5;
 
@@ -165,7 +167,7 @@ fn fill(row: &mut Facility, mapped: Facility) {
     if row.min_months.is_none() && row.max_months.is_none() {
         (row.min_months, row.max_months) = (mapped.min_months, mapped.max_months);
     }
-    for (column, value) in mapped.other {
+    for (column, value) in mapped.other.into_iter().chain([(OSM_ID.to_owned(), mapped.id)]) {
         row.other.entry(column).or_insert(value);
     }
 }
@@ -266,7 +268,8 @@ mod tests {
         let [row] = rows;
         assert_eq!((row.id.as_str(), row.kind, row.at), ("t", Kind::Community, at(0.0, 0.0)));
         assert_eq!((row.places, row.enrolled, row.min_months), (None, Some(50), Some(6)));
-        assert_eq!((row.name_en.as_deref(), row.other.len()), (Some("Alpha"), 1));
+        assert_eq!(row.name_en.as_deref(), Some("Alpha"));
+        assert_eq!((row.other["phone"].as_str(), row.other["osm_id"].as_str()), ("1", "w1"));
         assert_eq!(grounds.keys().collect::<Vec<_>>(), ["t"]);
     }
 }
