@@ -211,13 +211,13 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         );
     }
     if report.overlapping > 0 {
-        let n = report.overlapping;
+        let (n, ha) = (report.overlapping, report.overlapping_m2 / 10_000.0);
         note(
             format!(
-                "warning: blocks drawn over others: {n}; a home counts for the smallest, land without homes for each, so \
-                 that children estimated from it count twice"
+                "blocks drawn over smaller ones: {n}; the {ha:.1} ha that they share, and homes on them, count once, for the \
+                 smallest"
             ),
-            format!("注意：{n} 个地块与其他地块重叠；住宅只计入最小的地块，无住宅的用地在各地块重复估算儿童"),
+            format!("{n} 个地块与较小的地块重叠；重叠的 {ha:.1} 公顷及其上的住宅只计入最小的地块"),
         );
     }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
@@ -362,7 +362,10 @@ fn twins(city: &City) -> Vec<String> {
         let Some(nearest) = city.study.facilities_near(sited.at).find(|&other| other != i) else { continue };
         let other = &facilities[nearest];
         let apart_m = (other.at.x - sited.at.x).hypot(other.at.y - sited.at.y);
-        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind {
+        let [one, two] = [&sited.facility.id, &other.facility.id].map(String::clone);
+        let is_told =
+            city.perhaps_same.contains(&[one.clone(), two.clone()]) || city.perhaps_same.contains(&[two, one]);
+        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind && !is_told {
             out.push(format!("{} = {}", sited.facility.id, other.facility.id));
         }
     }

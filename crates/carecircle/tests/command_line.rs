@@ -155,7 +155,8 @@ fn wrong_input_is_named_with_what_would_do() {
     let text = folder.write("no.osm.pbf", "this is no map");
     let cut = folder.write("cut.osm.pbf", &std::fs::read(demo("town.osm.pbf")).expect("the demo")[..50_000]);
     let none = folder.file("none.osm.pbf");
-    let cases: [(&[&str], &str); 22] = [
+    let no_kinds = folder.write("none.toml", "kinds = []\n");
+    let cases: [(&[&str], &str); 25] = [
         (&["check", &text], "not an OpenStreetMap extract"),
         (&["check", &cut], "at byte"),
         (&["check", &none], "none.osm.pbf"),
@@ -164,6 +165,9 @@ fn wrong_input_is_named_with_what_would_do() {
         (&["check", "--profile", "car"], "there is walk"),
         (&["check", "--policy", "mars"], "there is default, national"),
         (&["check", "--crs", "mars"], "wgs84"),
+        (&["check", "--crs", "gcj02,areas=bd09,wgs84"], "gcj02 and wgs84 are both said of every table"),
+        (&["check", "--crs", "areas=gcj02, areas=gcj02"], "areas=gcj02 and areas=gcj02 are both said of areas"),
+        (&["check", "--policy", &no_kinds], "none.toml: kinds = []"),
         (&["check", "--columns", "x"], "ours=theirs"),
         (&["check", "--columns", "id=nobody"], "no table has a column"),
         (&["check", "-o", "/nowhere/at/all.csv"], "there is no folder"),
