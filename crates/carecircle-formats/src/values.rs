@@ -1,6 +1,8 @@
 //! What people write in cells: numbers, coordinates, dates, yes and no, geometries as text.
 
 use crate::headers::half_width;
+use crate::remark;
+use crate::remark::{Phrase, Remark};
 use crate::table::{Geometry, geojson};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -23,12 +25,18 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// What spreadsheets leave in a cell instead of a value, where it is that.
-pub(crate) fn not_a_value(text: &str) -> Option<&'static str> {
+pub(crate) fn not_a_value(text: &str) -> Option<Phrase<'static>> {
     const ERRORS: [&str; 9] = ["#REF!", "#DIV/0!", "#N/A", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"];
     if ERRORS.contains(&text) || text.len() > 1 && text.bytes().all(|b| b == b'#') {
-        Some("a spreadsheet's error; mend its formula or widen its column")
+        Some(Phrase {
+            en: "a spreadsheet's error; mend its formula or widen its column",
+            zh: "电子表格的错误值；请修正公式或加宽列",
+        })
     } else if text.starts_with('=') && text.len() > 1 {
-        Some("a formula without its value; save the sheet as values")
+        Some(Phrase {
+            en: "a formula without its value; save the sheet as values",
+            zh: "没有结果的公式；请将工作表另存为数值",
+        })
     } else {
         None
     }
@@ -117,9 +125,13 @@ pub(crate) fn flag(text: &str) -> Option<bool> {
     said(text).or_else(|| said(&half_width(text)).filter(|_| text.len() < 16))
 }
 
-/// A day in a usual form; the error says why it can't be told which.
-pub(crate) fn date(text: &str) -> Result<Date, &'static str> {
-    const NONE: &str = "no date; write 2024-05-01";
+/// A day in a usual form; the error says what it is not.
+pub(crate) fn date(text: &str) -> Result<Date, Phrase<'static>> {
+    const NONE: Phrase<'static> = Phrase { en: "date; write 2024-05-01", zh: "日期；请写作 2024-05-01" };
+    const EITHER: Phrase<'static> = Phrase {
+        en: "date whose day can be told from its month; write 2024-05-01",
+        zh: "分得清日与月的日期；请写作 2024-05-01",
+    };
     if text.len() > 60 {
         return Err(NONE);
     }
@@ -170,7 +182,7 @@ pub(crate) fn date(text: &str) -> Result<Date, &'static str> {
             match (a, b) {
                 _ if a == b || b > 12 => day(year, a, b),
                 _ if a > 12 => day(year, b, a),
-                _ => Err("no date whose day can be told from its month; write 2024-05-01"),
+                _ => Err(EITHER),
             }
         }
         (Some(d), None, Some(_)) => day(full_year(third).ok_or(NONE)?, month_named(second).ok_or(NONE)?, d),
@@ -202,13 +214,15 @@ fn month_named(word: &str) -> Option<i64> {
 
 /// A geometry as text: GeoJSON, the same as Python writes it, WKT or EWKT, or `longitude, latitude`; and the number of the
 /// coordinate system in the EPSG register, where the text states it.
-pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), String> {
+pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), Remark> {
     if text.starts_with('{') {
         let parsed: Result<Value, _> = serde_json::from_str(text);
         let value = parsed.or_else(|error| {
             // A dict, as Python prints it.
             let plain = text.replace('\'', "\"").replace('(', "[").replace(')', "]");
-            serde_json::from_str(&plain).map_err(|_| format!("is no GeoJSON: {error}"))
+            let byte = error.column();
+            serde_json::from_str(&plain)
+                .map_err(|_| remark!("is no GeoJSON: {error}", "不是 GeoJSON：第 {byte} 字节处有误"))
         })?;
         return Ok((geojson::geometry(&value)?, None));
     }
@@ -216,17 +230,26 @@ pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), String> {
         let numbers = text.split([',', '，', ' ', ';']).filter(|part| !part.is_empty()).map(number);
         return match numbers.collect::<Option<Vec<f64>>>().as_deref() {
             Some([x, y]) => Ok((Geometry::Point(*x, *y), None)),
-            _ if text.len() >= 42 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                Err("is binary (WKB in hexadecimal); export it as WKT or GeoJSON".to_owned())
-            }
-            _ => Err(format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text))),
+            _ if text.len() >= 42 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Err(remark!(
+                "is binary (WKB in hexadecimal); export it as WKT or GeoJSON",
+                "是二进制（十六进制 WKB）；请导出为 WKT 或 GeoJSON"
+            )),
+            _ => Err(no_geometry(text)),
         };
     }
     wkt(text)
 }
 
-fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
-    let fail = || format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text));
+fn no_geometry(text: &str) -> Remark {
+    let text = quoted(text);
+    remark!(
+        "{text} is no geometry; GeoJSON, WKT or `lon, lat` is wanted",
+        "{text} 不是几何；应为 GeoJSON、WKT 或 `经度, 纬度`"
+    )
+}
+
+fn wkt(text: &str) -> Result<(Geometry, Option<u32>), Remark> {
+    let fail = || no_geometry(text);
     let (srid, body) = match text.split_once(';') {
         Some((head, body)) if head.len() < 20 && head.to_uppercase().starts_with("SRID=") => {
             let number = head.get("SRID=".len()..).and_then(|number| number.trim().parse().ok());
@@ -240,7 +263,7 @@ fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
     }
     let words = words.to_uppercase();
     if words.ends_with("EMPTY") {
-        return Err("is empty: no coordinates".to_owned());
+        return Err(remark!("is empty: no coordinates", "为空：没有坐标"));
     }
     let kind = match words.split_whitespace().next().map(|word| word.trim_end_matches(['Z', 'M'])) {
         Some("POINT") => "Point",
@@ -248,7 +271,10 @@ fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
         Some("POLYGON") => "Polygon",
         Some("MULTIPOLYGON") => "MultiPolygon",
         Some(other @ ("LINESTRING" | "MULTILINESTRING" | "GEOMETRYCOLLECTION")) => {
-            return Err(format!("its geometry is `{other}`; a POINT, MULTIPOINT, POLYGON or MULTIPOLYGON is wanted"));
+            return Err(remark!(
+                "its geometry is `{other}`; a POINT, MULTIPOINT, POLYGON or MULTIPOLYGON is wanted",
+                "几何类型是 `{other}`；应为 POINT、MULTIPOINT、POLYGON 或 MULTIPOLYGON"
+            ));
         }
         _ => return Err(fail()),
     };
@@ -346,7 +372,7 @@ mod tests {
         }
         assert_eq!(date("25/12/2023"), Ok(jiff::civil::date(2023, 12, 25)));
         assert_eq!(date("12/25/2023"), Ok(jiff::civil::date(2023, 12, 25)));
-        assert!(date("03/04/2024").unwrap_err().contains("told from its month"));
+        assert!(date("03/04/2024").unwrap_err().en.contains("told from its month"));
         for text in ["", "2024", "2024-05", "2024-13-01", "30FEB24", "soon", "1", "99999999", "5 of 3 in 7", "03/04/24"]
         {
             assert!(date(text).is_err(), "{text}");
@@ -391,6 +417,6 @@ mod tests {
         ] {
             assert!(geometry(text).is_err(), "{text}");
         }
-        assert!(geometry("0101000020E610000000000000000059400000000000004440").unwrap_err().contains("binary"));
+        assert!(geometry("0101000020E610000000000000000059400000000000004440").unwrap_err().en.contains("binary"));
     }
 }

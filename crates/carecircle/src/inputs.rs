@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, bad_parameter, children, output, placement};
+use crate::{bad_input, bad_input_for, bad_parameter, children, output, placement};
 use anyhow::{Context, Result};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::Facility;
@@ -18,6 +18,7 @@ use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject, Sorted};
 use carecircle_formats::crs::Crs;
 use carecircle_formats::raster::{self, Layer};
+use carecircle_formats::remark;
 use carecircle_formats::table::{Remark, Table, TableError, file_and_part, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
@@ -61,7 +62,9 @@ impl Walker {
     pub(crate) fn profile(&self, default: Profile) -> Result<Profile> {
         let mut profile = match self.profile.as_deref() {
             Some(name) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the profile {name}: {e}")))?;
+                let text = read_small(name).map_err(|e| {
+                    bad_input_for(remark!("cannot read the profile {name}", "无法读取步行方式 {name}"), e)
+                })?;
                 let read = profiles::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?;
                 if profiles::named(&read.name).is_some_and(|known| known != read) {
                     let taken = read.name;
@@ -119,7 +122,8 @@ impl Reading {
     /// What is said of one table, by its layer (one of [`output::LAYERS`]); refuses a parameter that can't be meant.
     pub(crate) fn declared(&self, layer: &str) -> Result<Declared> {
         check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;
-        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        let mapping = columns::parse_mapping(&self.columns);
+        let mapping = mapping.map_err(|why| bad_input(remark!("--columns: {}", "--columns：{}"; why)))?;
         Ok(Declared { mapping, crs: self.crs_of(layer)? })
     }
 
@@ -130,9 +134,12 @@ impl Reading {
             let (of, name) = part.split_once('=').map_or((None, part), |(of, name)| (Some(of.trim()), name.trim()));
             if let Some(of) = of.filter(|of| !output::LAYERS.contains(of)) {
                 let layers = output::LAYERS.join(", ");
-                return Err(bad_input(format!("--crs {part}: there is no table {of}, but {layers}")));
+                return Err(bad_input(remark!(
+                    "--crs {part}: there is no table {of}, but {layers}",
+                    "--crs {part}：没有 {of} 这类表；可用 {layers}"
+                )));
             }
-            let crs = Crs::named(name).map_err(|why| bad_input(format!("--crs {why}")))?;
+            let crs = Crs::named(name).map_err(|why| bad_input(remark!("--crs {}", "--crs {}"; why)))?;
             if of.is_none_or(|of| of == layer) {
                 found = Some(crs);
             }
@@ -158,7 +165,10 @@ impl Reading {
 /// Refuses a mapping of a column that no table has.
 pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&String) -> bool) -> Result<()> {
     match mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
-        Some((ours, theirs)) => Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`"))),
+        Some((ours, theirs)) => Err(bad_input(remark!(
+            "--columns {ours}={theirs}: no table has a column `{theirs}`",
+            "--columns {ours}={theirs}：没有哪张表有 `{theirs}` 列"
+        ))),
         None => Ok(()),
     }
 }
@@ -215,6 +225,13 @@ impl Default for Sources {
             island_m: NetworkOptions::default().island_m,
             lang: None,
         }
+    }
+}
+
+impl Sources {
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
     }
 }
 
@@ -311,12 +328,22 @@ pub(crate) fn refuse_to_overwrite(option: &str, out: &Path, inputs: &[PathBuf]) 
     let inputs: Vec<PathBuf> = inputs.iter().map(|input| place_of(input)).collect();
     for written in std::iter::once(out.to_owned()).chain(output::companions(out)) {
         if inputs.contains(&place_of(&written)) {
-            return Err(bad_input(format!("{option} {}: {} is one of the inputs", out.display(), written.display())));
+            let (out, written) = (out.display(), written.display());
+            return Err(bad_input(remark!(
+                "{option} {out}: {written} is one of the inputs",
+                "{option} {out}：{written} 是输入文件之一"
+            )));
         }
     }
     let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
     match folder.filter(|f| !f.is_dir()) {
-        Some(folder) => Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display()))),
+        Some(folder) => {
+            let (out, folder) = (out.display(), folder.display());
+            Err(bad_input(remark!(
+                "{option} {out}: there is no folder {folder}",
+                "{option} {out}：没有文件夹 {folder}"
+            )))
+        }
         None => Ok(()),
     }
 }
@@ -326,7 +353,11 @@ pub(crate) fn refuse_timings(path: Option<&PathBuf>, inputs: &[PathBuf], outputs
     let Some(path) = path else { return Ok(()) };
     let mut written = outputs.iter().flat_map(|out| std::iter::once(out.clone()).chain(output::companions(out)));
     if let Some(out) = written.find(|out| place_of(out) == place_of(path)) {
-        return Err(bad_input(format!("--timings {}: {} is another output", path.display(), out.display())));
+        let (path, out) = (path.display(), out.display());
+        return Err(bad_input(remark!(
+            "--timings {path}: {out} is another output",
+            "--timings {path}：{out} 是另一个输出文件"
+        )));
     }
     refuse_to_overwrite("--timings", path, inputs)
 }
@@ -355,7 +386,10 @@ fn check_metres(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<()
         return Ok(());
     }
     let (low, high) = (range.start(), range.end());
-    Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")))
+    Err(bad_input(remark!(
+        "{name} {value}: a number of metres from {low} to {high} is wanted",
+        "{name} {value}：应为 {low} 至 {high} 的米数"
+    )))
 }
 
 /// Rows of one table that couldn't be used.
@@ -422,7 +456,7 @@ impl Inputs {
 
     /// The language to speak.
     pub(crate) fn lang(&self) -> Lang {
-        self.sources.lang.unwrap_or_else(Lang::of_environment)
+        self.sources.lang()
     }
 
     /// The policy asked for, with what the command line changes of it.
@@ -431,12 +465,17 @@ impl Inputs {
         let mut policy = match policies::named(name) {
             Some(policy) => policy,
             None if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the policy {name}: {e}")))?;
+                let text = read_small(name).map_err(|e| {
+                    bad_input_for(remark!("cannot read the policy {name}", "无法读取政策文件 {name}"), e)
+                })?;
                 policies::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
             }
             None => {
                 let names = policies::NAMES.join(", ");
-                return Err(bad_input(format!("--policy {name}: there is {names}, or a .toml file")));
+                return Err(bad_input(remark!(
+                    "--policy {name}: there is {names}, or a .toml file",
+                    "--policy {name}：可用 {names}，或 .toml 文件"
+                )));
             }
         };
         policy.profile = self.walker.profile(policy.profile)?;
@@ -595,7 +634,10 @@ impl Inputs {
                     }
                     Ok(Some(cells))
                 }
-                _ => Err(bad_input("--population: one table, or one GeoTIFF (.tif) or more, is wanted")),
+                _ => Err(bad_input(remark!(
+                    "--population: one table, or one GeoTIFF (.tif) or more, is wanted",
+                    "--population：应为一张表，或一个或多个 GeoTIFF（.tif）"
+                ))),
             };
         };
         if layers.is_empty() {
@@ -632,10 +674,11 @@ impl Inputs {
         }
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
-            findings.remarks.push(Remark {
-                en: format!("{name}: cells in doubt: {n}, the first: {first}"),
-                zh: format!("{name}：{n} 个单元格存疑，首个：{first}"),
-            });
+            findings.remarks.push(remark!(
+                "{name}: cells in doubt: {n}, the first: {}",
+                "{name}：{n} 个单元格存疑，首个：{}";
+                first
+            ));
         }
         if !sorted.rejects.is_empty() {
             findings.rejected.push(Rejected { layer, table, rejects: sorted.rejects });
@@ -650,7 +693,10 @@ impl Inputs {
         };
         if path.extension().is_some_and(|e| e == "toml" || e == "carecircle") {
             let name = path.display();
-            return Err(bad_input(format!("{name}: an OpenStreetMap extract (.osm.pbf) is wanted")));
+            return Err(bad_input(remark!(
+                "{name}: an OpenStreetMap extract (.osm.pbf) is wanted",
+                "{name}：应为 OpenStreetMap 提取文件（.osm.pbf）"
+            )));
         }
         let bar = progress_bar(path);
         let report = |p: Progress| {
@@ -659,7 +705,8 @@ impl Inputs {
         };
         let extract = carecircle_osm::read(path, &ReadOptions { progress: Some(&report) });
         bar.finish_and_clear();
-        extract.with_context(|| format!("cannot read {}", path.display()))
+        let path = path.display();
+        extract.map_err(|e| bad_input_for(remark!("cannot read {path}", "无法读取 {path}"), e))
     }
 
     fn title(&self) -> String {
@@ -783,15 +830,16 @@ fn remarks_on_blocks(path: &Path, rows: &[BlockRow], areas: &[Area], grid_tells:
 }
 
 /// `FILE row N, column C: why`.
-pub(crate) fn describe(table: &Table, reject: &Reject) -> String {
-    format!("{} row {}, column {}: {}", table.name(), reject.row, reject.column, reject.why)
+pub(crate) fn describe(table: &Table, Reject { row, column, why, .. }: &Reject) -> Remark {
+    let file = table.name();
+    remark!("{file} row {row}, column {column}: {}", "{file} 第 {row} 行“{column}”列：{}"; why)
 }
 
 /// Tells of rejected rows on standard error: the first few whole, the rest as a number.
 pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
     for Rejected { table, rejects, .. } in rejected {
         for reject in rejects.iter().take(10) {
-            output::complain(&describe(table, reject));
+            output::complain(lang.tell(&describe(table, reject)));
         }
         if rejects.len() > 10 {
             let more = rejects.len() - 10;
@@ -805,7 +853,7 @@ pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
 
 /// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
 /// run are gone with what they said.
-pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected], lang: Lang) -> Result<()> {
     for old in output::rejects_of(out) {
         match std::fs::remove_file(old) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
@@ -815,8 +863,12 @@ pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
     for Rejected { layer, table, rejects } in rejected {
         let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
         let path = output::beside(out, &format!("{layer_part}.rejects.csv"));
-        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
-        output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
+        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects, |why| lang.tell(why))?))?;
+        let (n, path) = (rejects.len(), path.display());
+        output::complain(&match lang {
+            Lang::En => format!("{n} {layer}: {path}"),
+            Lang::Zh => format!("{n} 行未采用（{layer}）：{path}"),
+        });
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::cells::{Bad, Cells};
 use super::plan::Plan;
 use super::{Reject, Sorted};
 use crate::headers::Column;
+use crate::remark;
 use crate::table::{Remark, Row};
 use crate::values::{self, quoted};
 use rayon::prelude::*;
@@ -26,7 +27,7 @@ pub(super) fn sort_rows<'a, T: Send>(
 ) -> Sorted<T> {
     let table = plan.table;
     // The column is blamed by the name that the table has for it.
-    let reject = |row: Row<'a>, column: &str, why: String| {
+    let reject = |row: Row<'a>, column: &str, why: Remark| {
         let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
         Reject { row: row.number(), column: column.to_owned(), why, cells }
     };
@@ -64,7 +65,8 @@ pub(super) fn sort_rows<'a, T: Send>(
             let id = plan.at[Column::Id as usize].and_then(|at| row.cells().find(|(i, _)| *i == at));
             if let Some((_, id)) = id.filter(|(_, id)| made.is_some() && !seen.insert(id)) {
                 *made = None;
-                let why = format!("{} stands in an earlier row too", quoted(id));
+                let id = quoted(id);
+                let why = remark!("{id} stands in an earlier row too", "{id} 与前面的行重复");
                 faults.push((i, Fault::Reject(reject(row, plan.header(Column::Id), why))));
             }
         }
