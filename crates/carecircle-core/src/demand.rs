@@ -9,6 +9,7 @@ use crate::allocation::{self, Allocation, Spot, SpotKind};
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
 use crate::land::{Habitable, Land};
+use crate::other::OtherColumns;
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
 use crate::population;
@@ -63,7 +64,7 @@ pub struct BlockRow {
     /// The id of its area, where the table tells.
     pub area: Option<String>,
     /// Columns that pass through as they came.
-    pub other: BTreeMap<String, String>,
+    pub other: OtherColumns,
 }
 
 /// Where a block of a table is, in degrees.
@@ -135,7 +136,7 @@ pub struct Block {
     /// Which demand points are its own.
     pub points: Range<u32>,
     /// Columns of the user's table that pass through.
-    pub other: BTreeMap<String, String>,
+    pub other: OtherColumns,
 }
 
 /// A place inside a block where people live.

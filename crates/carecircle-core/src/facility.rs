@@ -1,8 +1,8 @@
 //! Facilities: the places that look after children under three, and which of them a policy counts.
 
 use crate::geometry::LonLat;
+use crate::other::OtherColumns;
 use jiff::civil::Date;
-use std::collections::BTreeMap;
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -108,7 +108,7 @@ pub struct Facility {
     /// The first day it is closed again.
     pub closed: Option<Date>,
     /// Columns that pass through as they came: `hub`, `modes`, `price`, `address` and any other.
-    pub other: BTreeMap<String, String>,
+    pub other: OtherColumns,
 }
 
 impl Facility {
@@ -135,7 +135,7 @@ impl Facility {
             max_months: None,
             opened: None,
             closed: None,
-            other: BTreeMap::new(),
+            other: OtherColumns::default(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod network;
 pub mod obstacle;
 pub mod opening;
+pub mod other;
 pub mod place;
 mod plaza;
 pub mod policy;

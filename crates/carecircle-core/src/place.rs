@@ -2,6 +2,7 @@
 
 use crate::facility::Facility;
 use crate::geometry::{LonLat, LonLatShape};
+use crate::other::OtherColumns;
 use crate::population::PopulationCell;
 use std::collections::BTreeMap;
 
@@ -97,7 +98,7 @@ pub struct Area {
     /// Its outline in degrees; empty where a table knows it by name alone.
     pub shape: LonLatShape,
     /// Columns that pass through as they came.
-    pub other: BTreeMap<String, String>,
+    pub other: OtherColumns,
 }
 
 /// A gate or an entrance: where one comes in, if it lies on the outline of something.

@@ -5,6 +5,7 @@ use carecircle_core::coverage::Coverage;
 use carecircle_core::demand::{BlockPlace, BlockRow, ChildrenFrom, UNDER3_PER_RESIDENT};
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, LonLatShape};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Building, Home, Places, ResidentialArea};
 use carecircle_core::policy::Policy;
 use carecircle_core::population::{CellPlace, PopulationCell};
@@ -43,7 +44,7 @@ fn area(id: &str, level: AreaLevel, parent: Option<&str>, shape: LonLatShape) ->
         communities: None,
         kindergartens: None,
         shape,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 
@@ -105,7 +106,7 @@ fn any_row() -> impl Strategy<Value = BlockRow> {
         population,
         under3,
         area: area.map(str::to_owned),
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     })
 }
 
@@ -333,7 +334,7 @@ fn parts_above_the_whole_stand_and_are_told() {
         population: None,
         under3: None,
         area: Some(name.to_owned()),
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     });
     let mut areas = areas(&[None, None, Some(90.0), Some(60.0), Some(40.0)], None);
     areas[4].parent = Some("west".to_owned());
@@ -354,7 +355,7 @@ fn a_block_that_names_an_area_lies_in_the_smallest_inside_it() {
         population: None,
         under3: Some(7.0),
         area: Some(area.to_owned()),
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     };
     let mut areas = areas(&[None; 5], None);
     areas[4].parent = Some("west".to_owned());
@@ -374,7 +375,7 @@ fn whoever_lies_in_two_blocks_counts_for_the_smaller_in_any_order_of_rows() {
         population: None,
         under3: None,
         area: None,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     };
     let children = |rows: Vec<BlockRow>| -> BTreeMap<String, f64> {
         let buildings = vec![home((1, 1), 100.0, 2.0), home((15, 15), 300.0, 2.0)];

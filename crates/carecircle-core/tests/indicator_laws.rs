@@ -7,6 +7,7 @@ use carecircle_core::geometry::LonLat;
 use carecircle_core::indicators::{
     Figure, Figures, INDICATORS, Indicator, Input, Lack, Mark, OTHER_MINUTES, OTHER_SPEEDS_KMH, ScoreCard,
 };
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::{Goal, Policy, Target};
 use carecircle_core::profile::Profile;
@@ -14,7 +15,6 @@ use carecircle_core::study::Study;
 use carecircle_core::time::Speed;
 use geo::{Coord, MultiPolygon, Rect};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
@@ -42,7 +42,7 @@ fn area(id: &str, level: AreaLevel, shape: MultiPolygon<f64>) -> Area {
         communities: None,
         kindergartens: None,
         shape,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 
@@ -54,7 +54,7 @@ fn block(id: usize, at: (i32, i32), under3: f64, population: Option<f64>) -> Blo
         population,
         under3: Some(under3),
         area: None,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 

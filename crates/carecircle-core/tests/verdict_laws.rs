@@ -4,13 +4,13 @@ use carecircle_core::coverage::{BlockStatus, Coverage, Reason};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Eligibility, Facility, Kind};
 use carecircle_core::geometry::LonLat;
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::street::Streets;
 use carecircle_core::study::Study;
 use geo::{MultiPolygon, Rect};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
@@ -37,7 +37,7 @@ fn blocks(places: &[(i32, i32)]) -> Vec<BlockRow> {
         population: None,
         under3: Some(f64::from(at.0.abs() % 3)),
         area: None,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     };
     places.iter().enumerate().map(row).collect()
 }
@@ -191,7 +191,7 @@ fn area(id: &str, level: AreaLevel, low: (i32, i32), high: (i32, i32), under3: O
         communities: None,
         kindergartens: None,
         shape: MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]),
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 

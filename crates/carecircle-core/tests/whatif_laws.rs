@@ -5,6 +5,7 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Eligibility, Facility, Kind};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::{Climb, Profile};
@@ -15,7 +16,6 @@ use carecircle_core::time::Speed;
 use carecircle_core::whatif::{Basis, CoverageState};
 use geo::{Coord, MultiPolygon, Rect};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
@@ -42,7 +42,7 @@ fn blocks(homes: &[(i32, i32)]) -> Vec<BlockRow> {
         population: None,
         under3: Some(f64::from(at.0.abs() % 3) * 1.7),
         area: None,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     };
     homes.iter().enumerate().map(row).collect()
 }
@@ -61,7 +61,7 @@ fn areas() -> Vec<Area> {
         communities: None,
         kindergartens: None,
         shape,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     };
     vec![
         area("city", AreaLevel::City, rectangle((-30, -30), (70, 70))),

@@ -228,7 +228,8 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
         // What writers hand on: the day in one form, or what stands there instead.
         for (column, day) in [(Column::Opened, facility.opened), (Column::Closed, facility.closed)] {
             if let Some(text) = cells.text(column) {
-                facility.other.insert(column.name().to_owned(), day.map_or_else(|| text.to_owned(), |d| d.to_string()));
+                let day = day.map(|day| day.to_string());
+                facility.other.insert(column.name(), day.as_deref().unwrap_or(text));
             }
         }
         for (column, why) in contradictions(&facility) {
@@ -454,7 +455,7 @@ mod tests {
         let table = csv("id,lon,lat,places,note\na,1,2,-3,x\nb,,2,,y\nc,1,2,4,z\nc,1,2,4,again\n");
         let read = facilities(&table, &Declared::default()).unwrap();
         assert_eq!(read.used.len(), 1);
-        assert_eq!(read.used[0].other["note"], "z");
+        assert_eq!(&read.used[0].other["note"], "z");
         assert!(read.doubts.is_empty());
         let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
         assert_eq!(blamed, [(2, "places"), (3, "lon"), (5, "id")]);

@@ -11,6 +11,7 @@ use carecircle_core::geometry::{LonLat, Point, Projection, Shape, round7};
 use carecircle_core::isochrone::{self, Isochrone, Split};
 use carecircle_core::network::Network;
 use carecircle_core::opening::Opening;
+use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{SitedFacility, Study};
@@ -18,7 +19,6 @@ use carecircle_core::time::WalkTime;
 use geo::{LineString, Polygon, Winding};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// The credit that every file and answer carries.
@@ -245,9 +245,9 @@ fn property(out: &mut Vec<u8>, name: &str, value: &impl serde::Serialize) {
 }
 
 /// Columns that pass through, except where we have a property of that name ourselves.
-fn pass_through(out: &mut Vec<u8>, other: &BTreeMap<String, String>, own: &[&str]) {
-    for (name, value) in other.iter().filter(|(name, _)| !own.contains(&name.as_str())) {
-        property(out, name, value);
+fn pass_through(out: &mut Vec<u8>, other: &OtherColumns, own: &[&str]) {
+    for (name, value) in other.iter().filter(|(name, _)| !own.contains(name)) {
+        property(out, name, &value);
     }
 }
 

@@ -247,17 +247,23 @@ fn degrees_minutes_and_seconds_are_degrees_and_half_of_them_is_nothing() {
 #[test]
 fn of_two_headers_with_one_meaning_the_first_counts_and_it_is_said() {
     let read = facilities("id,lon,lat,托位数,总托位数\na,1,2,30,40\n");
-    assert_eq!((read.used[0].places, read.used[0].other["总托位数"].as_str()), (Some(30), "40"));
+    assert_eq!((read.used[0].places, read.used[0].other.get("总托位数").unwrap()), (Some(30), "40"));
     assert!(read.remarks[0].en.contains("托位数 and 总托位数 both mean places; 托位数 counts"), "{:?}", read.remarks);
     let twice = facilities("id,lon,lat,note,note,places,places\na,1,2,x,y,5,6\n");
     let other = &twice.used[0].other;
-    assert_eq!((other["note"].as_str(), other["note_2"].as_str(), other["places_in_table"].as_str()), ("x", "y", "6"));
+    assert_eq!(
+        (other.get("note").unwrap(), other.get("note_2").unwrap(), other.get("places_in_table").unwrap()),
+        ("x", "y", "6")
+    );
 }
 
 #[test]
 fn cells_under_a_blank_header_are_kept_by_their_column() {
     let read = facilities("id,,lon,lat\na,kept,1,2,beyond\n");
-    assert_eq!((read.used[0].other["column_2"].as_str(), read.used[0].other["column_5"].as_str()), ("kept", "beyond"));
+    assert_eq!(
+        (read.used[0].other.get("column_2").unwrap(), read.used[0].other.get("column_5").unwrap()),
+        ("kept", "beyond")
+    );
 }
 
 #[test]
@@ -295,7 +301,7 @@ fn a_register_of_addresses_is_all_rejects_that_can_be_filled_in() {
     let geocoded = text.replace("建设路1号,,", "建设路1号,120.1,30.1").replace("解放路2号,,", "解放路2号,120.2,30.2");
     let mended = facilities(geocoded);
     assert_eq!((mended.used.len(), mended.used[1].at.lon()), (2, 120.2));
-    assert!(!mended.used[0].other.keys().any(|name| name.starts_with("reject")));
+    assert!(!mended.used[0].other.iter().any(|(name, _)| name.starts_with("reject")));
 }
 
 #[test]
@@ -343,7 +349,7 @@ fn a_status_is_the_highest_step_that_any_column_tells() {
 fn a_header_that_may_mean_two_things_is_not_guessed() {
     let read = facilities("id,lon,lat,持证\na,1,2,5\n");
     assert_eq!((read.used[0].staff_certified, read.used[0].status), (None, Status::Unknown));
-    assert_eq!(read.used[0].other["持证"], "5");
+    assert_eq!(&read.used[0].other["持证"], "5");
     assert!(read.remarks[0].en.contains("--columns licensed=持证"), "{:?}", read.remarks);
     let answered = Declared { mapping: parse_mapping("staff_certified=持证").unwrap(), ..Declared::default() };
     let read = columns::facilities(&table("id,lon,lat,持证\na,1,2,5\n").unwrap(), &answered).unwrap();
@@ -366,7 +372,7 @@ fn a_chinese_register_in_gb18030_reads_as_its_english_twin() {
         (ours.used[0].places, ours.used[0].status, ours.used[0].inclusive),
         (Some(1_200), Status::Filed, Some(true))
     );
-    assert_eq!(ours.used[1].other["address"], "解放路2号");
+    assert_eq!(&ours.used[1].other["address"], "解放路2号");
 }
 
 #[test]

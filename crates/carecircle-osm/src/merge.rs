@@ -146,9 +146,7 @@ fn fill(kept: &mut Facility, other: Facility) {
     kept.places = kept.places.or(other.places);
     kept.min_months = kept.min_months.or(other.min_months);
     kept.max_months = kept.max_months.or(other.max_months);
-    for (column, value) in other.other {
-        kept.other.entry(column).or_insert(value);
-    }
+    kept.other = other.other.iter().chain(kept.other.iter()).collect();
 }
 
 #[cfg(test)]

@@ -423,7 +423,7 @@ fn an_area_that_the_edge_cuts_is_reported_by_name() {
     let areas = &extract.places.areas;
     assert_eq!(areas.len(), 1);
     assert_eq!((areas[0].id.as_str(), areas[0].level, areas[0].population), ("r1", AreaLevel::District, Some(1_200.0)));
-    assert_eq!(areas[0].other["admin_level"], "6");
+    assert_eq!(&areas[0].other["admin_level"], "6");
     let clipped = &extract.report.clipped;
     assert_eq!((clipped.len(), clipped[0].id.as_str(), clipped[0].name.as_deref()), (1, "r2", Some("Cut")));
 }

@@ -11,11 +11,12 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::demand::Outline;
 use carecircle_core::geometry::Shape;
+use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_formats::geojson::{self, Drawing};
 use geo::{Coord, Intersects, Rect};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -198,13 +199,10 @@ impl Column {
     ];
 
     /// The properties of a collection: our own, then the columns that pass through from tables, as text.
-    pub(crate) fn of<'a>(
-        own: &[(&str, ColumnType)],
-        others: impl Iterator<Item = &'a BTreeMap<String, String>>,
-    ) -> Vec<Self> {
-        let passed: BTreeSet<&String> = others.flat_map(BTreeMap::keys).collect();
+    pub(crate) fn of<'a>(own: &[(&str, ColumnType)], others: impl Iterator<Item = &'a OtherColumns>) -> Vec<Self> {
+        let passed: BTreeSet<&str> = others.flat_map(OtherColumns::iter).map(|(name, _)| name).collect();
         let passed = passed.into_iter().filter(|name| !own.iter().any(|(own, _)| own == name));
-        let passed = passed.map(|name| Self { name: name.clone(), holds: Text });
+        let passed = passed.map(|name| Self { name: name.to_owned(), holds: Text });
         own.iter().map(|(name, holds)| Self { name: (*name).to_owned(), holds: *holds }).chain(passed).collect()
     }
 

@@ -4,6 +4,7 @@ use carecircle_core::coverage::Coverage;
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
@@ -11,7 +12,6 @@ use carecircle_formats::profile;
 use carecircle_osm::ReadOptions;
 use carecircle_tests::pbf::{Compression, Node};
 use carecircle_tests::streets::{Drawing, Expectation, Home, folder, read_all};
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -75,7 +75,7 @@ fn block(home: &Home) -> BlockRow {
         population: None,
         under3: Some(home.children),
         area: None,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::{Door, SNAP_WITHIN_M, Study};
@@ -13,7 +14,6 @@ use carecircle_osm::ReadOptions;
 use carecircle_tests::oracle::{Oracle, Rules};
 use carecircle_tests::pbf::Compression;
 use carecircle_tests::towns::random_gated_town;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Minutes must agree to this.
@@ -49,7 +49,7 @@ impl City {
                 population: None,
                 under3: None,
                 area: None,
-                other: BTreeMap::new(),
+                other: OtherColumns::default(),
             };
             points.map(row).collect()
         });

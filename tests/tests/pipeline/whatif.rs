@@ -4,6 +4,7 @@ use carecircle_core::coverage::Tally;
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::search::Arrival;
@@ -18,7 +19,6 @@ use carecircle_tests::dice::Dice;
 use carecircle_tests::pbf::Compression;
 use carecircle_tests::towns::random_gated_town;
 use geo::{MultiPolygon, Rect};
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn area(id: &str, level: AreaLevel, low: Point, high: Point) -> Area {
         communities: None,
         kindergartens: None,
         shape: MultiPolygon(vec![Rect::new(low, high).to_polygon()]),
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 

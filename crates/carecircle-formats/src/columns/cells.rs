@@ -10,10 +10,10 @@ use crate::table::{Geometry, Row};
 use crate::values::{self, Axis, quoted};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, LonLatShape};
+use carecircle_core::other::OtherColumns;
 use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
 use jiff::civil::Date;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 /// A row with its cells by our columns.
 pub(super) struct Cells<'a> {
@@ -237,14 +237,17 @@ impl<'a> Cells<'a> {
     }
 
     /// What passes through.
-    pub(super) fn others(&self) -> BTreeMap<String, String> {
-        let mut out = BTreeMap::new();
-        for (at, cell) in self.row.cells() {
-            if let Use::Pass(name) = &self.plan.uses[at] {
-                out.insert(name.clone(), cell.to_owned());
-            }
+    pub(super) fn others(&self) -> OtherColumns {
+        if self.plan.passing.is_empty() {
+            return OtherColumns::default();
         }
-        out
+        let passed = self.row.cells().filter_map(|(at, cell)| match self.plan.uses[at] {
+            Use::Pass(rank) => Some((rank, cell)),
+            _ => None,
+        });
+        let mut passed: Vec<_> = passed.collect();
+        passed.sort_unstable_by_key(|(rank, _)| *rank);
+        OtherColumns::from_sorted(passed.iter().map(|(rank, cell)| (self.plan.passing[*rank].as_str(), *cell)))
     }
 }
 

@@ -6,14 +6,14 @@ use crate::headers::{Column, Meaning, meanings};
 use crate::remark;
 use crate::table::{Remark, Row, Table, TableError};
 use crate::values::quoted;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// What becomes of a column's cells.
 pub(super) enum Use {
     /// The layer reads them.
     Read(Column),
-    /// They pass through under this name.
-    Pass(String),
+    /// They pass through under the name of this number in [`Plan::passing`].
+    Pass(usize),
     /// They are dropped: what an earlier run said of rows that have been mended since.
     Drop,
 }
@@ -23,6 +23,8 @@ pub(super) struct Plan<'a> {
     pub(super) table: &'a Table,
     pub(super) layer: Layer,
     pub(super) uses: Vec<Use>,
+    /// The names under which columns pass through, in order.
+    pub(super) passing: Vec<String>,
     /// For each of our columns that the layer reads, the table's own.
     pub(super) at: [Option<usize>; Column::ALL.len()],
     pub(super) crs: Crs,
@@ -42,7 +44,7 @@ impl<'a> Plan<'a> {
         remarks.extend(table.remarks.iter().cloned());
         remarks.extend(remarks_on(table, &meanings, layer));
         let mut at = [None; Column::ALL.len()];
-        let mut names = BTreeSet::new();
+        let mut names = BTreeMap::new();
         let mut uses = Vec::with_capacity(meanings.len());
         for (i, (meaning, header)) in meanings.iter().zip(&table.columns).enumerate() {
             let column = meaning.column();
@@ -63,12 +65,16 @@ impl<'a> Plan<'a> {
                         None => header.clone(),
                     };
                     let others = (2..).map(|n| format!("{name}_{n}"));
-                    let mut free =
-                        std::iter::once(name.clone()).chain(others).filter(|name| names.insert(name.clone()));
-                    Use::Pass(free.next().unwrap_or(name))
+                    let mut free = std::iter::once(name.clone()).chain(others);
+                    names.insert(free.find(|name| !names.contains_key(name)).unwrap_or(name), i);
+                    Use::Drop
                 }
             });
         }
+        for (rank, at) in names.values().enumerate() {
+            uses[*at] = Use::Pass(rank);
+        }
+        let passing = names.into_keys().collect();
         let crs = table.crs_or_stated(declared.crs.as_ref())?;
         let mut stated = HashMap::new();
         if let Some(column) = at[Column::Crs as usize] {
@@ -79,7 +85,7 @@ impl<'a> Plan<'a> {
             }
         }
         let has_geometries = table.has_geometries();
-        Ok(Self { table, layer, uses, at, crs, stated, has_geometries })
+        Ok(Self { table, layer, uses, passing, at, crs, stated, has_geometries })
     }
 
     pub(super) fn has(&self, column: Column) -> bool {
@@ -95,7 +101,7 @@ impl<'a> Plan<'a> {
     pub(super) fn require_place(&self) -> Result<(), TableError> {
         let placed =
             self.has(Column::Lon) && self.has(Column::Lat) || self.has(Column::Geometry) || self.has_geometries;
-        let addressed = self.uses.iter().any(|used| matches!(used, Use::Pass(name) if name == Column::Address.name()));
+        let addressed = self.passing.iter().any(|name| name == Column::Address.name());
         if placed || addressed && !self.has(Column::Lon) && !self.has(Column::Lat) || self.table.rows().len() == 0 {
             return Ok(());
         }

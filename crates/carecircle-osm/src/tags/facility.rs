@@ -32,11 +32,11 @@ pub(crate) fn facility(tags: &Tags) -> Option<Box<Facility>> {
     ];
     for (key, column) in passed {
         if let Some(value) = tags.get(key) {
-            facility.other.insert(column.to_owned(), value.to_owned());
+            facility.other.insert(column, value);
         }
     }
     if let Some(address) = address(tags) {
-        facility.other.insert("address".to_owned(), address);
+        facility.other.insert("address", &address);
     }
     Some(Box::new(facility))
 }

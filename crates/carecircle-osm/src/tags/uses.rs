@@ -4,8 +4,8 @@ use super::facility::facility;
 use super::{Key, Tags};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLatShape;
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Home};
-use std::collections::BTreeMap;
 
 /// What a polygon is used for; several at once is common.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -232,6 +232,6 @@ pub(super) fn area(tags: &Tags) -> Option<Box<Area>> {
         communities: None,
         kindergartens: None,
         shape: LonLatShape::new(Vec::new()),
-        other: BTreeMap::from([("admin_level".to_owned(), admin_level.to_owned())]),
+        other: OtherColumns::from_iter([("admin_level", admin_level)]),
     }))
 }

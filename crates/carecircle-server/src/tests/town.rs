@@ -8,6 +8,7 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Facility, Kind, Status};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
@@ -15,7 +16,6 @@ use carecircle_core::study::Study;
 use geo::{Coord, LineString, MultiPolygon, Polygon, Rect};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tower::ServiceExt;
 
@@ -74,7 +74,7 @@ pub(super) fn area(id: &str, level: AreaLevel, shape: LonLatShape, population: O
         communities: None,
         kindergartens: None,
         shape,
-        other: BTreeMap::new(),
+        other: OtherColumns::default(),
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn study() -> Study {
             population: None,
             under3: Some(10.0),
             area: None,
-            other: BTreeMap::from([("街道 no.".to_owned(), format!("{}号", i % 3))]),
+            other: OtherColumns::from_iter([("街道 no.", &*format!("{}号", i % 3))]),
         }
     });
     Study::new(network, places, Some(rows.collect()), 250.0)
