@@ -4,6 +4,7 @@
 //! `cells`, all rows are gone through in `sort`.
 
 mod cells;
+mod marks;
 mod plan;
 mod sort;
 mod words;

@@ -55,12 +55,52 @@ pub fn number(text: &str) -> Option<f64> {
     let mut groups = plain.split('.').next().unwrap_or_default().split(',');
     let first = groups.next().unwrap_or_default();
     // 1,234 has a thousands mark; 1234,5 has something else, and 12345 it is not.
-    let marked = first.trim_start_matches('-').len() <= 3 && groups.clone().all(|g| g.len() == 3);
+    let first = first.trim_start_matches('-');
+    let marked = first.len() <= 3 && !first.starts_with('0') && groups.clone().all(|g| g.len() == 3);
     let whole = groups.next().is_none();
     let decimals_clean = !plain.split('.').skip(1).any(|d| d.contains(','));
     let value: f64 =
         if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
     value.is_finite().then_some(value)
+}
+
+/// Which sign stands before decimals; the other one stands between thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// `1,234.5`
+    Point,
+    /// `1.234,5`
+    Comma,
+}
+
+/// A number with such marks.
+pub(crate) fn number_in(text: &str, marks: Marks) -> Option<f64> {
+    let turned = |c: char| match c {
+        '.' => ',',
+        ',' => '.',
+        other => other,
+    };
+    match marks {
+        Marks::Point => number(text),
+        Marks::Comma if text.bytes().all(|b| b.is_ascii_digit()) => number(text),
+        Marks::Comma => number(&half_width(text).chars().map(turned).collect::<String>()),
+    }
+}
+
+/// Whether a cell is a number that is the same whatever its marks, or none with any.
+pub(crate) fn needs_no_marks(text: &str) -> bool {
+    let mut points = text.bytes().enumerate().filter(|(_, b)| !b.is_ascii_digit());
+    match (points.next(), points.next()) {
+        (None, _) => true,
+        (Some((at, b'.')), None) => at > 3 || text.len() != at + 4 || text.starts_with('0'),
+        _ => !text.bytes().any(|b| b.is_ascii_digit()) || text.len() > 60,
+    }
+}
+
+/// Whether a cell is digits and marks, a comma among them.
+pub(crate) fn has_comma(text: &str) -> bool {
+    let plain = half_width(text);
+    plain.contains(',') && plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.' | b'-' | b' '))
 }
 
 /// Along which axis a coordinate counts.
@@ -109,8 +149,8 @@ fn sexagesimal(plain: &str, axis: Axis) -> Option<f64> {
 }
 
 /// A coordinate in metres: a number, with thousands marks or a decimal comma.
-pub(crate) fn metres(text: &str) -> Option<f64> {
-    number(text).or_else(|| number(&half_width(text).replace(',', ".")))
+pub(crate) fn metres(text: &str, marks: Marks) -> Option<f64> {
+    number_in(text, marks).or_else(|| number(&half_width(text).replace(',', ".")))
 }
 
 /// Yes or no.
@@ -329,7 +369,7 @@ mod tests {
         {
             assert_eq!(number(text), value, "{text}");
         }
-        for text in ["1234,5", "1,23", "1.5,000", "", "-", "1e999", "nan"] {
+        for text in ["1234,5", "1,23", "0,123", "1.5,000", "", "-", "1e999", "nan"] {
             assert_eq!(number(text), None, "{text}");
         }
     }
@@ -346,8 +386,9 @@ mod tests {
         for text in ["116°75'", "116 30 0", "39.9N", "116.5E W", "E", "116.5.5", "1.163,000", "°", "116°-3'"] {
             assert_eq!(east(text), None, "{text}");
         }
-        assert_eq!(metres("4,345,678.25"), Some(4_345_678.25));
-        assert_eq!(metres("345678,25"), Some(345_678.25));
+        assert_eq!(metres("4,345,678.25", Marks::Point), Some(4_345_678.25));
+        assert_eq!(metres("345678,25", Marks::Point), Some(345_678.25));
+        assert_eq!(metres("4.345.678,25", Marks::Comma), Some(4_345_678.25));
     }
 
     #[test]

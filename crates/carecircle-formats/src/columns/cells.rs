@@ -7,7 +7,7 @@ use crate::headers::Column;
 use crate::remark;
 use crate::remark::{Phrase, Remark};
 use crate::table::{Geometry, Row};
-use crate::values::{self, Axis, quoted};
+use crate::values::{self, Axis, Marks, quoted};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::other::OtherColumns;
@@ -61,10 +61,25 @@ impl<'a> Cells<'a> {
 
     /// A number that the row can do without, but that may not be a wrong one.
     fn amount(&self, column: Column, want: Phrase<'_>, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
-        match self.known(column, want, values::number) {
-            Some(value) if !fits(value) => Err((column, remark!("{value} is no {}", "{value} 不是{}"; want))),
-            value => Ok(value),
+        let Some(text) = self.text(column) else { return Ok(None) };
+        match values::number_in(text, self.marks(column, text)) {
+            Some(value) if fits(value) => Ok(Some(value)),
+            Some(value) => Err((column, remark!("{value} is no {}", "{value} 不是{}"; want))),
+            None if values::has_comma(text) => {
+                let why = remark!(
+                    "{}; commas mark thousands here, a point decimals",
+                    "{}；此处逗号为千位分隔符，小数点应写作点号";
+                    is_no(text, want)
+                );
+                Err((column, why))
+            }
+            None => Ok(self.known(column, want, |_| None)),
         }
+    }
+
+    /// Which sign stands before a cell's decimals; where that makes no difference, any.
+    fn marks(&self, column: Column, text: &str) -> Marks {
+        if values::needs_no_marks(text) { Marks::Point } else { self.plan.marks(column) }
     }
 
     pub(super) fn count(&self, column: Column) -> Result<Option<u32>, Bad> {
@@ -157,7 +172,7 @@ impl<'a> Cells<'a> {
             let (value, most, unit) = if crs.is_degrees() {
                 (values::degrees(text, axis), most, Phrase { en: "degrees", zh: "度" })
             } else {
-                (values::metres(text), MOST_METRES, Phrase { en: "metres", zh: "米" })
+                (values::metres(text, self.marks(column, text)), MOST_METRES, Phrase { en: "metres", zh: "米" })
             };
             value.filter(|v| v.abs() <= most).ok_or_else(|| {
                 if values::says_nothing(text) {

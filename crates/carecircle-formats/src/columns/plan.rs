@@ -1,12 +1,14 @@
 //! How a table is read as a layer: which of its columns are read, which pass through, and in which coordinate system.
 
+use super::marks::Shown;
 use super::{Declared, Layer, REJECT_COLUMNS};
 use crate::crs::Crs;
 use crate::headers::{Column, Meaning, meanings};
 use crate::remark;
 use crate::table::{Remark, Row, Table, TableError};
-use crate::values::quoted;
+use crate::values::{Marks, quoted};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 /// What becomes of a column's cells.
 pub(super) enum Use {
@@ -31,6 +33,8 @@ pub(super) struct Plan<'a> {
     /// The coordinate systems that rows state, by what stands in the cell.
     pub(super) stated: HashMap<&'a str, Result<Crs, Remark>>,
     pub(super) has_geometries: bool,
+    /// Which sign stands before decimals, once that is asked.
+    shown: OnceLock<Shown>,
 }
 
 impl<'a> Plan<'a> {
@@ -85,7 +89,17 @@ impl<'a> Plan<'a> {
             }
         }
         let has_geometries = table.has_geometries();
-        Ok(Self { table, layer, uses, passing, at, crs, stated, has_geometries })
+        Ok(Self { table, layer, uses, passing, at, crs, stated, has_geometries, shown: OnceLock::new() })
+    }
+
+    /// Which sign stands before a column's decimals. The first to ask goes through the whole table.
+    pub(super) fn marks(&self, column: Column) -> Marks {
+        self.shown.get_or_init(|| Shown::of(self)).marks(column)
+    }
+
+    /// What is to be said of decimals, where anybody asked.
+    pub(super) fn remark_on_marks(&self) -> Option<&Remark> {
+        self.shown.get()?.remark.as_ref()
     }
 
     pub(super) fn has(&self, column: Column) -> bool {

@@ -6,7 +6,7 @@ use super::{Reject, Sorted};
 use crate::headers::Column;
 use crate::remark;
 use crate::table::{Remark, Row};
-use crate::values::{self, quoted};
+use crate::values::{self, Marks, quoted};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
@@ -136,6 +136,7 @@ impl Hasher for Fingerprint {
 /// What all rows together tell.
 fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     let (name, mut out) = (plan.table.name(), Vec::new());
+    out.extend(plan.remark_on_marks().cloned());
     if plan.layer.columns().contains(&Column::Id) && !plan.has(Column::Id) && plan.table.rows().len() > 0 {
         out.push(Remark {
             en: format!("{name}: no column id; rows are called by their number, as in row2"),
@@ -156,7 +157,7 @@ fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     }
     let is_metric = |reject: &Reject| {
         let lon = plan.at[Column::Lon as usize].and_then(|at| reject.cells.iter().find(|(column, _)| *column == at));
-        lon.and_then(|(_, cell)| values::number(cell)).is_some_and(|east| east.abs() > 1_000.0)
+        lon.and_then(|(_, cell)| values::metres(cell, Marks::Point)).is_some_and(|east| east.abs() > 1_000.0)
     };
     if plan.crs.is_degrees() && rejects.iter().filter(|reject| is_metric(reject)).count() * 2 > plan.table.rows().len()
     {
