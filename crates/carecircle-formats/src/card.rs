@@ -2,6 +2,7 @@
 //! languages.
 
 use crate::geojson;
+pub use crate::remark::Text;
 use carecircle_core::coverage::{Coverage, Known};
 use carecircle_core::indicators::{Figure, Figures, Indicator, Input, Lack, Mark, OTHER_MINUTES, Score, ScoreCard};
 use carecircle_core::place::{Area, AreaLevel};
@@ -11,15 +12,6 @@ use serde_json::{Map, Value, json};
 
 /// What a target without a number lacks.
 const NO_NUMBER: Text<&str> = Text { en: "the source names no number", zh: "来源未给出数值" };
-
-/// A text in both languages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<T = String> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
-}
 
 impl Text<&str> {
     fn owned(self) -> Text {

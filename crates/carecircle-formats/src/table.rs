@@ -20,6 +20,7 @@ mod wkb;
 mod workbook;
 
 use crate::crs::Crs;
+pub use crate::remark::Remark;
 use carecircle_core::geometry::LonLatShape;
 pub use error::TableError;
 use geo::Coord;
@@ -67,15 +68,6 @@ pub struct Form {
     pub header_row: Option<usize>,
 }
 
-/// What a reader of a table should know, in both languages.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Remark {
-    /// In English.
-    pub en: String,
-    /// In Chinese.
-    pub zh: String,
-}
-
 /// A row of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -104,7 +96,7 @@ impl<'a> Row<'a> {
     }
 
     /// Its geometry, where the format has one; the error where there is one that is no point or polygon.
-    pub fn geometry(self) -> Option<&'a Result<Geometry, String>> {
+    pub fn geometry(self) -> Option<&'a Result<Geometry, Remark>> {
         self.table.geometries.get(self.table.rows[self.index].geometry as usize)
     }
 }
@@ -160,7 +152,7 @@ pub struct Table {
     /// What was found while it was read.
     pub remarks: Vec<Remark>,
     rows: Vec<RowHead>,
-    geometries: Vec<Result<Geometry, String>>,
+    geometries: Vec<Result<Geometry, Remark>>,
     parts: Vec<Part>,
 }
 
@@ -378,7 +370,7 @@ impl Builder {
     }
 
     /// The row's geometry, in the table's coordinate system.
-    pub fn geometry(&mut self, geometry: Result<Geometry, String>) {
+    pub fn geometry(&mut self, geometry: Result<Geometry, Remark>) {
         if self.refused.is_none()
             && let Some(row) = self.table.rows.last_mut()
         {
@@ -552,7 +544,7 @@ mod tests {
         assert_eq!(table.columns[0], "id");
         let [first, second] = [0, 1].map(|i| table.rows().nth(i).unwrap());
         assert_eq!(first.geometry(), Some(&Ok(Geometry::Point(1.0, 2.0))));
-        assert!(matches!(second.geometry(), Some(Err(why)) if why.contains("LineString")));
+        assert!(matches!(second.geometry(), Some(Err(why)) if why.en.contains("LineString")));
         assert_eq!(cells(&table, 0)[0], (0, "7"));
     }
 

@@ -485,7 +485,7 @@ fn a_geopackage_of_several_tables_is_asked_about() {
     let table = read(&folder.file("t.gpkg#机构"));
     let geometries: Vec<_> = table.rows().map(|row| row.geometry().cloned()).collect();
     assert_eq!(geometries[0], Some(Ok(table::Geometry::Point(1.0, 2.0))));
-    assert!(matches!(&geometries[1], Some(Err(why)) if why.contains("GeoPackage")));
+    assert!(matches!(&geometries[1], Some(Err(why)) if why.en.contains("GeoPackage")));
     assert_eq!(geometries[2], None);
     let local = read(&folder.file("t.gpkg#areas")).crs_or_stated(None).unwrap_err().to_string();
     assert!(local.contains("Hangzhou local"), "{local}");

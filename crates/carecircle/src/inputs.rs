@@ -8,7 +8,7 @@ pub(crate) use city::{City, Rejected, describe, tell_rejects, write_rejects};
 
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, bad_parameter, output};
+use crate::{bad_input, bad_input_for, bad_parameter, output};
 use anyhow::{Context, Result};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::policy::Policy;
@@ -18,7 +18,8 @@ use carecircle_core::weights::Weights;
 use carecircle_formats::columns::{self, Declared, Mapping, Reject};
 use carecircle_formats::crs::Crs;
 use carecircle_formats::raster::Layer;
-use carecircle_formats::table::{Table, file_and_part, file_name};
+use carecircle_formats::remark;
+use carecircle_formats::table::{Remark, Table, file_and_part, file_name};
 use carecircle_formats::{policy as policies, profile as profiles};
 use carecircle_osm::Extract;
 use city::{DEMO_PBF, rfc3339};
@@ -53,7 +54,9 @@ impl Walker {
     pub(crate) fn profile(&self, default: Profile) -> Result<Profile> {
         let mut profile = match self.profile.as_deref() {
             Some(name) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the profile {name}: {e}")))?;
+                let text = read_small(name).map_err(|e| {
+                    bad_input_for(remark!("cannot read the profile {name}", "无法读取步行方式 {name}"), e)
+                })?;
                 let read = profiles::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?;
                 if profiles::named(&read.name).is_some_and(|known| known != read) {
                     let taken = read.name;
@@ -111,7 +114,8 @@ impl Reading {
     /// What is said of one table, by its layer (one of [`output::LAYERS`]); refuses a parameter that can't be meant.
     pub(crate) fn declared(&self, layer: &str) -> Result<Declared> {
         check_metres("--snap-m", self.snap_m, 1.0..=2_000.0)?;
-        let mapping = columns::parse_mapping(&self.columns).map_err(|why| bad_input(format!("--columns: {why}")))?;
+        let mapping = columns::parse_mapping(&self.columns);
+        let mapping = mapping.map_err(|why| bad_input(remark!("--columns: {}", "--columns：{}"; why)))?;
         Ok(Declared { mapping, crs: self.crs_of(layer)? })
     }
 
@@ -122,13 +126,20 @@ impl Reading {
             let (of, name) = part.split_once('=').map_or((None, part), |(of, name)| (Some(of.trim()), name.trim()));
             if let Some(of) = of.filter(|of| !output::LAYERS.contains(of)) {
                 let layers = output::LAYERS.join(", ");
-                return Err(bad_input(format!("--crs {part}: there is no table {of}, but {layers}")));
+                return Err(bad_input(remark!(
+                    "--crs {part}: there is no table {of}, but {layers}",
+                    "--crs {part}：没有 {of} 这类表；可用 {layers}"
+                )));
             }
             if let Some((_, other, _)) = said.iter().find(|(named, ..)| *named == of) {
-                let whose = of.unwrap_or("every table");
-                return Err(bad_input(format!("--crs {}: {other} and {part} are both said of {whose}", self.crs)));
+                let crs = &self.crs;
+                let (en, zh) = (of.unwrap_or("every table"), of.unwrap_or("所有表"));
+                return Err(bad_input(Remark {
+                    en: format!("--crs {crs}: {other} and {part} are both said of {en}"),
+                    zh: format!("--crs {crs}：{other} 与 {part} 都用于 {zh}"),
+                }));
             }
-            said.push((of, part, Crs::named(name).map_err(|why| bad_input(format!("--crs {why}")))?));
+            said.push((of, part, Crs::named(name).map_err(|why| bad_input(remark!("--crs {}", "--crs {}"; why)))?));
         }
         let of_all = said.iter().find(|(of, ..)| of.is_none());
         let own = said.iter().find(|(of, ..)| *of == Some(layer));
@@ -153,7 +164,10 @@ impl Reading {
 /// Refuses a mapping of a column that no table has.
 pub(crate) fn refuse_unknown_columns(mapping: &Mapping, is_there: impl Fn(&String) -> bool) -> Result<()> {
     match mapping.iter().find(|(_, theirs)| !is_there(theirs)) {
-        Some((ours, theirs)) => Err(bad_input(format!("--columns {ours}={theirs}: no table has a column `{theirs}`"))),
+        Some((ours, theirs)) => Err(bad_input(remark!(
+            "--columns {ours}={theirs}: no table has a column `{theirs}`",
+            "--columns {ours}={theirs}：没有哪张表有 `{theirs}` 列"
+        ))),
         None => Ok(()),
     }
 }
@@ -210,6 +224,13 @@ impl Default for Sources {
             island_m: NetworkOptions::default().island_m,
             lang: None,
         }
+    }
+}
+
+impl Sources {
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
     }
 }
 
@@ -312,12 +333,22 @@ pub(crate) fn refuse_to_overwrite(option: &str, out: &Path, inputs: &[PathBuf]) 
     let inputs: Vec<PathBuf> = inputs.iter().map(|input| place_of(input)).collect();
     for written in std::iter::once(out.to_owned()).chain(output::companions(out)) {
         if inputs.contains(&place_of(&written)) {
-            return Err(bad_input(format!("{option} {}: {} is one of the inputs", out.display(), written.display())));
+            let (out, written) = (out.display(), written.display());
+            return Err(bad_input(remark!(
+                "{option} {out}: {written} is one of the inputs",
+                "{option} {out}：{written} 是输入文件之一"
+            )));
         }
     }
     let folder = out.parent().filter(|f| !f.as_os_str().is_empty());
     match folder.filter(|f| !f.is_dir()) {
-        Some(folder) => Err(bad_input(format!("{option} {}: there is no folder {}", out.display(), folder.display()))),
+        Some(folder) => {
+            let (out, folder) = (out.display(), folder.display());
+            Err(bad_input(remark!(
+                "{option} {out}: there is no folder {folder}",
+                "{option} {out}：没有文件夹 {folder}"
+            )))
+        }
         None => Ok(()),
     }
 }
@@ -327,7 +358,11 @@ pub(crate) fn refuse_timings(path: Option<&PathBuf>, inputs: &[PathBuf], outputs
     let Some(path) = path else { return Ok(()) };
     let mut written = outputs.iter().flat_map(|out| std::iter::once(out.clone()).chain(output::companions(out)));
     if let Some(out) = written.find(|out| place_of(out) == place_of(path)) {
-        return Err(bad_input(format!("--timings {}: {} is another output", path.display(), out.display())));
+        let (path, out) = (path.display(), out.display());
+        return Err(bad_input(remark!(
+            "--timings {path}: {out} is another output",
+            "--timings {path}：{out} 是另一个输出文件"
+        )));
     }
     refuse_to_overwrite("--timings", path, inputs)
 }
@@ -356,7 +391,10 @@ fn check_metres(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<()
         return Ok(());
     }
     let (low, high) = (range.start(), range.end());
-    Err(bad_input(format!("{name} {value}: a number of metres from {low} to {high} is wanted")))
+    Err(bad_input(remark!(
+        "{name} {value}: a number of metres from {low} to {high} is wanted",
+        "{name} {value}：应为 {low} 至 {high} 的米数"
+    )))
 }
 
 impl Inputs {
@@ -368,7 +406,7 @@ impl Inputs {
 
     /// The language to speak.
     pub(crate) fn lang(&self) -> Lang {
-        self.sources.lang.unwrap_or_else(Lang::of_environment)
+        self.sources.lang()
     }
 
     /// The policy asked for, with what the command line changes of it.
@@ -377,12 +415,17 @@ impl Inputs {
         let mut policy = match policies::named(name) {
             Some(policy) => policy,
             None if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                let text = read_small(name).map_err(|e| bad_input(format!("cannot read the policy {name}: {e}")))?;
+                let text = read_small(name).map_err(|e| {
+                    bad_input_for(remark!("cannot read the policy {name}", "无法读取政策文件 {name}"), e)
+                })?;
                 policies::parse(&text).map_err(|why| bad_input(format!("{name}: {why}")))?
             }
             None => {
                 let names = policies::NAMES.join(", ");
-                return Err(bad_input(format!("--policy {name}: there is {names}, or a .toml file")));
+                return Err(bad_input(remark!(
+                    "--policy {name}: there is {names}, or a .toml file",
+                    "--policy {name}：可用 {names}，或 .toml 文件"
+                )));
             }
         };
         policy.profile = self.walker.profile(policy.profile)?;

@@ -14,6 +14,7 @@ use carecircle_core::polygon;
 use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, AREA_PROPERTIES, BLOCK_PROPERTIES, Drawing, Drawings, FACILITY_PROPERTIES};
 use carecircle_formats::out::{Cell, Layer, Sheet, write_workbook};
+use carecircle_formats::remark;
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -38,6 +39,7 @@ impl Format {
         if path == Path::new("-") {
             return Ok(Self::GeoJson);
         }
+        let out = path.display();
         match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
             "geojson" => Ok(Self::GeoJson),
             "geojsonl" | "ndjson" => Ok(Self::GeoJsonLines),
@@ -46,13 +48,13 @@ impl Format {
             "xlsx" => Ok(Self::Xlsx),
             "fgb" => Ok(Self::FlatGeobuf),
             "parquet" | "geoparquet" if cfg!(feature = "parquet") => Ok(Self::Parquet),
-            "parquet" | "geoparquet" => Err(bad_input(format!(
-                "-o {}: this carecircle was built without GeoParquet; build it with `--features parquet`, or write .fgb",
-                path.display()
+            "parquet" | "geoparquet" => Err(bad_input(remark!(
+                "-o {out}: this carecircle was built without GeoParquet; build it with `--features parquet`, or write .fgb",
+                "-o {out}：此版 carecircle 不含 GeoParquet；请以 `--features parquet` 编译，或改用 .fgb"
             ))),
-            _ => Err(bad_input(format!(
-                "-o {}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb, .parquet, or .json for the score card",
-                path.display()
+            _ => Err(bad_input(remark!(
+                "-o {out}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb, .parquet, or .json for the score card",
+                "-o {out}：文件名应以 .geojson、.geojsonl、.geojsons、.csv、.xlsx、.fgb 或 .parquet 结尾，评分卡为 .json"
             ))),
         }
     }
@@ -122,7 +124,12 @@ impl Verdicts<'_> {
     /// A drawing in the system asked for.
     fn drawn(&self, drawing: &Drawing, id: &str) -> Result<Drawing> {
         let name = self.crs.name();
-        drawing.in_crs(self.crs).ok_or_else(|| bad_input(format!("--out-crs {name}: {id} lies where it doesn't reach")))
+        drawing.in_crs(self.crs).ok_or_else(|| {
+            bad_input(remark!(
+                "--out-crs {name}: {id} lies where it doesn't reach",
+                "--out-crs {name}：{id} 超出该坐标系的范围"
+            ))
+        })
     }
 
     /// The blocks as features.
@@ -241,7 +248,7 @@ fn rejects(rejected: &[Rejected], lang: Lang) -> Sheet {
         rejects.iter().map(|reject| {
             let held = reject.cells.iter().map(|(at, cell)| format!("{}={cell}", table.columns[*at]));
             let held = held.collect::<Vec<_>>().join("; ");
-            let (column, why) = (reject.column.clone(), reject.why.clone());
+            let (column, why) = (reject.column.clone(), lang.tell(&reject.why).to_owned());
             let row = Cell::Count(reject.row as f64);
             vec![Cell::Text(table.name()), row, Cell::Text(column), Cell::Text(why), Cell::Text(held)]
         })

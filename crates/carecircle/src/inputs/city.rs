@@ -4,7 +4,7 @@ use super::joined::{self, Joined};
 use super::{Inputs, check_island_m, refuse_unknown_columns, remarks};
 use crate::lang::Lang;
 use crate::timings::Timings;
-use crate::{bad_input, children, output, placement};
+use crate::{bad_input, bad_input_for, children, output, placement};
 use anyhow::{Context, Result};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::Facility;
@@ -16,6 +16,7 @@ use carecircle_core::population::PopulationCell;
 use carecircle_core::study::Study;
 use carecircle_formats::columns::{self, Declared, Reject, Sorted};
 use carecircle_formats::raster::{self, Layer};
+use carecircle_formats::remark;
 use carecircle_formats::table::{Remark, Table, TableError, file_name};
 use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
 use geo::Coord;
@@ -229,7 +230,10 @@ impl Inputs {
             return Ok(Some(pixels.cells));
         }
         let [Layer { path, band: None, weight }] = &layers[..] else {
-            return Err(bad_input("--population: one table, or one GeoTIFF (.tif) or more, is wanted"));
+            return Err(bad_input(remark!(
+                "--population: one table, or one GeoTIFF (.tif) or more, is wanted",
+                "--population：应为一张表，或一个或多个 GeoTIFF（.tif）"
+            )));
         };
         let table = Table::read(path)?;
         let sorted = columns::population(&table, &reading.declared("population")?)?;
@@ -270,10 +274,11 @@ impl Inputs {
         }
         if let Some(first) = sorted.doubts.first() {
             let (name, n, first) = (table.name(), sorted.doubts.len(), describe(&table, first));
-            findings.remarks.push(Remark {
-                en: format!("{name}: cells in doubt: {n}, the first: {first}"),
-                zh: format!("{name}：{n} 个单元格存疑，首个：{first}"),
-            });
+            findings.remarks.push(remark!(
+                "{name}: cells in doubt: {n}, the first: {}",
+                "{name}：{n} 个单元格存疑，首个：{}";
+                first
+            ));
         }
         if !sorted.rejects.is_empty() {
             findings.rejected.push(Rejected { layer, table, rejects: sorted.rejects });
@@ -288,7 +293,10 @@ impl Inputs {
         };
         if path.extension().is_some_and(|e| e == "toml" || e == "carecircle") {
             let name = path.display();
-            return Err(bad_input(format!("{name}: an OpenStreetMap extract (.osm.pbf) is wanted")));
+            return Err(bad_input(remark!(
+                "{name}: an OpenStreetMap extract (.osm.pbf) is wanted",
+                "{name}：应为 OpenStreetMap 提取文件（.osm.pbf）"
+            )));
         }
         let bar = progress_bar(path);
         let report = |p: Progress| {
@@ -297,20 +305,22 @@ impl Inputs {
         };
         let extract = carecircle_osm::read(path, &ReadOptions { progress: Some(&report) });
         bar.finish_and_clear();
-        extract.with_context(|| format!("cannot read {}", path.display()))
+        let path = path.display();
+        extract.map_err(|e| bad_input_for(remark!("cannot read {path}", "无法读取 {path}"), e))
     }
 }
 
 /// `FILE row N, column C: why`.
-pub(crate) fn describe(table: &Table, reject: &Reject) -> String {
-    format!("{} row {}, column {}: {}", table.name(), reject.row, reject.column, reject.why)
+pub(crate) fn describe(table: &Table, Reject { row, column, why, .. }: &Reject) -> Remark {
+    let file = table.name();
+    remark!("{file} row {row}, column {column}: {}", "{file} 第 {row} 行“{column}”列：{}"; why)
 }
 
 /// Tells of rejected rows on standard error: the first few whole, the rest as a number.
 pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
     for Rejected { table, rejects, .. } in rejected {
         for reject in rejects.iter().take(10) {
-            output::complain(&describe(table, reject));
+            output::complain(lang.tell(&describe(table, reject)));
         }
         if rejects.len() > 10 {
             let more = rejects.len() - 10;
@@ -324,7 +334,7 @@ pub(crate) fn tell_rejects(rejected: &[Rejected], lang: Lang) {
 
 /// Rejected rows go beside OUT: one table's to `OUT.rejects.csv`, several tables' to one file each. Those of an earlier
 /// run are gone with what they said.
-pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
+pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected], lang: Lang) -> Result<()> {
     for old in output::rejects_of(out) {
         match std::fs::remove_file(old) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).context("cannot remove old rejects"),
@@ -334,8 +344,12 @@ pub(crate) fn write_rejects(out: &Path, rejected: &[Rejected]) -> Result<()> {
     for Rejected { layer, table, rejects } in rejected {
         let layer_part = if rejected.len() == 1 { String::new() } else { format!(".{layer}") };
         let path = output::beside(out, &format!("{layer_part}.rejects.csv"));
-        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects)?))?;
-        output::complain(&format!("{} {}: {}", rejects.len(), layer, path.display()));
+        output::write_whole(&path, |file| Ok(columns::write_rejects(file, table, rejects, |why| lang.tell(why))?))?;
+        let (n, path) = (rejects.len(), path.display());
+        output::complain(&match lang {
+            Lang::En => format!("{n} {layer}: {path}"),
+            Lang::Zh => format!("{n} 行未采用（{layer}）：{path}"),
+        });
     }
     Ok(())
 }

@@ -167,9 +167,7 @@ fn fill(row: &mut Facility, mapped: Facility) {
     if row.min_months.is_none() && row.max_months.is_none() {
         (row.min_months, row.max_months) = (mapped.min_months, mapped.max_months);
     }
-    for (column, value) in mapped.other.into_iter().chain([(OSM_ID.to_owned(), mapped.id)]) {
-        row.other.entry(column).or_insert(value);
-    }
+    row.other = mapped.other.iter().chain([(OSM_ID, &*mapped.id)]).chain(row.other.iter()).collect();
 }
 
 impl Joined {
@@ -257,7 +255,7 @@ mod tests {
         let mut rows = [Facility { enrolled: Some(50), ..facility("t", "A", Kind::Community, 0.0) }];
         let mut mapped = Facility { places: Some(40), min_months: Some(6), ..facility("w1", "A", Kind::Nursery, 60.0) };
         mapped.name_en = Some("Alpha".to_owned());
-        mapped.other.insert("phone".to_owned(), "1".to_owned());
+        mapped.other.insert("phone", "1");
         let corners = |far_m: f64| {
             let corner = |p: LonLat| Coord { x: p.lon(), y: p.lat() };
             MultiPolygon(vec![Rect::new(corner(at(-5.0, -5.0)), corner(at(far_m, 5.0))).to_polygon()])
@@ -269,7 +267,7 @@ mod tests {
         assert_eq!((row.id.as_str(), row.kind, row.at), ("t", Kind::Community, at(0.0, 0.0)));
         assert_eq!((row.places, row.enrolled, row.min_months), (None, Some(50), Some(6)));
         assert_eq!(row.name_en.as_deref(), Some("Alpha"));
-        assert_eq!((row.other["phone"].as_str(), row.other["osm_id"].as_str()), ("1", "w1"));
+        assert_eq!((&row.other["phone"], &row.other["osm_id"]), ("1", "w1"));
         assert_eq!(grounds.keys().collect::<Vec<_>>(), ["t"]);
     }
 }
