@@ -24,6 +24,9 @@ const MEASURE_POINTS: usize = 128;
 /// Points by which the ground is measured that a block shares with smaller ones: to about half a hundredth.
 const SHARED_POINTS: usize = 1_024;
 
+/// Beside more smaller blocks than this the ground is measured by fewer points, down to [`MEASURE_POINTS`].
+const MANY_BLOCKS: usize = 1_000;
+
 /// Blocks of a table, which may be drawn over each other: of all ground the smallest block that holds it is the owner, as
 /// it is of the homes on it. Asked point by point, so that no drawing, however often it crosses itself and others, makes
 /// it fail.
@@ -70,11 +73,14 @@ impl Owners {
 impl OwnGround {
     /// What of its ground a block owns; `None` where that is all.
     fn of(block: usize, shape: &Shape, owners: &Owners, is_clear: impl Fn(Point) -> bool) -> Option<Self> {
-        let mut smaller = owners.index.meeting(polygon::bounds(shape)?);
-        if !smaller.any(|other| owners.rank[other] < owners.rank[block]) {
+        let near = owners.index.meeting(polygon::bounds(shape)?);
+        let smaller = near.filter(|&other| owners.rank[other] < owners.rank[block]).count();
+        if smaller == 0 {
             return None;
         }
-        let all = polygon::scatter(shape, SHARED_POINTS);
+        // Thousands of blocks around one place are an error of the table, over which nobody should wait.
+        let fewer = SHARED_POINTS * MANY_BLOCKS / smaller.max(MANY_BLOCKS);
+        let all = polygon::scatter(shape, fewer.max(MEASURE_POINTS));
         let share = |points: &[Point]| points.len() as f64 / all.len().max(1) as f64;
         let mut places: Vec<Point> = all.iter().copied().filter(|&at| owners.is_own(block, at)).collect();
         if places.len() == all.len() {
