@@ -34,20 +34,7 @@ fn square(at: (i32, i32), size: i32) -> LonLatShape {
 }
 
 fn area(id: &str, level: AreaLevel, parent: Option<&str>, shape: LonLatShape) -> Area {
-    Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: parent.map(str::to_owned),
-        population: None,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape,
-        other: OtherColumns::default(),
-    }
+    Area { parent: parent.map(str::to_owned), ..town::area(id, level, shape) }
 }
 
 /// A city of two districts; streets that overlap each other, one of them named to the district that it doesn't lie in; one
@@ -303,7 +290,7 @@ impl Patch {
     fn row(self, id: String) -> BlockRow {
         let shape = rectangle(self.at, (self.at.0 + self.size.0, self.at.1 + self.size.1));
         let place = BlockPlace::Shape(shape);
-        BlockRow { id, name: None, place, population: None, under3: None, area: None, other: BTreeMap::new() }
+        BlockRow { id, name: None, place, population: None, under3: None, area: None, other: OtherColumns::default() }
     }
 }
 

@@ -284,9 +284,9 @@ proptest! {
         layer.write_csv(&mut bytes).unwrap();
         let table = read(&folder.write("t.csv", bytes));
         let held: Vec<(usize, String)> = cells.iter().cloned().enumerate().collect();
-        let reject = Reject { row: 2, column: "id".to_owned(), why: "why".to_owned(), cells: held.clone() };
+        let reject = Reject { row: 2, column: "id".to_owned(), why: carecircle_formats::remark!("why", "因"), cells: held.clone() };
         let mut bytes = Vec::new();
-        write_rejects(&mut bytes, &table, &[reject]).unwrap();
+        write_rejects(&mut bytes, &table, &[reject], |why| &why.en).unwrap();
         let again = read(&folder.write("t.rejects.csv", bytes));
         prop_assert_eq!(&again.columns[..cells.len()], &table.columns[..]);
         for table in [table, again] {

@@ -107,7 +107,7 @@ fn a_chinese_workbook_is_chinese_and_read_again() {
             let english: Vec<&String> =
                 table.columns.iter().filter(|c| is_english(c) && *c != "note" && *c != "name_en").collect();
             assert!(english.is_empty(), "{sheet}: {english:?}");
-            for (column, cell) in table.rows().flat_map(|row| row.cells()) {
+            for (column, cell) in table.rows().flat_map(carecircle_formats::table::Row::cells) {
                 let column = &table.columns[column];
                 let is_told =
                     ["编号", "名称", "英文名称", "所属区域", "上级", "最近机构", "可开放的大门", "note", "name_en"];
