@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, openapi};
+use crate::{Served, ServerOptions, collections, enquiries, html, openapi};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -22,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// An address longer than this is refused.
@@ -30,15 +31,19 @@ const URI_MAX: usize = 8_192;
 /// So much of a body is taken in and forgotten; the connection of one who sends more is closed.
 const BODY_MAX: usize = 16 << 20;
 
+/// Downloads written at once: each holds a thread as long as its client takes.
+const DOWNLOADS: usize = 16;
+
 const MAP: &str = include_str!("map.html");
 
 /// The OGC conformance classes that hold here.
-const CONFORMANCE: [&str; 5] = [
+const CONFORMANCE: [&str; 6] = [
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
 ];
 
 /// What every request sees.
@@ -47,6 +52,8 @@ pub(crate) struct App {
     pub(crate) workers: Workers,
     /// For what has been found and only has to be written: it doesn't wait behind what others ask.
     pub(crate) writers: Workers,
+    /// A permit for each download that may be written at once.
+    pub(crate) downloads: Arc<Semaphore>,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
     local: String,
@@ -63,6 +70,7 @@ impl App {
             snapshot: Arc::new(Snapshot::new(served, options.cache_bytes)),
             workers: Workers::new(options.workers, options.queue),
             writers: Workers::new(options.workers, options.queue),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             options,
             local,
             draining: AtomicBool::new(false),
@@ -93,7 +101,7 @@ impl App {
         Ok(format!("http://{host}"))
     }
 
-    /// A resource that takes no parameter but `f`, and no analysis.
+    /// A resource that takes no parameter but `f`, and no analysis; as a page for who prefers HTML.
     pub(crate) async fn document(
         self: &Arc<Self>,
         parts: &Parts,
@@ -103,14 +111,22 @@ impl App {
         let begun = Instant::now();
         let base = self.base(parts)?;
         let mut query = Query::parse(parts.uri.query(), &["f"])?;
-        query.word("f", &["json"])?;
+        let media = match query.word("f", &["json", "html"])? {
+            Some("html") => Media::Html,
+            Some(_) => media,
+            None => preferred(parts, &[media, Media::Html]),
+        };
         let snapshot = self.snapshot();
         let question = format!("{}{}", parts.uri.path(), query.canonical());
         let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
         if let Some(response) = reply.early(&parts.headers) {
             return Ok(response);
         }
-        reply.write(self, move || Ok(write(&snapshot, &base).to_string().into_bytes())).await
+        let write = move || {
+            let document = write(&snapshot, &base);
+            Ok(if media == Media::Html { html::page(&question, &document) } else { document.to_string().into_bytes() })
+        };
+        reply.write(self, write).await
     }
 }
 

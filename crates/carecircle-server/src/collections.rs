@@ -3,9 +3,11 @@
 use crate::analysis::{Analysis, Features, Layer, Snapshot};
 use crate::app::App;
 use crate::circles::{CIRCLE_NAMES, Circles, Question};
+use crate::download::{Contents, FileFormat};
+use crate::html;
 use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
-use crate::reply::{Media, Reply};
+use crate::reply::{Media, Reply, preferred};
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -13,10 +15,12 @@ use carecircle_core::demand::Outline;
 use carecircle_core::geometry::Shape;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
+use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, Drawing};
 use geo::{Coord, Intersects, Rect};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -275,7 +279,11 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "attribution": geojson::ATTRIBUTION,
         "links": [
             link("self", Media::Json, "This collection", here.clone()),
+            link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
             link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
+            link("enclosure", Media::Csv, "All of it as a table", format!("{here}/items?f=csv")),
+            link("enclosure", Media::GeoJsonSeq, "All of it as a GeoJSON text sequence", format!("{here}/items?f=geojsonseq")),
+            link("enclosure", Media::FlatGeobuf, "All of it as FlatGeobuf", format!("{here}/items?f=fgb")),
             license(),
         ],
     });
@@ -295,7 +303,11 @@ pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiErr
     app.document(&parts, Media::Json, |snapshot, base| {
         let collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
         json!({
-            "links": [link("self", Media::Json, "The collections", format!("{base}/collections")), license()],
+            "links": [
+                link("self", Media::Json, "The collections", format!("{base}/collections")),
+                link("alternate", Media::Html, "The collections, as a page", format!("{base}/collections?f=html")),
+                license(),
+            ],
             "collections": collections,
         })
     })
@@ -319,9 +331,12 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     let mut known: Vec<&str> = PAGE_NAMES.into_iter().chain(collection.parameters()).collect();
     known.extend(names.filter(|n| *n != "inclusive"));
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let (media, file) = form(&parts, query.word("f", &FORMS)?);
     query.datetime()?;
-    let page = query.page()?;
+    let mut page = query.page()?;
+    if file.is_some() && query.text("limit").is_none() {
+        page.limit = usize::MAX;
+    }
     let bbox = query.bbox()?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let mut conditions = Vec::new();
@@ -330,14 +345,61 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     }
     let path = format!("/collections/{}/items", collection.id());
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
     let choice = Choice { collection, bbox, conditions };
-    reply.write(&app, move || Ok(write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}")))).await
+    if let Some((format, ending)) = file {
+        let write = move |out: &mut dyn Write| {
+            let (_, chosen) = choice.page(&snapshot, &found, page);
+            let contents = Contents {
+                name: collection.id(),
+                columns: snapshot.columns(collection),
+                features: found.features(),
+                drawings: found.drawings(&snapshot),
+                crs: &Crs::wgs84(),
+                chosen: &chosen,
+            };
+            contents.write(format, out)
+        };
+        return reply.stream(&app, &format!("{}.{ending}", collection.id()), write);
+    }
+    let write = move || {
+        let json = write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}"));
+        Ok(if media == Media::Html { as_page(&question, &json) } else { json })
+    };
+    reply.write(&app, write).await
+}
+
+/// What a page of features can be asked for as: `f`, and what is said by Accept.
+const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
+
+/// The representation of a page, and as which file; a page of GeoJSON unless something else is named or preferred.
+fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'static str)>) {
+    let offered = [Media::GeoJson, Media::Html, Media::Csv, Media::GeoJsonSeq, Media::FlatGeobuf];
+    let media = match named {
+        Some("html") => Media::Html,
+        Some("csv") => Media::Csv,
+        Some("geojsonseq") => Media::GeoJsonSeq,
+        Some("fgb") => Media::FlatGeobuf,
+        Some(_) => Media::GeoJson,
+        None => preferred(parts, &offered),
+    };
+    let file = match media {
+        Media::Csv => Some((FileFormat::Csv, "csv")),
+        Media::GeoJsonSeq => Some((FileFormat::GeoJsonSeq, "geojsons")),
+        Media::FlatGeobuf => Some((FileFormat::FlatGeobuf, "fgb")),
+        _ => None,
+    };
+    (media, file)
+}
+
+/// GeoJSON that was written for programs, for people.
+fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
+    html::page(title, &serde_json::from_slice(json).unwrap_or_default())
 }
 
 /// What the features of a collection are computed by.
@@ -514,8 +576,17 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     let (matched, on_page) = choice.page(snapshot, found, page);
     let collection = choice.collection;
     let parent = here.trim_end_matches("/items").to_owned();
+    let as_form = |query: &Query, form: &str| {
+        let whole = (form != "html").then_some([("limit", None), ("offset", None)]);
+        let changes: Vec<_> = whole.into_iter().flatten().chain([("f", Some(form.to_owned()))]).collect();
+        format!("{here}{}", query.with(&changes))
+    };
     let mut links = vec![
-        link("self", Media::GeoJson, "This page", format!("{here}{}", query.canonical())),
+        link("self", Media::GeoJson, "This page", format!("{here}{}", query.with(&[("f", None)]))),
+        link("alternate", Media::Html, "This page for people", as_form(query, "html")),
+        link("alternate", Media::Csv, "All of it as a table", as_form(query, "csv")),
+        link("alternate", Media::GeoJsonSeq, "All of it as a GeoJSON text sequence", as_form(query, "geojsonseq")),
+        link("alternate", Media::FlatGeobuf, "All of it as FlatGeobuf", as_form(query, "fgb")),
         link("collection", Media::Json, collection.title(), parent),
     ];
     // Never a next page that is empty: some clients would fetch it.
@@ -569,7 +640,11 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let media = match query.word("f", &["geojson", "json", "html"])? {
+        Some("html") => Media::Html,
+        Some(_) => Media::GeoJson,
+        None => preferred(&parts, &[Media::GeoJson, Media::Html]),
+    };
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let is_known = asked.knows(&snapshot, &feature);
     if is_known == Some(false) {
@@ -580,7 +655,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     // In a path a plus is a plus.
     let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     // That it is there comes before "you have it already".
     if is_known == Some(true)
         && let Some(response) = reply.early(&parts.headers)
@@ -598,7 +673,13 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
         found.features().push(&mut out, &found.drawings(&snapshot)[i], i);
         let mut members = found.about(&snapshot);
         let links = json!([
-            link("self", Media::GeoJson, "This feature", format!("{base}{question}")),
+            link("self", Media::GeoJson, "This feature", format!("{base}{path}{}", query.with(&[("f", None)]))),
+            link(
+                "alternate",
+                Media::Html,
+                "This feature for people",
+                format!("{base}{path}{}", query.with(&[("f", Some("html".to_owned()))]))
+            ),
             link("collection", Media::Json, collection.title(), format!("{base}/collections/{}", collection.id())),
         ]);
         members.insert("links".to_owned(), links);
@@ -608,7 +689,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
             out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
         }
         out.extend_from_slice(b"}\n");
-        Ok(out)
+        Ok(if media == Media::Html { as_page(&question, &out) } else { out })
     };
     reply.write(&app, write).await
 }

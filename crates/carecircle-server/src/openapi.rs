@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::reply::Media;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -59,6 +60,16 @@ fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &
     json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
 }
 
+/// An answer that there is as a page too.
+fn with_page(mut content: Value) -> Value {
+    content["text/html"] = json!({ "schema": { "type": "string" } });
+    content
+}
+
+fn essence(media: Media) -> &'static str {
+    media.name().split(';').next().unwrap_or_default()
+}
+
 fn content(media: &str, schema: &str) -> Value {
     json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
@@ -67,8 +78,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     let json_format = || parameter("f_json");
     let mut paths = Map::new();
     let mut add = |path: &str, operation: Value| paths.insert(path.to_owned(), operation);
-    let mut landing = content("application/json", "LandingPage");
-    landing["text/html"] = json!({ "schema": { "type": "string" } });
+    let landing = with_page(content("application/json", "LandingPage"));
     add(
         "/",
         operation(
@@ -87,7 +97,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "about",
             "Conformance classes",
             &[json_format()],
-            &content("application/json", "Conformance"),
+            &with_page(content("application/json", "Conformance")),
             &["400"],
         ),
     );
@@ -98,7 +108,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "about",
             "This document",
             &[json_format()],
-            &json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } }),
+            &with_page(json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } })),
             &["400"],
         ),
     );
@@ -109,7 +119,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "features",
             "The collections",
             &[json_format()],
-            &content("application/json", "Collections"),
+            &with_page(content("application/json", "Collections")),
             &["400"],
         ),
     );
@@ -120,14 +130,19 @@ fn paths(snapshot: &Snapshot) -> Value {
             "features",
             "A collection",
             &[parameter("collectionId"), json_format()],
-            &content("application/json", "Collection"),
+            &with_page(content("application/json", "Collection")),
             &["400", "404"],
         ),
     );
+    let mut page_forms = with_page(content("application/geo+json", "FeatureCollection"));
+    for media in [Media::Csv, Media::GeoJsonSeq] {
+        page_forms[essence(media)] = json!({ "schema": { "type": "string" } });
+    }
+    page_forms[essence(Media::FlatGeobuf)] = json!({ "schema": { "type": "string", "format": "binary" } });
     for collection in Collection::ALL {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
-        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_geojson"].map(parameter).into();
+        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_items"].map(parameter).into();
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
@@ -138,11 +153,11 @@ fn paths(snapshot: &Snapshot) -> Value {
                 "features",
                 collection.title(),
                 &page,
-                &content("application/geo+json", "FeatureCollection"),
+                &page_forms,
                 if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
             ),
         );
-        let mut single = vec![parameter("featureId"), parameter("f_geojson")];
+        let mut single = vec![parameter("featureId"), parameter("f_item")];
         single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
@@ -151,7 +166,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 "features",
                 collection.title(),
                 &single,
-                &content("application/geo+json", "Feature"),
+                &with_page(content("application/geo+json", "Feature")),
                 if collection == Collection::Circles { &["400", "404", "422"] } else { &["400", "404"] },
             ),
         );
@@ -245,7 +260,13 @@ fn parameters(policy: &Policy) -> Value {
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
         ),
-        "f_json": in_query("f", "The representation", &words(&["json"])),
+        "f_json": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
+        "f_items": in_query(
+            "f",
+            "The representation; without it by Accept. csv, geojsonseq and fgb hold all that matches where no limit is given",
+            &words(&["geojson", "json", "html", "csv", "geojsonseq", "fgb"]),
+        ),
+        "f_item": in_query("f", "The representation; without it by Accept", &words(&["geojson", "json", "html"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),

@@ -6,18 +6,20 @@
 
 use crate::analysis::Snapshot;
 use crate::app::App;
+use crate::download;
 use crate::problem::ApiError;
 use crate::work::Workers;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ pub(crate) enum Media {
     OpenApi,
     Html,
     Csv,
+    GeoJsonSeq,
+    FlatGeobuf,
 }
 
 impl Media {
@@ -40,6 +44,8 @@ impl Media {
             Self::OpenApi => "application/vnd.oai.openapi+json;version=3.0",
             Self::Html => "text/html; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8",
+            Self::GeoJsonSeq => "application/geo+json-seq",
+            Self::FlatGeobuf => "application/flatgeobuf",
         }
     }
 
@@ -164,6 +170,35 @@ impl Reply {
         Ok(response)
     }
 
+    /// Responds with a body that is written while the client reads; `name` is that of the file where somebody keeps it. Only
+    /// so many are written at once.
+    pub(crate) fn stream(
+        self,
+        app: &App,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let busy = |_| ApiError::unavailable("others are downloading: ask again in a moment, or read page by page");
+        let place = Arc::clone(&app.downloads).try_acquire_owned().map_err(busy)?;
+        let (mut pieces, body) = download::pieces();
+        let gzip = self.gzip;
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let written = if gzip {
+                let mut encoder = GzEncoder::new(&mut pieces, FAST);
+                write(&mut encoder).and_then(|()| encoder.finish().map(|_| ()))
+            } else {
+                write(&mut pieces)
+            };
+            pieces.end(written);
+        });
+        let mut response = self.respond(body);
+        if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+            response.headers_mut().insert(CONTENT_DISPOSITION, value);
+        }
+        Ok(response)
+    }
+
     fn finish(&self, body: Bytes) -> Response {
         let length = HeaderValue::from(body.len());
         let mut response = self.respond(Body::from(body));
@@ -195,9 +230,11 @@ impl Reply {
     }
 }
 
+/// Fast rather than small: coordinates hardly shrink further, and somebody waits.
+const FAST: Compression = Compression::new(3);
+
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    // Fast rather than small: coordinates hardly shrink further, and somebody waits.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::new(3));
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), FAST);
     encoder.write_all(bytes).expect("a vector takes every write");
     encoder.finish().expect("a vector takes every write")
 }

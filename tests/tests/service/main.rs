@@ -7,6 +7,7 @@
 
 mod answers;
 mod client;
+mod downloads;
 mod features;
 mod hostile;
 mod lifetime;
