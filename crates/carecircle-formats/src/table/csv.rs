@@ -13,6 +13,9 @@ impl Table {
     /// Reads CSV from bytes; `path` is for messages.
     pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let (text, encoding) = decode(path, bytes)?;
+        if text.len() > u32::MAX as usize {
+            return Err(TableError::TooLarge { path: path.to_owned(), bytes: text.len() as u64 });
+        }
         // Excel's own hint before the header.
         let stated = text.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
         let delimiter = stated.filter(u8::is_ascii).unwrap_or_else(|| delimiter(&text));
@@ -24,11 +27,11 @@ impl Table {
         let fail = |broken: Broken| broken.of(path);
         let mut cells = Vec::new();
         if stated.is_some() {
-            lines.record(|_, _, _| {}).map_err(fail)?;
+            lines.record(|_, _, _, _| {}).map_err(fail)?;
         }
         while !table.is_headed() {
             cells.clear();
-            let Some(number) = lines.record(|_, _, cell| cells.push(cell)).map_err(fail)? else { break };
+            let Some(number) = lines.record(|_, _, _, cell| cells.push(cell)).map_err(fail)? else { break };
             if cells.iter().any(|cell| cell.as_bytes().contains(&0)) {
                 return Err(Broken::Zero(number).of(path));
             }
@@ -94,9 +97,9 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// Hands the cells of the next record to `take`, with its line and their columns, and tells the line; blank lines are
-    /// none.
-    fn record(&mut self, mut take: impl FnMut(usize, usize, Cow<'t, str>)) -> Result<Option<usize>, Broken> {
+    /// Hands the cells of the next record to `take`, with its line, their columns and where they begin, and tells the line;
+    /// blank lines are none.
+    fn record(&mut self, mut take: impl FnMut(usize, usize, usize, Cow<'t, str>)) -> Result<Option<usize>, Broken> {
         let bytes = self.text.as_bytes();
         while self.line_ends() {}
         if self.at == bytes.len() {
@@ -104,8 +107,9 @@ impl<'t> Lines<'t> {
         }
         let line = self.line;
         for column in 0.. {
-            let quoted = bytes.get(self.at) == Some(&b'"');
-            take(line, column, if quoted { self.quoted()? } else { Cow::Borrowed(self.plain()) });
+            let begin = self.at;
+            let quoted = bytes.get(begin) == Some(&b'"');
+            take(line, column, begin, if quoted { self.quoted()? } else { Cow::Borrowed(self.plain()) });
             if bytes.get(self.at) != Some(&self.delimiter) {
                 break;
             }
@@ -138,24 +142,29 @@ impl<'t> Lines<'t> {
 
     /// The records up to the first that begins at `end` or behind it.
     fn lot(&mut self, end: usize) -> Result<Lot, Broken> {
-        let begin = self.at;
+        let (begin, whole) = (self.at, self.text);
+        let text = &whole[begin..];
         let mut lot = Lot::with_room(end - begin);
         // A row is begun with its first cell: its line is known by then.
         while self.at < end {
-            let record = self.record(|line, column, cell| {
+            let record = self.record(|line, column, at, cell| {
                 if column == 0 {
-                    lot.row(line);
+                    lot.row(line, at - begin);
                 }
-                lot.cell(column, &cell);
+                lot.cell(column, text, &cell);
             })?;
             if record.is_none() {
                 break;
             }
         }
-        match self.text.as_bytes()[begin..self.at].iter().position(|b| *b == 0) {
-            Some(zero) => Err(Broken::Zero(line_breaks(&self.text.as_bytes()[begin..begin + zero]) + 1)),
-            None => Ok(lot),
+        let text = &whole[begin..self.at];
+        // Looking for where it is takes longer than whether it is.
+        if text.as_bytes().contains(&0) {
+            let before = text.split('\0').next().unwrap_or_default();
+            return Err(Broken::Zero(line_breaks(before.as_bytes()) + 1));
         }
+        text.clone_into(&mut lot.part.text);
+        Ok(lot)
     }
 
     /// Steps over the end of a line, if one is there.
@@ -308,7 +317,7 @@ mod tests {
         let mut out = Vec::new();
         loop {
             let mut cells = Vec::new();
-            match lines.record(|_, _, cell| cells.push(cell.into_owned())) {
+            match lines.record(|_, _, _, cell| cells.push(cell.into_owned())) {
                 Ok(Some(_)) => out.push(cells),
                 Ok(None) => return out,
                 Err(broken) => panic!("{}", broken.of(Path::new("t.csv"))),
