@@ -3,8 +3,37 @@
 use crate::geometry::{Point, Projection, Shape};
 use crate::place::Area;
 use crate::polygon::{self, ShapeIndex};
+use geo::CoordsIter;
+use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// Areas that share less than this part of the smaller one's ground are neighbours whose border was drawn twice, by
+/// different hands: a border five metres off along a side of a community of twenty hectares is a hundredth of it.
+pub const SLIVER_SHARE: f64 = 0.02;
+/// Points by which shared ground is measured, to about half a hundredth of the smaller area.
+const SHARED_POINTS: usize = 1_024;
+/// So many vertices of areas are looked at for [`Areas::overlaps`]: ten thousand areas with their neighbours, many times
+/// over.
+const MOST_VERTICES: usize = 20_000_000;
+
+/// Two areas of one level that lie over each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overlap {
+    /// Which, ascending.
+    pub areas: [usize; 2],
+    /// Square metres that they share, to about half a hundredth of the smaller one's.
+    pub m2: f64,
+}
+
+/// All of them, in the order of the areas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlaps {
+    /// The pairs.
+    pub pairs: Vec<Overlap>,
+    /// Whether every pair was looked at; there were too many otherwise.
+    pub is_all: bool,
+}
 
 /// All areas of a study: as they were given, on the plan, and how they nest.
 pub struct Areas {
@@ -81,6 +110,43 @@ impl Areas {
             let mut called = (0..self.all.len()).filter(|&a| is_called(&self.all[a]));
             called.next().filter(|_| called.next().is_none())
         })
+    }
+
+    /// Areas of one level that lie over each other, neither inside the other by name or geometry; slivers left out, see
+    /// [`SLIVER_SHARE`].
+    pub fn overlaps(&self) -> Overlaps {
+        let mut vertices = MOST_VERTICES;
+        let mut near: Vec<[usize; 2]> = Vec::new();
+        let mut is_all = true;
+        'areas: for (area, shape) in self.shapes.iter().enumerate() {
+            let Some(bounds) = polygon::bounds(shape) else { continue };
+            for other in self.index.meeting(bounds).filter(|&other| other > area) {
+                if self.all[other].level != self.all[area].level {
+                    continue;
+                }
+                let all = shape.coords_count() + self.shapes[other].coords_count();
+                let Some(left) = vertices.checked_sub(all) else {
+                    is_all = false;
+                    break 'areas;
+                };
+                vertices = left;
+                near.push([area, other]);
+            }
+        }
+        let shared = |areas: [usize; 2]| {
+            let [a, b] = areas;
+            if self.chain(Some(a)).any(|c| c == b) || self.chain(Some(b)).any(|c| c == a) {
+                return None;
+            }
+            let (small, large) = if self.sizes_m2[a] <= self.sizes_m2[b] { (a, b) } else { (b, a) };
+            let points = polygon::scatter(&self.shapes[small], SHARED_POINTS);
+            let inside = points.iter().filter(|&&at| self.index.holds(large, at)).count();
+            let share = inside as f64 / points.len().max(1) as f64;
+            (share > SLIVER_SHARE).then_some(Overlap { areas, m2: share * self.sizes_m2[small] })
+        };
+        let mut pairs: Vec<Overlap> = near.into_par_iter().filter_map(shared).collect();
+        pairs.sort_by_key(|overlap| overlap.areas);
+        Overlaps { pairs, is_all }
     }
 
     /// The index of the area that counts a place: the smallest that contains it, but none outside the one it is said to

@@ -56,7 +56,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 6] =
+    /// Every reason, in order.
+    pub const ALL: [Self; 6] =
         [Self::NoFacility, Self::NoStreet, Self::CutOff, Self::NotEligible, Self::Gate, Self::TooFar];
 
     /// The name in answers.

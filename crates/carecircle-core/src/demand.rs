@@ -8,7 +8,7 @@
 use crate::allocation::{self, Allocation, Spot, SpotKind};
 use crate::area::Areas;
 use crate::geometry::{LonLat, LonLatShape, Point, Projection, Shape};
-use crate::land::{Habitable, Land};
+use crate::land::{Habitable, Land, OwnGround, Owners};
 use crate::other::OtherColumns;
 use crate::place::{Building, Home, Places, ResidentialArea};
 use crate::polygon::{self, ShapeIndex, Tile, TileGrid};
@@ -168,8 +168,10 @@ pub struct DemandReport {
     pub homes_in_cells: usize,
     /// Buildings taken for no home because of the land they stand on.
     pub not_homes: usize,
-    /// Blocks of a table in whose middle another block lies too: land counts for each of them.
+    /// Blocks of a table that smaller ones are drawn over: what they share is the smallest one's.
     pub overlapping: usize,
+    /// Square metres that they give to smaller ones.
+    pub overlapping_m2: f64,
     /// Residential polygons that were cut.
     pub polygons_cut: usize,
     /// Residential polygons and pieces left out because nobody lives there: all homes around are mapped and none is
@@ -204,6 +206,8 @@ struct Draft {
     id: String,
     name: Option<String>,
     outline: Outline,
+    /// What of the outline is no smaller block's, where that is not all of it.
+    own: Option<OwnGround>,
     /// What it lies on; nothing for a point.
     ground: Habitable,
     homes: Vec<Residence>,
@@ -261,73 +265,65 @@ impl Demand {
             };
             let name = piece.source.name.clone();
             let (outline, ground) = (Outline::Shape(piece.shape.clone()), piece.ground.clone());
-            drafts.push(Draft { id, name, outline, ground, homes, row: None });
+            drafts.push(Draft { id, name, outline, own: None, ground, homes, row: None });
         }
         let under_cells = land.under_cells();
         let cell = |((zoom, tile), homes): ((u32, Tile), Vec<Residence>)| {
             let shape = projection.project_shape(&polygon::rectangle(TileGrid { zoom }.bounds(tile)));
             let ground = land.ground(&shape, &under_cells);
             let id = format!("c{zoom}-{}-{}", tile.x, tile.y);
-            Draft { id, name: None, outline: Outline::Shape(shape), ground, homes, row: None }
+            Draft { id, name: None, outline: Outline::Shape(shape), own: None, ground, homes, row: None }
         };
         drafts.par_extend(cells.into_par_iter().map(cell));
-        Self::finish(drafts, (projection, places), areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, (&land, None), report)
     }
 
     /// One block for each row of a table, in its order; the map's residential buildings place its children.
     pub fn from_table(projection: &Projection, rows: Vec<BlockRow>, places: &Places, areas: &Areas) -> Self {
         let mut report = DemandReport::default();
         let land = Land::new(projection, places, &rows);
-        let mut drafts: Vec<Draft> = rows
-            .into_par_iter()
-            .map(|row| {
-                let (outline, ground) = match &row.place {
-                    BlockPlace::Point(at) => (Outline::Point(projection.project(*at)), Habitable::default()),
-                    BlockPlace::Shape(shape) => {
-                        let shape = projection.project_shape(shape);
-                        let ground = land.ground(&shape, &land.backdrop(&shape));
-                        (Outline::Shape(shape), ground)
-                    }
-                };
-                Draft { id: row.id.clone(), name: row.name.clone(), outline, ground, homes: Vec::new(), row: Some(row) }
-            })
-            .collect();
-        let homes = homes(projection, places, &mut report);
+        let outline = |row: &BlockRow| match &row.place {
+            BlockPlace::Point(at) => Outline::Point(projection.project(*at)),
+            BlockPlace::Shape(shape) => Outline::Shape(projection.project_shape(shape)),
+        };
+        let outlines: Vec<Outline> = rows.par_iter().map(outline).collect();
         let empty = Shape::new(Vec::new());
-        let index = ShapeIndex::new(drafts.iter().map(|d| match &d.outline {
+        let shapes = outlines.iter().map(|outline| match outline {
             Outline::Shape(shape) => shape,
             Outline::Point(_) => &empty,
-        }));
-        // Of blocks drawn over each other the smallest says most about a home, whatever the order of the rows.
-        let sizes_m2: Vec<f64> = drafts
-            .iter()
-            .map(|draft| match &draft.outline {
-                Outline::Shape(shape) => polygon::area_m2(shape),
-                Outline::Point(_) => 0.0,
-            })
-            .collect();
-        let order =
-            |&a: &usize, &b: &usize| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| drafts[a].id.cmp(&drafts[b].id));
-        let owners: Vec<Option<usize>> =
-            homes.par_iter().map(|(home, _)| index.containing(home.at).min_by(order)).collect();
-        let middles = drafts.par_iter().map(|draft| match &draft.outline {
-            Outline::Shape(shape) => polygon::point_inside(shape),
-            Outline::Point(_) => None,
         });
-        report.overlapping = middles.filter(|middle| middle.is_some_and(|at| index.containing(at).count() > 1)).count();
-        for ((home, _), owner) in homes.iter().zip(owners) {
+        let shapes: Vec<&Shape> = shapes.collect();
+        let owners = Owners::new(&shapes, &rows);
+        let grounds: Vec<(Habitable, Option<OwnGround>)> =
+            shapes.par_iter().enumerate().map(|(block, shape)| land.own_ground(block, shape, &owners)).collect();
+        let given_m2 = grounds.iter().zip(&shapes).filter_map(|((_, own), shape)| Some(own.as_ref()?.given_m2(shape)));
+        report.overlapping_m2 = given_m2.fold(0.0, |sum, m2| sum + m2);
+        report.overlapping = grounds.iter().filter(|(_, own)| own.is_some()).count();
+        let homes = homes(projection, places, &mut report);
+        let of_homes: Vec<Option<usize>> = homes.par_iter().map(|(home, _)| owners.of(home.at)).collect();
+        let draft = |((row, outline), (ground, own)): ((BlockRow, Outline), (Habitable, Option<OwnGround>))| Draft {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            outline,
+            own,
+            ground,
+            homes: Vec::new(),
+            row: Some(row),
+        };
+        let mut drafts: Vec<Draft> = rows.into_iter().zip(outlines).zip(grounds).map(draft).collect();
+        for ((home, _), owner) in homes.iter().zip(of_homes) {
             if let Some(block) = owner {
                 drafts[block].homes.push(*home);
             }
         }
-        Self::finish(drafts, (projection, places), areas, &land, report)
+        Self::finish(drafts, (projection, places), areas, (&land, Some(&owners)), report)
     }
 
     fn finish(
         drafts: Vec<Draft>,
         (projection, places): (&Projection, &Places),
         areas: &Areas,
-        land: &Land,
+        (land, owners): (&Land, Option<&Owners>),
         report: DemandReport,
     ) -> Self {
         let density = Density::of(&drafts);
@@ -350,8 +346,9 @@ impl Demand {
 
         let mut allocation = Allocation::default();
         if let Some(cells) = &places.population {
-            let outlines: Vec<&Outline> = drafts.iter().map(|draft| &draft.outline).collect();
-            let laid = population::lay(cells, projection, places.extent, &outlines, &spots);
+            let is_own = |block: usize, at: Point| owners.is_none_or(|owners| owners.is_own(block, at));
+            let grounds: Vec<(&Outline, bool)> = drafts.iter().map(|d| (&d.outline, d.own.is_some())).collect();
+            let laid = population::lay(cells, (projection, places.extent), (&grounds, &is_own), &spots);
             let mut balance = laid.balance;
             for ((spot, laid), in_cell) in spots.iter_mut().zip(laid.children).zip(laid.in_cell) {
                 let Some(laid) = laid else { continue };
@@ -489,7 +486,11 @@ impl Draft {
         }
         let (kind, places) = match &self.outline {
             Outline::Point(at) => (SpotKind::Whole, vec![*at]),
-            Outline::Shape(shape) => (SpotKind::Land, land.even_sample(shape, &self.ground)),
+            // Whom a table counts in a block that smaller ones cover must live somewhere in it.
+            Outline::Shape(shape) => match self.own.as_ref().filter(|own| !own.places.is_empty()) {
+                Some(own) => (SpotKind::Land, own.places.clone()),
+                None => (SpotKind::Land, land.even_sample(shape, &self.ground)),
+            },
         };
         let weight = 1.0 / places.len() as f64;
         places.into_iter().map(|at| spot(at, kind, [self.land_m2() * weight; 2], [weight; 2])).collect()

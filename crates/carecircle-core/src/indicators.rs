@@ -216,7 +216,23 @@ pub struct Figures {
 impl Figures {
     /// The indicators of a study by what its coverage found.
     pub fn new(study: &Study, coverage: &Coverage) -> Self {
-        Accounts::new(study, coverage).figures()
+        Self::with_scores(study, coverage).0
+    }
+
+    /// The indicators, and those that the policy's targets ask for, in its order.
+    pub fn with_scores(study: &Study, coverage: &Coverage) -> (Self, Vec<Score>) {
+        let accounts = Accounts::new(study, coverage);
+        let figures = accounts.figures();
+        let score = |target: &Target| {
+            let figure = |of: usize| match target.sub_areas {
+                Some(level) => accounts.area_share(of, Some(level)),
+                None => figures.areas.get(of).unwrap_or(&figures.total)[target.indicator as usize].clone(),
+            };
+            let areas = (0..accounts.whole()).map(figure).collect();
+            Score { target: target.clone(), total: figure(accounts.whole()), areas }
+        };
+        let scores = coverage.policy.targets.iter().map(score).collect();
+        (figures, scores)
     }
 }
 
@@ -491,22 +507,9 @@ pub struct ScoreCard {
 impl ScoreCard {
     /// The score card of a check. It needs the walks of the check, and walks again for other speeds.
     pub fn new(study: &Study, coverage: &Coverage) -> Self {
-        let accounts = Accounts::new(study, coverage);
-        let figures = accounts.figures();
-        let score = |target: &Target| {
-            let figure = |of: usize| match target.sub_areas {
-                Some(level) => accounts.area_share(of, Some(level)),
-                None => figures.areas.get(of).unwrap_or(&figures.total)[target.indicator as usize].clone(),
-            };
-            let areas = (0..accounts.whole()).map(figure).collect();
-            Score { target: target.clone(), total: figure(accounts.whole()), areas }
-        };
-        Self {
-            scores: coverage.policy.targets.iter().map(score).collect(),
-            inequality: Inequality::new(study, coverage),
-            sensitivity: sensitivity(study, coverage),
-            figures,
-        }
+        let (figures, scores) = Figures::with_scores(study, coverage);
+        let (inequality, sensitivity) = (Inequality::new(study, coverage), sensitivity(study, coverage));
+        Self { figures, scores, inequality, sensitivity }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Land where nobody lives: water, woods, fields, parks and pitches, and land of other use, as far as a block lies on
-//! it.
+//! The ground of blocks: whose it is where they are drawn over each other, and what of it is land where nobody lives:
+//! water, woods, fields, parks and pitches, and land of other use.
 //!
 //! It says which ground of a block may hold children of whom no home is mapped. It never says that a mapped home is
 //! none: a house in the wood is a house.
@@ -20,6 +20,84 @@ const SAMPLE_POINTS: usize = 16;
 const SAMPLE_STEP_M: f64 = 30.0;
 /// Points by which ground is measured: a share is then known to about two hundredths.
 const MEASURE_POINTS: usize = 128;
+
+/// Points by which the ground is measured that a block shares with smaller ones: to about half a hundredth.
+const SHARED_POINTS: usize = 1_024;
+
+/// Beside more smaller blocks than this the ground is measured by fewer points, down to [`MEASURE_POINTS`].
+const MANY_BLOCKS: usize = 1_000;
+
+/// Blocks of a table, which may be drawn over each other: of all ground the smallest block that holds it is the owner, as
+/// it is of the homes on it. Asked point by point, so that no drawing, however often it crosses itself and others, makes
+/// it fail.
+pub(crate) struct Owners {
+    index: ShapeIndex,
+    /// By block, its place among all, the smallest first.
+    rank: Vec<usize>,
+}
+
+/// What a block owns of its ground, where it shares some with smaller ones.
+#[derive(Clone)]
+pub(crate) struct OwnGround {
+    /// The part of its shape.
+    share: f64,
+    /// The part of its shape that people may live on, and places spread evenly over it.
+    habitable_share: f64,
+    pub(crate) places: Vec<Point>,
+}
+
+impl Owners {
+    /// Blocks that are points have empty shapes; of equally large ones the smaller id comes first.
+    pub(crate) fn new(shapes: &[&Shape], rows: &[BlockRow]) -> Self {
+        let sizes_m2: Vec<f64> = shapes.iter().map(|shape| polygon::area_m2(shape)).collect();
+        let mut smallest_first: Vec<usize> = (0..rows.len()).collect();
+        smallest_first.sort_by(|&a, &b| sizes_m2[a].total_cmp(&sizes_m2[b]).then_with(|| rows[a].id.cmp(&rows[b].id)));
+        let mut rank = vec![0; rows.len()];
+        for (place, block) in smallest_first.into_iter().enumerate() {
+            rank[block] = place;
+        }
+        Self { index: ShapeIndex::new(shapes.iter().copied()), rank }
+    }
+
+    /// Whose ground a place is.
+    pub(crate) fn of(&self, at: Point) -> Option<usize> {
+        self.index.containing(at).min_by_key(|&block| self.rank[block])
+    }
+
+    /// Whether a place inside a block is its own.
+    pub(crate) fn is_own(&self, block: usize, at: Point) -> bool {
+        !self.index.containing(at).any(|other| self.rank[other] < self.rank[block])
+    }
+}
+
+impl OwnGround {
+    /// What of its ground a block owns; `None` where that is all.
+    fn of(block: usize, shape: &Shape, owners: &Owners, is_clear: impl Fn(Point) -> bool) -> Option<Self> {
+        let near = owners.index.meeting(polygon::bounds(shape)?);
+        let smaller = near.filter(|&other| owners.rank[other] < owners.rank[block]).count();
+        if smaller == 0 {
+            return None;
+        }
+        // Thousands of blocks around one place are an error of the table, over which nobody should wait.
+        let fewer = SHARED_POINTS * MANY_BLOCKS / smaller.max(MANY_BLOCKS);
+        let all = polygon::scatter(shape, fewer.max(MEASURE_POINTS));
+        let share = |points: &[Point]| points.len() as f64 / all.len().max(1) as f64;
+        let mut places: Vec<Point> = all.iter().copied().filter(|&at| owners.is_own(block, at)).collect();
+        if places.len() == all.len() {
+            return None;
+        }
+        let own = share(&places);
+        places.retain(|&at| is_clear(at));
+        let habitable_share = share(&places);
+        places.truncate(SAMPLE_POINTS);
+        Some(Self { share: own, habitable_share, places })
+    }
+
+    /// Square metres that a block of this shape gives to smaller ones.
+    pub(crate) fn given_m2(&self, shape: &Shape) -> f64 {
+        (1.0 - self.share) * polygon::area_m2(shape)
+    }
+}
 
 /// All land of an extract where nobody lives.
 pub(crate) struct Land {
@@ -116,6 +194,19 @@ impl Land {
             habitable_m2 *= habitable as f64 / all.len().max(1) as f64;
         }
         Habitable { habitable_m2, backdrop: backdrop.clone() }
+    }
+
+    /// What a block of a table lies on, and what of that is its own where smaller ones are drawn over it.
+    pub(crate) fn own_ground(&self, block: usize, shape: &Shape, owners: &Owners) -> (Habitable, Option<OwnGround>) {
+        let backdrop = self.backdrop(shape);
+        let taken_off = self.taken_off(shape, &backdrop);
+        match OwnGround::of(block, shape, owners, |at| self.is_clear_of(&taken_off, at)) {
+            None => (self.ground(shape, &backdrop), None),
+            Some(own) => {
+                let habitable_m2 = own.habitable_share * polygon::area_m2(shape);
+                (Habitable { habitable_m2, backdrop }, Some(own))
+            }
+        }
     }
 
     /// Points spread evenly over the habitable part of a shape; over the whole where there is no such part.

@@ -85,18 +85,23 @@ struct Share {
     given: Vec<(u32, [f64; 2])>,
 }
 
+/// Whether a place inside a block, by its number, is its own and no smaller block's.
+pub(crate) type IsOwn<'a> = dyn Fn(usize, Point) -> bool + Sync + 'a;
+
+/// Points by which the ground in a cell is measured that blocks share.
+const OWN_POINTS: usize = 64;
+
 /// So many cells are laid at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// Lays cells on the spots of blocks. Of cells that the extract's edge cuts, the part inside counts.
+/// Lays cells on the spots of blocks: their outlines, each with whether smaller blocks own some of it. Of cells that the extract's edge cuts, the part inside counts.
 ///
 /// Grids leave out where nobody lives: a spot between cells has no children. Beyond the hull of all cells the grid says
 /// nothing.
 pub(crate) fn lay(
     cells: &[PopulationCell],
-    projection: &Projection,
-    extent: Option<(LonLat, LonLat)>,
-    outlines: &[&Outline],
+    (projection, extent): (&Projection, Option<(LonLat, LonLat)>),
+    (outlines, is_own): (&[(&Outline, bool)], &IsOwn<'_>),
     spots: &[Spot],
 ) -> Laid {
     let hull = projection.project_shape(&hull(cells));
@@ -106,7 +111,7 @@ pub(crate) fn lay(
         in_cell: vec![false; spots.len()],
         balance: GridBalance { given: cells.iter().map(|cell| cell.children).sum(), ..GridBalance::default() },
     };
-    let ground = Ground::new(outlines, spots);
+    let ground = Ground::new(outlines, is_own, spots);
     for some in cells.chunks(AT_ONCE) {
         let drawn = some.par_iter().filter_map(|cell| drawn(cell, projection, extent));
         let shares: Vec<Share> = drawn.map(|cell| ground.share(&cell, ground.spots_in(&cell))).collect();
@@ -235,28 +240,30 @@ struct Ground<'a> {
     spots: &'a [Spot],
     tree: RTree<GeomWithData<[f64; 2], u32>>,
     shapes: Vec<Option<&'a Shape>>,
+    /// By block, whether smaller ones own some of its shape.
+    shares: Vec<bool>,
+    is_own: &'a IsOwn<'a>,
     boxes: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
     /// By block, where its spots begin.
     first: Vec<usize>,
 }
 
 impl<'a> Ground<'a> {
-    fn new(outlines: &[&'a Outline], spots: &'a [Spot]) -> Self {
-        let shapes: Vec<Option<&Shape>> = outlines
-            .iter()
-            .map(|outline| match outline {
-                Outline::Shape(shape) => Some(shape),
-                Outline::Point(_) => None,
-            })
-            .collect();
+    fn new(outlines: &[(&'a Outline, bool)], is_own: &'a IsOwn<'a>, spots: &'a [Spot]) -> Self {
+        let shape = |(outline, _): &(&'a Outline, bool)| match outline {
+            Outline::Shape(shape) => Some(shape),
+            Outline::Point(_) => None,
+        };
+        let shapes: Vec<Option<&Shape>> = outlines.iter().map(shape).collect();
+        let shares = outlines.iter().map(|(_, shares)| *shares).collect();
         let boxed = |(i, shape): (usize, Option<&Shape>)| {
             let b = polygon::bounds(shape?)?;
             Some(GeomWithData::new(Rectangle::from_corners([b.min().x, b.min().y], [b.max().x, b.max().y]), i))
         };
         let boxes = RTree::bulk_load(shapes.iter().copied().enumerate().filter_map(boxed).collect());
         let placed = spots.iter().zip(0..).map(|(spot, i)| GeomWithData::new([spot.at.x, spot.at.y], i));
-        let first = (0..=outlines.len()).map(|block| spots.partition_point(|s| (s.block as usize) < block)).collect();
-        Self { spots, tree: RTree::bulk_load(placed.collect()), shapes, boxes, first }
+        let first = (0..=shapes.len()).map(|block| spots.partition_point(|s| (s.block as usize) < block)).collect();
+        Self { spots, tree: RTree::bulk_load(placed.collect()), shapes, shares, is_own, boxes, first }
     }
 
     /// Ascending.
@@ -309,7 +316,13 @@ impl<'a> Ground<'a> {
         let mut out = Vec::new();
         for block in near {
             let Some(outline) = self.shapes[block] else { continue };
-            let m2 = outline.intersection(shape).unsigned_area();
+            let both = outline.intersection(shape);
+            let mut m2 = both.unsigned_area();
+            if self.shares[block] {
+                let all = polygon::scatter(&both, OWN_POINTS);
+                let own = all.iter().filter(|&&at| (self.is_own)(block, at)).count();
+                m2 *= own as f64 / all.len().max(1) as f64;
+            }
             if m2 <= 0.0 {
                 continue;
             }
@@ -328,10 +341,10 @@ impl<'a> Ground<'a> {
         own.min_by(|&a, &b| away(a).total_cmp(&away(b))).map(|s| s as u32)
     }
 
-    /// The spot nearest to a point of the first block that it lies in.
+    /// The spot nearest to a point of the block on whose ground it lies.
     fn block_around(&self, at: Point) -> Option<u32> {
         let near = self.boxes.locate_in_envelope_intersecting(AABB::from_point([at.x, at.y])).map(|b| b.data);
-        let around = near.filter(|&b| self.shapes[b].is_some_and(|shape| polygon::contains(shape, at))).min();
-        around.and_then(|block| self.nearest_of(block, at))
+        let mut around = near.filter(|&b| self.shapes[b].is_some_and(|shape| polygon::contains(shape, at)));
+        around.find(|&block| (self.is_own)(block, at)).and_then(|block| self.nearest_of(block, at))
     }
 }

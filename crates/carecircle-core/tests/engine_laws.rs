@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Mutex;
 
+#[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
 fn nodes(network: &Network) -> impl Iterator<Item = NodeId> {

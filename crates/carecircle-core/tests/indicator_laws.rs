@@ -19,6 +19,8 @@ use proptest::prelude::*;
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
+use town::area;
+
 /// Places are told in hundreds of 1e-5 degrees; the town lies between 0 and 60.
 fn place((x, y): (i32, i32)) -> LonLat {
     LonLat { lon_e7: 1_140_000_000 + x * 1_000, lat_e7: 310_000_000 + y * 1_000 }
@@ -27,23 +29,6 @@ fn place((x, y): (i32, i32)) -> LonLat {
 fn rectangle(low: (i32, i32), high: (i32, i32)) -> MultiPolygon<f64> {
     let corner = |at: (i32, i32)| Coord { x: place(at).lon(), y: place(at).lat() };
     MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()])
-}
-
-fn area(id: &str, level: AreaLevel, shape: MultiPolygon<f64>) -> Area {
-    Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population: None,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape,
-        other: OtherColumns::default(),
-    }
 }
 
 fn block(id: usize, at: (i32, i32), under3: f64, population: Option<f64>) -> BlockRow {

@@ -12,6 +12,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, Reversed};
 use proptest::prelude::*;
 
+#[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
 /// Every rounding to a millisecond may differ by one; a walk here has fewer pieces than this.

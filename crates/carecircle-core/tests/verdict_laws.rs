@@ -179,20 +179,8 @@ fn no_facility_at_all_is_said_so() {
 
 fn area(id: &str, level: AreaLevel, low: (i32, i32), high: (i32, i32), under3: Option<f64>) -> Area {
     let corner = |(x, y): (i32, i32)| (place(x, y).lon(), place(x, y).lat());
-    Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population: None,
-        under3,
-        communities: None,
-        kindergartens: None,
-        shape: MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]),
-        other: OtherColumns::default(),
-    }
+    let shape = MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]);
+    Area { under3, ..town::area(id, level, shape) }
 }
 
 fn one_street() -> Streets {

@@ -21,6 +21,8 @@ use std::sync::Arc;
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
+use town::area;
+
 fn place((x, y): (i32, i32)) -> LonLat {
     LonLat { lon_e7: 1_140_000_000 + x * 1_000, lat_e7: 310_000_000 + y * 1_000 }
 }
@@ -49,20 +51,6 @@ fn blocks(homes: &[(i32, i32)]) -> Vec<BlockRow> {
 
 /// A city, and two districts of which one leaves some of it out.
 fn areas() -> Vec<Area> {
-    let area = |id: &str, level, shape| Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population: None,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape,
-        other: OtherColumns::default(),
-    };
     vec![
         area("city", AreaLevel::City, rectangle((-30, -30), (70, 70))),
         area("east", AreaLevel::District, rectangle((25, -30), (70, 50))),

@@ -2,24 +2,16 @@
 //! languages.
 
 use crate::geojson;
+pub use crate::remark::Text;
 use carecircle_core::coverage::{Coverage, Known};
 use carecircle_core::indicators::{Figure, Figures, Indicator, Input, Lack, Mark, OTHER_MINUTES, Score, ScoreCard};
-use carecircle_core::place::AreaLevel;
-use carecircle_core::policy::Goal;
+use carecircle_core::place::{Area, AreaLevel};
+use carecircle_core::policy::{Goal, Policy};
 use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
 
 /// What a target without a number lacks.
 const NO_NUMBER: Text<&str> = Text { en: "the source names no number", zh: "来源未给出数值" };
-
-/// A text in both languages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<T = String> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
-}
 
 impl Text<&str> {
     fn owned(self) -> Text {
@@ -45,6 +37,26 @@ pub fn indicator_name(indicator: Indicator) -> Text<&'static str> {
         Indicator::AreaShare => ("sub-areas with a facility", "有托育机构的下级区域占比"),
     };
     Text { en, zh }
+}
+
+/// An indicator's numerator and denominator in words.
+pub fn formula_text(indicator: Indicator) -> Text<&'static str> {
+    let zh = match indicator {
+        Indicator::CoveredShare => "圈内儿童数 / 儿童数",
+        Indicator::PlacesPer1000 => "托位数 / 常住人口 × 1,000",
+        Indicator::InclusiveShare => "普惠机构托位数 / 托位数",
+        Indicator::CertifiedStaffShare => "持证人员数 / 从业人员数",
+        Indicator::CommunityShare => "有托育机构的社区数 / 社区数",
+        Indicator::KindergartenShare => "开设托班的幼儿园数 / 幼儿园数",
+        Indicator::HealthManagerShare => "配备健康管理员的备案机构数 / 备案机构数",
+        Indicator::FiledShare => "已备案及以上机构数 / 机构数",
+        Indicator::RegisteredShare => "已登记及以上机构数 / 机构数",
+        Indicator::EnrolmentRate => "在托人数 / 儿童数",
+        Indicator::VacancyRate => "（托位数 - 在托人数）/ 托位数",
+        Indicator::UnderTwoShare => "乳儿班和托小班托位数 / 托位数",
+        Indicator::AreaShare => "有托育机构的下级区域数 / 下级区域数",
+    };
+    Text { en: indicator.formula(), zh }
 }
 
 fn input_zh(input: Input) -> &'static str {
@@ -218,7 +230,6 @@ pub fn figures_json(figures: &[Figure]) -> Value {
 
 /// The score card alone: policy, targets with their marks, all indicators, what everything was computed with.
 pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_date: Option<&str>) -> Value {
-    let policy = &coverage.policy;
     let mut out = geojson::about(study, coverage, extract_date);
     let Figures { total, areas: of_areas } = &card.figures;
     let areas = study.areas().all().iter().zip(of_areas).map(|(area, figures)| {
@@ -239,8 +250,8 @@ pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_
         })
     });
     let own = [
-        ("policy", json!({ "name": policy.name, "source": policy.source })),
-        ("targets", card.scores.iter().map(|score| target_json(study, score)).collect()),
+        ("policy", policy_json(&coverage.policy)),
+        ("targets", targets_json(study, &card.scores, |_| true)),
         ("total", json!({ "indicators": figures_json(total) })),
         ("areas", areas.collect()),
         ("inequality", json!(inequality)),
@@ -250,9 +261,20 @@ pub fn score_card(study: &Study, coverage: &Coverage, card: &ScoreCard, extract_
     out.into()
 }
 
-fn target_json(study: &Study, score: &Score) -> Value {
+/// Which policy it was.
+pub fn policy_json(policy: &Policy) -> Value {
+    json!({ "name": policy.name, "source": policy.source })
+}
+
+/// The targets with what becomes of each, in total and in the areas that are wanted.
+pub fn targets_json(study: &Study, scores: &[Score], wanted: impl Fn(&Area) -> bool) -> Value {
+    scores.iter().map(|score| target_json(study, score, &wanted)).collect()
+}
+
+fn target_json(study: &Study, score: &Score, wanted: impl Fn(&Area) -> bool) -> Value {
     let (target, total) = (&score.target, &score.total);
-    let areas = study.areas().all().iter().zip(&score.areas).map(|(area, figure)| {
+    let areas = study.areas().all().iter().zip(&score.areas).filter(|(area, _)| wanted(area));
+    let areas = areas.map(|(area, figure)| {
         json!({
             "id": area.id,
             "value": figure.value(),

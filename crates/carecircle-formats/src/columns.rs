@@ -1,28 +1,33 @@
 //! What the rows of a table are: facilities, blocks, areas and points, or rejects that say why not.
 //!
 //! Owns what each layer makes of a row. How a table is read as a layer is settled in `plan`, a row's cells are read in
-//! `cells`, all rows are gone through in [`sort`].
+//! `cells`, all rows are gone through in `sort`.
 
 mod cells;
+mod marks;
 mod plan;
 mod sort;
+mod words;
 
 use crate::crs::Crs;
 use crate::geojson::{AREA_PROPERTIES, BLOCK_PROPERTIES, FACILITY_PROPERTIES};
 pub use crate::headers::Mapping;
 use crate::headers::{Column, Meaning, meanings};
+use crate::out::guarded;
+use crate::remark;
 use crate::table::{Geometry, Remark, Table, TableError};
 pub use crate::values::number;
 use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
-use carecircle_core::facility::{Facility, Kind, Status};
+use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, LonLatShape};
-use carecircle_core::place::{Area, AreaLevel};
+use carecircle_core::place::Area;
 use carecircle_core::population::{CellPlace, PopulationCell};
 use cells::{Bad, is_no, sound};
 use plan::Plan;
 use sort::sort_rows;
 use std::collections::BTreeSet;
 use std::io;
+use words::{KINDS, LEVELS, kind_named, level_named};
 
 /// What stands behind the columns of a rejected row.
 const REJECT_COLUMNS: [&str; 3] = ["reject_row", "reject_column", "reject_why"];
@@ -35,7 +40,7 @@ pub struct Reject {
     /// The column that is to blame.
     pub column: String,
     /// Why, and what would be accepted.
-    pub why: String,
+    pub why: Remark,
     /// The cells as they came, each with its column; none for a doubt.
     pub cells: Vec<(usize, String)>,
 }
@@ -55,7 +60,7 @@ pub struct Sorted<T> {
 
 impl<T> Sorted<T> {
     /// Sets rows aside whose place can't be used after all; the error says why.
-    pub fn refuse(&mut self, table: &Table, declared: &Declared, fits: impl Fn(&T) -> Result<(), String>) {
+    pub fn refuse(&mut self, table: &Table, declared: &Declared, fits: impl Fn(&T) -> Result<(), Remark>) {
         let place = if table.has_geometries() { Column::Geometry } else { Column::Lon };
         let mut named = meanings(table, &declared.mapping).into_iter().zip(&table.columns);
         let place =
@@ -169,23 +174,26 @@ impl Layer {
 }
 
 /// Reads `ours=theirs,…`; the error says which part is none, or which name is not ours.
-pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
+pub fn parse_mapping(text: &str) -> Result<Mapping, Remark> {
     let mapping = parse_pairs(text)?;
     match mapping.keys().find(|ours| Column::named(ours).is_none()) {
         Some(ours) => {
             let names = Column::ALL.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ");
-            Err(format!("`{ours}` is none of our columns: {names}"))
+            Err(remark!("`{ours}` is none of our columns: {names}", "`{ours}` 不是可用的列：{names}"))
         }
         None => Ok(mapping),
     }
 }
 
-fn parse_pairs(text: &str) -> Result<Mapping, String> {
+fn parse_pairs(text: &str) -> Result<Mapping, Remark> {
     let pairs = text.split(',').filter(|part| !part.trim().is_empty()).map(|part| match part.split_once('=') {
         Some((ours, theirs)) if !ours.trim().is_empty() && !theirs.trim().is_empty() => {
             Ok((ours.trim().to_owned(), theirs.trim().to_owned()))
         }
-        _ => Err(format!("`{part}` is no mapping; write ours=theirs, as in places=总托位")),
+        _ => Err(remark!(
+            "`{part}` is no mapping; write ours=theirs, as in places=总托位",
+            "`{part}` 不是列的对应；请写作 列=表中列名，如 places=总托位"
+        )),
     });
     pairs.collect()
 }
@@ -195,16 +203,14 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
     let mut remarks = Vec::new();
     let plan = Plan::new(table, declared, Layer::Facilities, &mut remarks)?;
     plan.require_place()?;
-    let kinds = one_of(Kind::ALL.iter().map(|k| k.name()));
-    let steps = one_of(Status::ALL.iter().map(|s| s.name()));
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let at = cells.point()?;
-        let kind = cells.known(Column::Kind, &kinds, kind_named).unwrap_or(Kind::Nursery);
+        let kind = cells.known(Column::Kind, KINDS.phrase(), kind_named).unwrap_or(Kind::Nursery);
         let mut facility = Facility {
             name: cells.owned(Column::Name),
             name_zh: cells.owned(Column::NameZh),
             name_en: cells.owned(Column::NameEn),
-            status: cells.status(&steps),
+            status: cells.status(),
             inclusive: cells.flag(Column::Inclusive),
             places: cells.count(Column::Places)?,
             places_infant: cells.count(Column::PlacesInfant)?,
@@ -233,7 +239,11 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
         }
         match (facility.enrolled, facility.places) {
             (Some(enrolled), Some(places)) if enrolled > places => {
-                Err((Column::Enrolled, format!("{enrolled} children are more than its {places} places")))
+                let why = remark!(
+                    "{enrolled} children are more than its {places} places",
+                    "在托 {enrolled} 人，多于托位数 {places}"
+                );
+                Err((Column::Enrolled, why))
             }
             _ => Ok(facility),
         }
@@ -246,22 +256,30 @@ fn contradictions(facility: &Facility) -> Vec<Bad> {
     if let (Some(certified), Some(staff)) = (facility.staff_certified, facility.staff)
         && certified > staff
     {
-        out.push((Column::StaffCertified, format!("{certified} certified are more than its staff of {staff}")));
+        let why = remark!(
+            "{certified} certified are more than its staff of {staff}",
+            "持证 {certified} 人，多于职工总数 {staff}"
+        );
+        out.push((Column::StaffCertified, why));
     }
     let by_age = [facility.places_infant, facility.places_toddler, facility.places_senior];
     let sum: u32 = by_age.iter().flatten().sum();
     if let Some(places) = facility.places.filter(|places| sum > *places) {
-        out.push((Column::Places, format!("its classes have {sum} places, more than its {places}")));
+        let why =
+            remark!("its classes have {sum} places, more than its {places}", "各班托位合计 {sum}，多于托位数 {places}");
+        out.push((Column::Places, why));
     }
     if let (Some(opened), Some(closed)) = (facility.opened, facility.closed)
         && closed < opened
     {
-        out.push((Column::Closed, format!("{closed} is before it opened, {opened}")));
+        let why = remark!("{closed} is before it opened, {opened}", "{closed} 早于开办日期 {opened}");
+        out.push((Column::Closed, why));
     }
     if let (Some(least), Some(most)) = (facility.min_months, facility.max_months)
         && most < least
     {
-        out.push((Column::MaxMonths, format!("{most} months are fewer than its youngest, {least}")));
+        let why = remark!("{most} months are fewer than its youngest, {least}", "最大月龄 {most} 小于最小月龄 {least}");
+        out.push((Column::MaxMonths, why));
     }
     out
 }
@@ -292,7 +310,6 @@ pub fn blocks(table: &Table, declared: &Declared) -> Result<Sorted<BlockRow>, Ta
 pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableError> {
     let mut remarks = Vec::new();
     let plan = Plan::new(table, declared, Layer::Areas, &mut remarks)?;
-    let levels = one_of(AreaLevel::ALL.iter().map(|l| l.name()));
     Ok(sort_rows(&plan, remarks, |cells, id| {
         let shape = match cells.geometry()? {
             Some(Geometry::Shape(shape)) => sound(&shape)?,
@@ -300,13 +317,14 @@ pub fn areas(table: &Table, declared: &Declared) -> Result<Sorted<Area>, TableEr
             _ => LonLatShape::new(Vec::new()),
         };
         let level = cells.text(Column::Level);
-        let level = level.ok_or_else(|| (Column::Level, format!("is empty; it must be a {levels}")))?;
+        let level =
+            level.ok_or_else(|| (Column::Level, remark!("is empty; it must be a {}", "为空；应为{}"; *LEVELS)))?;
         Ok(Area {
             id,
             name: cells.owned(Column::Name),
             name_zh: cells.owned(Column::NameZh),
             name_en: cells.owned(Column::NameEn),
-            level: level_named(level).ok_or_else(|| (Column::Level, is_no(level, &levels)))?,
+            level: level_named(level).ok_or_else(|| (Column::Level, is_no(level, LEVELS.phrase())))?,
             parent: cells.owned(Column::Parent),
             population: cells.people(Column::Population)?,
             under3: cells.people(Column::Under3)?,
@@ -338,7 +356,8 @@ pub fn population(table: &Table, declared: &Declared) -> Result<Sorted<Populatio
         };
         let residents = cells.people(Column::Population)?;
         let children = cells.people(Column::Under3)?.or(residents.map(|n| n * UNDER3_PER_RESIDENT));
-        let children = children.ok_or_else(|| (counted, "is empty; how many people live there?".to_owned()))?;
+        let children = children
+            .ok_or_else(|| (counted, remark!("is empty; how many people live there?", "为空；那里有多少人？")))?;
         Ok(PopulationCell { place, children })
     }))
 }
@@ -347,7 +366,7 @@ pub fn population(table: &Table, declared: &Declared) -> Result<Sorted<Populatio
 pub fn points<T: Send>(
     table: &Table,
     declared: &Declared,
-    use_of: impl Fn(LonLat) -> Result<T, String> + Sync,
+    use_of: impl Fn(LonLat) -> Result<T, Remark> + Sync,
 ) -> Result<Sorted<(String, T)>, TableError> {
     let mut remarks = Vec::new();
     let plan = Plan::new(table, declared, Layer::Points, &mut remarks)?;
@@ -364,53 +383,15 @@ pub fn points<T: Send>(
     }))
 }
 
-fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    format!("value out of {}", names.collect::<Vec<_>>().join(", "))
-}
-
-fn kind_named(text: &str) -> Option<Kind> {
-    let named = Kind::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
-    named.or(match text {
-        "托育机构" | "托育园" | "托儿所" | "托育中心" => Some(Kind::Nursery),
-        "幼儿园托班" => Some(Kind::KindergartenClass),
-        "社区托育点" | "社区托育" => Some(Kind::Community),
-        "用人单位" | "用人单位托育" => Some(Kind::Employer),
-        "家庭托育点" | "家庭托育" => Some(Kind::Family),
-        "成长驿站" => Some(Kind::GrowthStation),
-        "托育综合服务中心" => Some(Kind::ServiceCentre),
-        "幼儿园" => Some(Kind::Kindergarten),
-        _ => None,
-    })
-}
-
-fn status_named(text: &str) -> Option<Status> {
-    let named = Status::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
-    named.or(match text {
-        "未登记" | "未备案" => Some(Status::Unknown),
-        "登记" | "已登记" => Some(Status::Registered),
-        "备案" | "已备案" => Some(Status::Filed),
-        _ => None,
-    })
-}
-
-fn level_named(text: &str) -> Option<AreaLevel> {
-    let named = AreaLevel::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text));
-    named.or(match text {
-        "市" | "城市" | "全市" => Some(AreaLevel::City),
-        "区" | "县" | "区县" | "市辖区" | "县市区" => Some(AreaLevel::District),
-        "街道" | "镇" | "乡" | "街镇" | "乡镇" | "街道办" | "街道办事处" | "乡镇街道" => {
-            Some(AreaLevel::Street)
-        }
-        "社区" | "村" | "社区居委会" | "居委会" | "村委会" | "村居" | "社区村" => {
-            Some(AreaLevel::Community)
-        }
-        _ => None,
-    })
-}
-
 /// Writes rejects with their original columns, ready to be mended and read again, and what was wrong behind them. Where rows
-/// lack coordinates and the table has no columns for them, empty ones stand there to be filled in.
-pub fn write_rejects(mut out: impl io::Write, table: &Table, rejects: &[Reject]) -> Result<(), csv::Error> {
+/// lack coordinates and the table has no columns for them, empty ones stand there to be filled in. `told` chooses the
+/// language of why.
+pub fn write_rejects(
+    mut out: impl io::Write,
+    table: &Table,
+    rejects: &[Reject],
+    told: impl Fn(&Remark) -> &str,
+) -> Result<(), csv::Error> {
     // By its byte order mark Excel knows the text for UTF-8.
     out.write_all("\u{feff}".as_bytes())?;
     let mut writer = csv::Writer::from_writer(out);
@@ -420,12 +401,14 @@ pub fn write_rejects(mut out: impl io::Write, table: &Table, rejects: &[Reject])
     let unplaced = rejects.iter().any(|reject| reject.column == lon) && !table.columns.iter().any(|c| c == lon);
     let to_fill: &[&str] = if unplaced { &[lon, Column::Lat.name()] } else { &[] };
     let headers = columns.iter().map(|&i| table.columns[i].as_str());
-    writer.write_record(headers.chain(to_fill.iter().copied()).chain(REJECT_COLUMNS))?;
+    let headers = headers.chain(to_fill.iter().copied()).chain(REJECT_COLUMNS);
+    writer.write_record(headers.map(|text| guarded(text).into_owned()))?;
     for reject in rejects {
         let cell = |at: &usize| reject.cells.iter().find(|(i, _)| i == at).map_or("", |(_, cell)| cell.as_str());
         let number = reject.row.to_string();
         let empty = to_fill.iter().map(|_| "");
-        writer.write_record(columns.iter().map(cell).chain(empty).chain([&*number, &reject.column, &reject.why]))?;
+        let cells = columns.iter().map(cell).chain(empty).chain([&*number, &reject.column, told(&reject.why)]);
+        writer.write_record(cells.map(|text| guarded(text).into_owned()))?;
     }
     writer.flush()?;
     Ok(())
@@ -460,8 +443,8 @@ mod tests {
         let mapping = parse_mapping("places=总数").unwrap();
         let read = facilities(&table, &mapped(&mapping)).unwrap();
         assert_eq!(read.used[0].places, Some(7));
-        assert!(parse_mapping("places").unwrap_err().contains("ours=theirs"));
-        assert!(parse_mapping("plcaes=总数").unwrap_err().contains("none of our columns"));
+        assert!(parse_mapping("places").unwrap_err().en.contains("ours=theirs"));
+        assert!(parse_mapping("plcaes=总数").unwrap_err().en.contains("none of our columns"));
         let arcgis = csv("x,y,code,id,lon,lat\n9,9,z,a,1,2\n");
         let read = facilities(&arcgis, &Declared::default()).unwrap();
         assert_eq!((read.used[0].id.as_str(), read.used[0].at.lon()), ("a", 1.0), "our own names come first");
@@ -477,7 +460,7 @@ mod tests {
         let blamed: Vec<_> = read.rejects.iter().map(|r| (r.row, r.column.as_str())).collect();
         assert_eq!(blamed, [(2, "places"), (3, "lon"), (5, "id")]);
         let mut file = Vec::new();
-        write_rejects(&mut file, &table, &read.rejects).unwrap();
+        write_rejects(&mut file, &table, &read.rejects, |why| &why.zh).unwrap();
         let mended = String::from_utf8(file).unwrap().replace("-3", "3").replace("b,,2", "b,1,2");
         assert_eq!(facilities(&csv(&mended), &Declared::default()).unwrap().used.len(), 3);
     }

@@ -3,6 +3,8 @@
 //!
 //! East comes first, north second, whatever order an authority prefers: tables name their columns.
 
+use crate::remark;
+use crate::remark::Remark;
 use proj4rs::Proj;
 use proj4rs::transform::transform;
 use std::f64::consts::PI;
@@ -56,7 +58,7 @@ impl Crs {
 
     /// The system of that name: `wgs84`, `gcj02`, `bd09`, `EPSG:…`, or what people and other formats call them. The error
     /// says what would be accepted.
-    pub fn named(name: &str) -> Result<Self, String> {
+    pub fn named(name: &str) -> Result<Self, Remark> {
         let given = name.trim();
         let lower = given.to_lowercase();
         let known =
@@ -73,18 +75,25 @@ impl Crs {
         match code {
             Some(code) => Self::of_epsg(code),
             None if lower.ends_with("crs84") => Ok(Self::wgs84()),
-            None => Err(format!("{given}: there is wgs84, gcj02, bd09, or a code as in EPSG:4547")),
+            None => Err(remark!(
+                "{given}: there is wgs84, gcj02, bd09, or a code as in EPSG:4547",
+                "{given}：可用 wgs84、gcj02、bd09，或 EPSG:4547 这样的代号"
+            )),
         }
     }
 
     /// The system of that number in the EPSG register.
-    pub fn of_epsg(code: u16) -> Result<Self, String> {
+    pub fn of_epsg(code: u16) -> Result<Self, Remark> {
         if code == 4326 {
             return Ok(Self::wgs84());
         }
         let name = format!("EPSG:{code}");
-        let unknown =
-            || format!("{name}: no such system of longitude and latitude, or of metres east and north, is known");
+        let unknown = || {
+            remark!(
+                "{name}: no such system of longitude and latitude, or of metres east and north, is known",
+                "{name}：没有这样的经纬度或平面（米）坐标系"
+            )
+        };
         // The register's list gives Beijing 54 one shift for all of China, which holds nowhere better than some tens of metres.
         let is_beijing_54 = matches!(code, 4214 | 2401..=2442 | 21413..=21423 | 21453..=21463 | 21473..=21483);
         if is_beijing_54 {
@@ -92,10 +101,11 @@ impl Crs {
         }
         let definition = crs_definitions::from_code(code).ok_or_else(unknown)?.proj4;
         let has = |part: &str| definition.contains(part);
-        // CGCS2000 and its like differ from WGS 84 by less than a metre. Of other datums the shift must be told: Beijing 54
+        // CGCS2000 and its like differ from WGS 84 by less than a metre, NAD83 by two. Of other datums the shift must be told: Beijing 54
         // and Xi'an 80 lie up to 150 m beside it, and nobody may publish by how much where.
-        let related =
-            ["+datum=WGS84", "+ellps=GRS80", "+ellps=WGS84", "+towgs84=", "+nadgrids=@null"].iter().any(|p| has(p));
+        let related = ["+datum=WGS84", "+datum=NAD83", "+ellps=GRS80", "+ellps=WGS84", "+towgs84=", "+nadgrids=@null"]
+            .iter()
+            .any(|p| has(p));
         if !related || definition.contains("+nadgrids=") && !has("+nadgrids=@null") {
             return Err(unrelated(&name));
         }
@@ -170,8 +180,11 @@ impl Crs {
 }
 
 /// Why a system is of no use whose datum is not known to lie where.
-fn unrelated(name: &str) -> String {
-    format!("{name}: how its datum lies to WGS 84 is not known here; convert the table to EPSG:4490 or WGS 84 first")
+fn unrelated(name: &str) -> Remark {
+    remark!(
+        "{name}: how its datum lies to WGS 84 is not known here; convert the table to EPSG:4490 or WGS 84 first",
+        "{name}：其基准面与 WGS 84 的关系未知；请先将表转换到 EPSG:4490 或 WGS 84"
+    )
 }
 
 /// From one system to another; degrees are radians to the library.
@@ -328,9 +341,14 @@ mod tests {
         let prefixed = Crs::named("EPSG:4526").unwrap().from_wgs84(at.0, at.1).unwrap();
         assert!((prefixed.0 - plain.0 - 38_000_000.0).abs() < 1e-3 && (prefixed.1 - plain.1).abs() < 1e-3);
         assert!((plain.0 - 528_774.0).abs() < 5.0 && (plain.1 - 3_386_700.0).abs() < 500.0, "{plain:?}");
-        for code in [4490, 4547, 4526, 4497, 4508, 3857, 32650, 3067] {
+        for code in [4490, 4547, 4526, 4497, 4508, 3857, 32650, 3067, 26917, 2263] {
             let crs = Crs::of_epsg(code).unwrap();
-            let at = if code == 3067 { (25.0, 60.2) } else { at };
+            let at = match code {
+                3067 => (25.0, 60.2),
+                26917 => (-79.4, 43.7),
+                2263 => (-73.98, 40.75),
+                _ => at,
+            };
             let (x, y) = crs.from_wgs84(at.0, at.1).unwrap();
             assert!(apart_m(crs.to_wgs84(x, y).unwrap(), at) < 0.001, "{code}");
         }
@@ -365,7 +383,7 @@ mod tests {
             ("EPSG:4555", "not known"),
         ] {
             let why = Crs::named(name).unwrap_err();
-            assert!(why.contains(hint), "{name}: {why}");
+            assert!(why.en.contains(hint), "{name}: {why}");
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod out;
 pub mod policy;
 pub mod profile;
 pub mod raster;
+pub mod remark;
 pub mod survey;
 pub mod table;
 mod values;

@@ -3,12 +3,17 @@
 //! A [`Layer`] is made of GeoJSON features, so that what a thing's properties are is said once, in [`crate::geojson`]. Its
 //! coordinates are those of the layer's [`Crs`]. The same layer gives the same bytes.
 
+mod cell;
 mod flatgeobuf;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod projjson;
 mod wkb;
 mod workbook;
 
+pub(crate) use cell::unguarded;
+pub use cell::{csv_cell, guarded};
 pub use workbook::{Cell, Sheet, write_workbook};
 
 use crate::crs::Crs;
@@ -143,13 +148,16 @@ impl Layer {
         parquet::write(self, out)
     }
 
-    /// Writes CSV with a byte order mark, by which Excel reads Chinese.
+    /// Writes CSV with a byte order mark, by which Excel reads Chinese; text that it would run is guarded.
     pub fn write_csv(&self, mut out: impl Write) -> io::Result<()> {
         out.write_all("\u{feff}".as_bytes())?;
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.columns.iter().map(|c| &c.name))?;
+        writer.write_record(self.columns.iter().map(|c| guarded(&c.name).into_owned()))?;
         for feature in &self.features {
-            writer.write_record(feature.values.iter().map(Value::to_text))?;
+            writer.write_record(feature.values.iter().map(|value| match value {
+                Value::Text(text) => guarded(text).into_owned(),
+                other => other.to_text(),
+            }))?;
         }
         writer.flush()
     }

@@ -141,6 +141,9 @@ pub fn parse(text: &str) -> Result<Policy, String> {
         }
         policy.block_share = share;
     }
+    if file.kinds.as_ref().is_some_and(Vec::is_empty) {
+        return Err("kinds = []: no facility would count; leave kinds out to count all".to_owned());
+    }
     policy.eligibility = Eligibility {
         kinds: file.kinds.unwrap_or_default().iter().map(|k| kind(k)).collect::<Result<_, _>>()?,
         inclusive: file.inclusive,
@@ -164,10 +167,13 @@ pub fn parse(text: &str) -> Result<Policy, String> {
 
 /// The age of a child in months, or what would be accepted.
 pub fn child_months(months: u32) -> Result<u32, String> {
-    let range = Eligibility::CHILD_MONTHS;
-    let wanted =
-        || format!("child_months = {months}: whole months from {} to {} are wanted", range.start(), range.end());
-    range.contains(&months).then_some(months).ok_or_else(wanted)
+    Eligibility::CHILD_MONTHS.contains(&months).then_some(months).ok_or_else(|| no_child_months(&months.to_string()))
+}
+
+/// Why a text is no age of a child in months.
+pub fn no_child_months(text: &str) -> String {
+    let (range, shown) = (Eligibility::CHILD_MONTHS, text.chars().take(40).collect::<String>());
+    format!("child_months = {shown}: whole months from {} to {} are wanted", range.start(), range.end())
 }
 
 /// A day, or what would be accepted.
@@ -299,6 +305,7 @@ mod tests {
             ("minutes = 0", "from 1 to 120"),
             ("speed_kmh = 99", "0.5 to 15"),
             ("kinds = [\"school\"]", "nursery"),
+            ("kinds = []", "leave kinds out to count all"),
             ("minuets = 15", "unknown field"),
             ("block_share = 0", "above 0"),
             ("child_months = 40", "child_months = 40: whole months from 0 to 36"),

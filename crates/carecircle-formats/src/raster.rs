@@ -256,7 +256,7 @@ impl<R: Read + Seek> Raster<R> {
         let stated = key(PROJECTED_CODE).or(key(GEOGRAPHIC_CODE)).filter(|&code| code != USER_DEFINED);
         let crs = match (declared, stated) {
             (Some(declared), _) => declared.clone(),
-            (None, Some(code)) => Crs::named(&format!("EPSG:{code}")).map_err(|why| unfit(path, why))?,
+            (None, Some(code)) => Crs::named(&format!("EPSG:{code}")).map_err(|why| unfit(path, why.en))?,
             (None, None) => {
                 let why = "it names no coordinate system by an EPSG code; declare it with --crs population=EPSG:…";
                 return Err(unfit(path, why));

@@ -20,10 +20,10 @@ mod wkb;
 mod workbook;
 
 use crate::crs::Crs;
+pub use crate::remark::Remark;
 use carecircle_core::geometry::LonLatShape;
 pub use error::TableError;
 use geo::Coord;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -68,15 +68,6 @@ pub struct Form {
     pub header_row: Option<usize>,
 }
 
-/// What a reader of a table should know, in both languages.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Remark {
-    /// In English.
-    pub en: String,
-    /// In Chinese.
-    pub zh: String,
-}
-
 /// A row of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -100,7 +91,7 @@ impl<'a> Row<'a> {
     }
 
     /// Its geometry, where the format has one; the error where there is one that is no point or polygon.
-    pub fn geometry(self) -> Option<&'a Result<Geometry, String>> {
+    pub fn geometry(self) -> Option<&'a Result<Geometry, Remark>> {
         self.table.geometries.get(self.table.rows[self.index].geometry as usize)
     }
 }
@@ -223,7 +214,7 @@ pub struct Table {
     /// What was found while it was read.
     pub remarks: Vec<Remark>,
     rows: Vec<RowHead>,
-    geometries: Vec<Result<Geometry, String>>,
+    geometries: Vec<Result<Geometry, Remark>>,
     parts: Vec<Part>,
 }
 
@@ -274,25 +265,25 @@ impl Lot {
         self.rows.pop_if(|row| row.first_code == end);
     }
 
-    /// A cell, which is a piece of the lot's text or stands nowhere else.
-    fn cell(&mut self, column: usize, text: &str, cell: &Cow<'_, str>) {
-        let stated = clean(cell);
-        if stated.is_empty() {
+    /// A cell: a piece of the lot's text, which is `within`, or else one that stands nowhere.
+    fn cell(&mut self, column: usize, text: &str, within: Option<&str>) {
+        let text = clean(text);
+        if text.is_empty() {
             return;
         }
-        if stated.len() > LONGEST_CELL {
+        if text.len() > LONGEST_CELL {
             self.long_cell = self.long_cell.or(self.rows.last().map(|row| row.number as usize));
             return;
         }
         self.columns = self.columns.max(column + 1);
         // Beyond that the table is refused whatever the cell.
         if column < MOST_COLUMNS {
-            match cell {
-                Cow::Borrowed(_) => {
-                    let begin = stated.as_ptr().addr() - text.as_ptr().addr();
-                    self.part.push_at(column, begin, stated.len());
+            match within {
+                Some(whole) => {
+                    let begin = text.as_ptr().addr() - whole.as_ptr().addr();
+                    self.part.push_at(column, begin, text.len());
                 }
-                Cow::Owned(_) => self.part.push_spilled(column, stated),
+                None => self.part.push_spilled(column, text),
             }
         }
     }
@@ -454,7 +445,7 @@ impl Builder {
     }
 
     /// The row's geometry, in the table's coordinate system.
-    pub fn geometry(&mut self, geometry: Result<Geometry, String>) {
+    pub fn geometry(&mut self, geometry: Result<Geometry, Remark>) {
         if self.refused.is_none()
             && let Some(row) = self.table.rows.last_mut()
         {
@@ -629,7 +620,7 @@ mod tests {
         assert_eq!(table.columns[0], "id");
         let [first, second] = [0, 1].map(|i| table.rows().nth(i).unwrap());
         assert_eq!(first.geometry(), Some(&Ok(Geometry::Point(1.0, 2.0))));
-        assert!(matches!(second.geometry(), Some(Err(why)) if why.contains("LineString")));
+        assert!(matches!(second.geometry(), Some(Err(why)) if why.en.contains("LineString")));
         assert_eq!(cells(&table, 0)[0], (0, "7"));
     }
 

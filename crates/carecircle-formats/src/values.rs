@@ -1,6 +1,8 @@
 //! What people write in cells: numbers, coordinates, dates, yes and no, geometries as text.
 
 use crate::headers::half_width;
+use crate::remark;
+use crate::remark::{Phrase, Remark};
 use crate::table::{Geometry, geojson};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -23,12 +25,18 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// What spreadsheets leave in a cell instead of a value, where it is that.
-pub(crate) fn not_a_value(text: &str) -> Option<&'static str> {
+pub(crate) fn not_a_value(text: &str) -> Option<Phrase<'static>> {
     const ERRORS: [&str; 9] = ["#REF!", "#DIV/0!", "#N/A", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"];
     if ERRORS.contains(&text) || text.len() > 1 && text.bytes().all(|b| b == b'#') {
-        Some("a spreadsheet's error; mend its formula or widen its column")
+        Some(Phrase {
+            en: "a spreadsheet's error; mend its formula or widen its column",
+            zh: "电子表格的错误值；请修正公式或加宽列",
+        })
     } else if text.starts_with('=') && text.len() > 1 {
-        Some("a formula without its value; save the sheet as values")
+        Some(Phrase {
+            en: "a formula without its value; save the sheet as values",
+            zh: "没有结果的公式；请将工作表另存为数值",
+        })
     } else {
         None
     }
@@ -47,12 +55,52 @@ pub fn number(text: &str) -> Option<f64> {
     let mut groups = plain.split('.').next().unwrap_or_default().split(',');
     let first = groups.next().unwrap_or_default();
     // 1,234 has a thousands mark; 1234,5 has something else, and 12345 it is not.
-    let marked = first.trim_start_matches('-').len() <= 3 && groups.clone().all(|g| g.len() == 3);
+    let first = first.trim_start_matches('-');
+    let marked = first.len() <= 3 && !first.starts_with('0') && groups.clone().all(|g| g.len() == 3);
     let whole = groups.next().is_none();
     let decimals_clean = !plain.split('.').skip(1).any(|d| d.contains(','));
     let value: f64 =
         if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
     value.is_finite().then_some(value)
+}
+
+/// Which sign stands before decimals; the other one stands between thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// `1,234.5`
+    Point,
+    /// `1.234,5`
+    Comma,
+}
+
+/// A number with such marks.
+pub(crate) fn number_in(text: &str, marks: Marks) -> Option<f64> {
+    let turned = |c: char| match c {
+        '.' => ',',
+        ',' => '.',
+        other => other,
+    };
+    match marks {
+        Marks::Point => number(text),
+        Marks::Comma if text.bytes().all(|b| b.is_ascii_digit()) => number(text),
+        Marks::Comma => number(&half_width(text).chars().map(turned).collect::<String>()),
+    }
+}
+
+/// Whether a cell is a number that is the same whatever its marks, or none with any.
+pub(crate) fn needs_no_marks(text: &str) -> bool {
+    let mut points = text.bytes().enumerate().filter(|(_, b)| !b.is_ascii_digit());
+    match (points.next(), points.next()) {
+        (None, _) => true,
+        (Some((at, b'.')), None) => at > 3 || text.len() != at + 4 || text.starts_with('0'),
+        _ => !text.bytes().any(|b| b.is_ascii_digit()) || text.len() > 60,
+    }
+}
+
+/// Whether a cell is digits and marks, a comma among them.
+pub(crate) fn has_comma(text: &str) -> bool {
+    let plain = half_width(text);
+    plain.contains(',') && plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.' | b'-' | b' '))
 }
 
 /// Along which axis a coordinate counts.
@@ -101,8 +149,8 @@ fn sexagesimal(plain: &str, axis: Axis) -> Option<f64> {
 }
 
 /// A coordinate in metres: a number, with thousands marks or a decimal comma.
-pub(crate) fn metres(text: &str) -> Option<f64> {
-    number(text).or_else(|| number(&half_width(text).replace(',', ".")))
+pub(crate) fn metres(text: &str, marks: Marks) -> Option<f64> {
+    number_in(text, marks).or_else(|| number(&half_width(text).replace(',', ".")))
 }
 
 /// Yes or no.
@@ -117,9 +165,13 @@ pub(crate) fn flag(text: &str) -> Option<bool> {
     said(text).or_else(|| said(&half_width(text)).filter(|_| text.len() < 16))
 }
 
-/// A day in a usual form; the error says why it can't be told which.
-pub(crate) fn date(text: &str) -> Result<Date, &'static str> {
-    const NONE: &str = "no date; write 2024-05-01";
+/// A day in a usual form; the error says what it is not.
+pub(crate) fn date(text: &str) -> Result<Date, Phrase<'static>> {
+    const NONE: Phrase<'static> = Phrase { en: "date; write 2024-05-01", zh: "日期；请写作 2024-05-01" };
+    const EITHER: Phrase<'static> = Phrase {
+        en: "date whose day can be told from its month; write 2024-05-01",
+        zh: "分得清日与月的日期；请写作 2024-05-01",
+    };
     if text.len() > 60 {
         return Err(NONE);
     }
@@ -170,7 +222,7 @@ pub(crate) fn date(text: &str) -> Result<Date, &'static str> {
             match (a, b) {
                 _ if a == b || b > 12 => day(year, a, b),
                 _ if a > 12 => day(year, b, a),
-                _ => Err("no date whose day can be told from its month; write 2024-05-01"),
+                _ => Err(EITHER),
             }
         }
         (Some(d), None, Some(_)) => day(full_year(third).ok_or(NONE)?, month_named(second).ok_or(NONE)?, d),
@@ -202,13 +254,15 @@ fn month_named(word: &str) -> Option<i64> {
 
 /// A geometry as text: GeoJSON, the same as Python writes it, WKT or EWKT, or `longitude, latitude`; and the number of the
 /// coordinate system in the EPSG register, where the text states it.
-pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), String> {
+pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), Remark> {
     if text.starts_with('{') {
         let parsed: Result<Value, _> = serde_json::from_str(text);
         let value = parsed.or_else(|error| {
             // A dict, as Python prints it.
             let plain = text.replace('\'', "\"").replace('(', "[").replace(')', "]");
-            serde_json::from_str(&plain).map_err(|_| format!("is no GeoJSON: {error}"))
+            let byte = error.column();
+            serde_json::from_str(&plain)
+                .map_err(|_| remark!("is no GeoJSON: {error}", "不是 GeoJSON：第 {byte} 字节处有误"))
         })?;
         return Ok((geojson::geometry(&value)?, None));
     }
@@ -216,17 +270,26 @@ pub(crate) fn geometry(text: &str) -> Result<(Geometry, Option<u32>), String> {
         let numbers = text.split([',', '，', ' ', ';']).filter(|part| !part.is_empty()).map(number);
         return match numbers.collect::<Option<Vec<f64>>>().as_deref() {
             Some([x, y]) => Ok((Geometry::Point(*x, *y), None)),
-            _ if text.len() >= 42 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                Err("is binary (WKB in hexadecimal); export it as WKT or GeoJSON".to_owned())
-            }
-            _ => Err(format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text))),
+            _ if text.len() >= 42 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Err(remark!(
+                "is binary (WKB in hexadecimal); export it as WKT or GeoJSON",
+                "是二进制（十六进制 WKB）；请导出为 WKT 或 GeoJSON"
+            )),
+            _ => Err(no_geometry(text)),
         };
     }
     wkt(text)
 }
 
-fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
-    let fail = || format!("{} is no geometry; GeoJSON, WKT or `lon, lat` is wanted", quoted(text));
+fn no_geometry(text: &str) -> Remark {
+    let text = quoted(text);
+    remark!(
+        "{text} is no geometry; GeoJSON, WKT or `lon, lat` is wanted",
+        "{text} 不是几何；应为 GeoJSON、WKT 或 `经度, 纬度`"
+    )
+}
+
+fn wkt(text: &str) -> Result<(Geometry, Option<u32>), Remark> {
+    let fail = || no_geometry(text);
     let (srid, body) = match text.split_once(';') {
         Some((head, body)) if head.len() < 20 && head.to_uppercase().starts_with("SRID=") => {
             let number = head.get("SRID=".len()..).and_then(|number| number.trim().parse().ok());
@@ -240,7 +303,7 @@ fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
     }
     let words = words.to_uppercase();
     if words.ends_with("EMPTY") {
-        return Err("is empty: no coordinates".to_owned());
+        return Err(remark!("is empty: no coordinates", "为空：没有坐标"));
     }
     let kind = match words.split_whitespace().next().map(|word| word.trim_end_matches(['Z', 'M'])) {
         Some("POINT") => "Point",
@@ -248,7 +311,10 @@ fn wkt(text: &str) -> Result<(Geometry, Option<u32>), String> {
         Some("POLYGON") => "Polygon",
         Some("MULTIPOLYGON") => "MultiPolygon",
         Some(other @ ("LINESTRING" | "MULTILINESTRING" | "GEOMETRYCOLLECTION")) => {
-            return Err(format!("its geometry is `{other}`; a POINT, MULTIPOINT, POLYGON or MULTIPOLYGON is wanted"));
+            return Err(remark!(
+                "its geometry is `{other}`; a POINT, MULTIPOINT, POLYGON or MULTIPOLYGON is wanted",
+                "几何类型是 `{other}`；应为 POINT、MULTIPOINT、POLYGON 或 MULTIPOLYGON"
+            ));
         }
         _ => return Err(fail()),
     };
@@ -303,7 +369,7 @@ mod tests {
         {
             assert_eq!(number(text), value, "{text}");
         }
-        for text in ["1234,5", "1,23", "1.5,000", "", "-", "1e999", "nan"] {
+        for text in ["1234,5", "1,23", "0,123", "1.5,000", "", "-", "1e999", "nan"] {
             assert_eq!(number(text), None, "{text}");
         }
     }
@@ -320,8 +386,9 @@ mod tests {
         for text in ["116°75'", "116 30 0", "39.9N", "116.5E W", "E", "116.5.5", "1.163,000", "°", "116°-3'"] {
             assert_eq!(east(text), None, "{text}");
         }
-        assert_eq!(metres("4,345,678.25"), Some(4_345_678.25));
-        assert_eq!(metres("345678,25"), Some(345_678.25));
+        assert_eq!(metres("4,345,678.25", Marks::Point), Some(4_345_678.25));
+        assert_eq!(metres("345678,25", Marks::Point), Some(345_678.25));
+        assert_eq!(metres("4.345.678,25", Marks::Comma), Some(4_345_678.25));
     }
 
     #[test]
@@ -346,7 +413,7 @@ mod tests {
         }
         assert_eq!(date("25/12/2023"), Ok(jiff::civil::date(2023, 12, 25)));
         assert_eq!(date("12/25/2023"), Ok(jiff::civil::date(2023, 12, 25)));
-        assert!(date("03/04/2024").unwrap_err().contains("told from its month"));
+        assert!(date("03/04/2024").unwrap_err().en.contains("told from its month"));
         for text in ["", "2024", "2024-05", "2024-13-01", "30FEB24", "soon", "1", "99999999", "5 of 3 in 7", "03/04/24"]
         {
             assert!(date(text).is_err(), "{text}");
@@ -391,6 +458,6 @@ mod tests {
         ] {
             assert!(geometry(text).is_err(), "{text}");
         }
-        assert!(geometry("0101000020E610000000000000000059400000000000004440").unwrap_err().contains("binary"));
+        assert!(geometry("0101000020E610000000000000000059400000000000004440").unwrap_err().en.contains("binary"));
     }
 }

@@ -12,16 +12,34 @@ fn table(bytes: impl AsRef<[u8]>) -> Result<Table, TableError> {
 }
 
 fn refused(bytes: impl AsRef<[u8]>) -> String {
-    table(bytes).expect_err("a refusal").to_string()
+    told(&table(bytes).expect_err("a refusal"))
+}
+
+/// What an error says, which it says in Chinese too.
+fn told(error: &TableError) -> String {
+    assert_chinese(&error.in_chinese());
+    error.to_string()
 }
 
 fn facilities(bytes: impl AsRef<[u8]>) -> Sorted<Facility> {
-    columns::facilities(&table(bytes).expect("a table"), &Declared::default()).expect("facilities")
+    let read = columns::facilities(&table(bytes).expect("a table"), &Declared::default()).expect("facilities");
+    read.rejects.iter().chain(&read.doubts).for_each(|blamed| assert_chinese(&blamed.why.zh));
+    read.remarks.iter().for_each(|remark| assert_chinese(&remark.zh));
+    read
+}
+
+/// That a text is Chinese, whatever it quotes or names: no two English words stand beside each other.
+fn assert_chinese(text: &str) {
+    let unquoted: String = text.split('`').step_by(2).collect();
+    let is_word = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    let words: Vec<&str> = unquoted.split(' ').collect();
+    assert!(!words.windows(2).any(|pair| pair.iter().all(|word| is_word(word))), "{text}");
+    assert!(text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{text}");
 }
 
 /// The rejects, each as row, column and why.
 fn rejects(bytes: impl AsRef<[u8]>) -> Vec<(usize, String, String)> {
-    facilities(bytes).rejects.into_iter().map(|r| (r.row, r.column, r.why)).collect()
+    facilities(bytes).rejects.into_iter().map(|r| (r.row, r.column, r.why.en)).collect()
 }
 
 /// Of the only reject: row, column, and that its reason says so.
@@ -37,7 +55,7 @@ fn doubted(bytes: impl AsRef<[u8]>, row: usize, column: &str, why: &str) {
     assert!(read.rejects.is_empty(), "{:?}", read.rejects);
     let [doubt] = read.doubts.as_slice() else { panic!("one doubt, but {:?}", read.doubts) };
     assert_eq!((doubt.row, doubt.column.as_str()), (row, column), "{}", doubt.why);
-    assert!(doubt.why.contains(why), "{}", doubt.why);
+    assert!(doubt.why.en.contains(why), "{}", doubt.why);
 }
 
 fn ids(read: &Sorted<Facility>) -> Vec<&str> {
@@ -47,7 +65,7 @@ fn ids(read: &Sorted<Facility>) -> Vec<&str> {
 #[test]
 fn an_unknown_delimiter_leaves_one_column_and_says_so() {
     let one = table("id^lon^lat\na^1^2\n").unwrap();
-    let error = columns::facilities(&one, &Declared::default()).unwrap_err().to_string();
+    let error = told(&columns::facilities(&one, &Declared::default()).unwrap_err());
     assert!(error.contains("one column alone, `id^lon^lat`") && error.contains("semicolon"), "{error}");
 }
 
@@ -116,13 +134,13 @@ fn an_empty_file_is_refused() {
 fn a_header_alone_is_a_table_without_a_row() {
     let table = table("id,lon,lat").unwrap();
     assert!(columns::facilities(&table, &Declared::default()).unwrap().used.is_empty());
-    assert!(table.require_rows("facility").unwrap_err().to_string().contains("no row"));
+    assert!(told(&table.require_rows("facility").unwrap_err()).contains("no row"));
 }
 
 #[test]
 fn swapped_longitude_and_latitude_are_recognised() {
     let read = facilities("id,lon,lat\na,39.9,116.3\nb,39.8,116.4\n");
-    assert!(read.rejects.iter().all(|r| r.column == "lat" && r.why.contains("look swapped")), "{:?}", read.rejects);
+    assert!(read.rejects.iter().all(|r| r.column == "lat" && r.why.en.contains("look swapped")), "{:?}", read.rejects);
     assert!(read.remarks.iter().any(|r| r.en.contains("--columns lon=lat,lat=lon")), "{:?}", read.remarks);
     let one_of_many = facilities("id,lon,lat\na,39.9,116.3\nb,116.4,39.8\nc,116.4,39.8\n");
     assert_eq!((one_of_many.used.len(), one_of_many.remarks.len()), (2, 0));
@@ -187,7 +205,7 @@ fn a_file_that_claims_a_gigabyte_is_refused_before_it_is_read() {
     let path = std::env::temp_dir().join(format!("carecircle-gigabyte-{}.csv", std::process::id()));
     // A file with a hole: it takes no room.
     std::fs::File::create(&path).unwrap().set_len(2 << 30).unwrap();
-    let error = Table::read(&path).unwrap_err().to_string();
+    let error = told(&Table::read(&path).unwrap_err());
     std::fs::remove_file(&path).unwrap();
     assert!(error.contains("2147483648 bytes"), "{error}");
 }
@@ -275,9 +293,9 @@ fn a_register_of_addresses_is_all_rejects_that_can_be_filled_in() {
     let register = table("机构名称,地址\n苗苗,建设路1号\n阳光,解放路2号\n").unwrap();
     let read = columns::facilities(&register, &Declared::default()).unwrap();
     assert_eq!((read.used.len(), read.rejects.len()), (0, 2));
-    assert!(read.rejects.iter().all(|r| r.column == "lon" && r.why.contains("fill in lon and lat")));
+    assert!(read.rejects.iter().all(|r| r.column == "lon" && r.why.en.contains("fill in lon and lat")));
     let mut file = Vec::new();
-    columns::write_rejects(&mut file, &register, &read.rejects).unwrap();
+    columns::write_rejects(&mut file, &register, &read.rejects, |why| &why.en).unwrap();
     let text = String::from_utf8(file).unwrap();
     assert!(text.starts_with("\u{feff}机构名称,地址,lon,lat,reject_row"), "{text}");
     let geocoded = text.replace("建设路1号,,", "建设路1号,120.1,30.1").replace("解放路2号,,", "解放路2号,120.2,30.2");

@@ -3,6 +3,7 @@
 
 mod samples;
 
+use carecircle_formats::columns::{Reject, write_rejects};
 use carecircle_formats::crs::Crs;
 use carecircle_formats::out::{Column, Feature, Kind, Layer, Sheet, Value, write_workbook};
 use carecircle_formats::table::{self, Table};
@@ -31,7 +32,10 @@ fn text() -> impl Strategy<Value = String> {
             Just(' '),
             Just('a'),
             Just('7'),
-            Just('-')
+            Just('-'),
+            Just('='),
+            Just('+'),
+            Just('@')
         ],
         1..12,
     )
@@ -250,7 +254,7 @@ proptest! {
     fn workbooks_keep_values(layer in layer(Just(None))) {
         let folder = Folder::new();
         let book = |layer: &Layer| {
-            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空", str::to_owned), Sheet::of(layer, "机构", str::to_owned)];
+            let sheets = [Sheet::of(&Layer { features: Vec::new(), ..layer.clone() }, "空"), Sheet::of(layer, "机构")];
             let mut bytes = std::io::Cursor::new(Vec::new());
             write_workbook(&sheets, "title", &mut bytes).unwrap();
             bytes.into_inner()
@@ -268,6 +272,27 @@ proptest! {
         let mut bytes = Vec::new();
         layer.write_csv(&mut bytes).unwrap();
         same(&layer, &read(&folder.write("t.csv", bytes)), false)?;
+    }
+
+    #[test]
+    fn rejects_keep_cells(cells in proptest::collection::vec(text(), 1..6)) {
+        let folder = Folder::new();
+        let columns = cells.iter().enumerate().map(|(i, _)| Column { name: format!("={i}"), kind: Kind::Text }).collect();
+        let features = vec![Feature { values: cells.iter().cloned().map(Value::Text).collect(), geometry: None }];
+        let layer = Layer { name: "t".to_owned(), columns, features, crs: Crs::wgs84() };
+        let mut bytes = Vec::new();
+        layer.write_csv(&mut bytes).unwrap();
+        let table = read(&folder.write("t.csv", bytes));
+        let held: Vec<(usize, String)> = cells.iter().cloned().enumerate().collect();
+        let reject = Reject { row: 2, column: "id".to_owned(), why: carecircle_formats::remark!("why", "因"), cells: held.clone() };
+        let mut bytes = Vec::new();
+        write_rejects(&mut bytes, &table, &[reject], |why| &why.en).unwrap();
+        let again = read(&folder.write("t.rejects.csv", bytes));
+        prop_assert_eq!(&again.columns[..cells.len()], &table.columns[..]);
+        for table in [table, again] {
+            let found: Vec<_> = table.rows().flat_map(table::Row::cells).map(|(at, cell)| (at, cell.to_owned())).collect();
+            prop_assert_eq!(&found[..cells.len()], &held[..]);
+        }
     }
 
     #[test]
@@ -460,7 +485,7 @@ fn a_geopackage_of_several_tables_is_asked_about() {
     let table = read(&folder.file("t.gpkg#机构"));
     let geometries: Vec<_> = table.rows().map(|row| row.geometry().cloned()).collect();
     assert_eq!(geometries[0], Some(Ok(table::Geometry::Point(1.0, 2.0))));
-    assert!(matches!(&geometries[1], Some(Err(why)) if why.contains("GeoPackage")));
+    assert!(matches!(&geometries[1], Some(Err(why)) if why.en.contains("GeoPackage")));
     assert_eq!(geometries[2], None);
     let local = read(&folder.file("t.gpkg#areas")).crs_or_stated(None).unwrap_err().to_string();
     assert!(local.contains("Hangzhou local"), "{local}");

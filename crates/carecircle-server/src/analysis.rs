@@ -207,6 +207,8 @@ fn circles_extent(study: &Study) -> Option<[f64; 4]> {
 /// What an analysis depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AnalysisKey {
+    /// The policy's name tells all that no parameter changes.
+    policy: String,
     minutes: u64,
     /// All numbers of the profile, as text.
     profile: String,
@@ -217,6 +219,7 @@ pub(crate) struct AnalysisKey {
 impl AnalysisKey {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
+            policy: policy.name.clone(),
             minutes: policy.minutes.to_bits(),
             profile: format!("{:?}", policy.profile),
             what_if_gates: policy.what_if_gates,

@@ -7,9 +7,9 @@
 use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
-use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, profile_names};
+use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
 use carecircle_core::facility::{Eligibility, Kind, Status};
-use carecircle_core::indicators::Indicator;
+use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
@@ -180,7 +180,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             &["400", "404", "422"],
         ),
     );
-    let mut summary = vec![parameter("by"), parameter("f_table")];
+    let mut summary = vec![parameter("by"), parameter("policy"), parameter("f_table")];
     summary.extend(POLICY_NAMES.map(parameter));
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
@@ -323,6 +323,11 @@ fn parameters(policy: &Policy) -> Value {
             "How far a simplified outline may lie from the full one, metres; 0 keeps every corner",
             &number(Drawing::TOLERANCE_M, Some(Drawing::default().tolerance_m)),
         ),
+        "policy": in_query(
+            "policy",
+            "Whose limit, walk, facilities and targets; the other parameters go before them. That of the service unless given",
+            &words(&policy_names(policy)),
+        ),
         "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),
     })
 }
@@ -350,6 +355,8 @@ fn schemas() -> Value {
     let number = json!({ "type": "number", "nullable": true });
     let indicator = |i: &Indicator| (i.name().to_owned(), json!({ "$ref": "#/components/schemas/Indicator" }));
     let indicators: Map<String, Value> = Indicator::ALL.iter().map(indicator).collect();
+    let verdict = json!({ "type": "string", "enum": Mark::ALL.iter().map(|m| m.name()).collect::<Vec<_>>() });
+    let missing = json!({ "type": "array", "items": text, "description": "What is missing to tell" });
     let geometry = json!({
         "type": "object", "nullable": true, "required": ["type", "coordinates"],
         "properties": {
@@ -418,7 +425,7 @@ fn schemas() -> Value {
         },
         "Indicators": { "type": "object", "properties": indicators },
         "Summary": {
-            "type": "object", "required": ["by", "minutes", "profile", "speed_kmh", "areas", "total"],
+            "type": "object", "required": ["by", "minutes", "profile", "speed_kmh", "areas", "total", "policy", "targets"],
             "properties": {
                 "by": text, "minutes": { "type": "number" }, "profile": text, "speed_kmh": { "type": "number" },
                 "areas": {
@@ -434,6 +441,31 @@ fn schemas() -> Value {
                 "total": {
                     "type": "object", "required": ["indicators"],
                     "properties": { "indicators": { "$ref": "#/components/schemas/Indicators" } },
+                },
+                "policy": {
+                    "type": "object", "required": ["name", "source"],
+                    "properties": { "name": text, "source": text },
+                },
+                "targets": { "type": "array", "items": { "$ref": "#/components/schemas/Target" } },
+            },
+        },
+        "Target": {
+            "type": "object",
+            "required": ["indicator", "value", "bound", "target", "verdict", "missing", "source", "areas"],
+            "properties": {
+                "indicator": { "type": "string", "enum": Indicator::ALL.iter().map(|i| i.name()).collect::<Vec<_>>() },
+                "value": number, "target": number, "numerator": number, "denominator": number, "formula": text,
+                "bound": { "type": "string", "nullable": true, "description": "at_least, over or at_most; null where nobody names a number" },
+                "verdict": verdict, "missing": missing,
+                "sub_areas": { "type": "string", "nullable": true, "description": "The level of the sub-areas of area_share" },
+                "year": { "type": "integer", "nullable": true, "description": "The year by whose end it is aimed at" },
+                "source": text,
+                "areas": {
+                    "type": "array", "description": "The same of each area of the level",
+                    "items": {
+                        "type": "object", "required": ["id", "value", "verdict", "missing"],
+                        "properties": { "id": text, "value": number, "verdict": verdict, "missing": missing },
+                    },
                 },
             },
         },

@@ -46,6 +46,15 @@ pub(crate) fn profile_names(served: &Profile) -> Vec<&str> {
     names
 }
 
+/// The policies that a query may name: those known by name, and that of the service.
+pub(crate) fn policy_names(served: &Policy) -> Vec<&str> {
+    let mut names = policies::NAMES.to_vec();
+    if !names.contains(&served.name.as_str()) {
+        names.push(&served.name);
+    }
+    names
+}
+
 /// The parameters of one request, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
@@ -194,6 +203,12 @@ impl Query {
             profile.speed = Speed::from_kmh(kmh).unwrap_or(profile.speed);
         }
         Ok(profile)
+    }
+
+    /// The policy of the name asked for, or that of the service.
+    pub(crate) fn policy_named(&mut self, served: &Policy) -> Result<Policy, ApiError> {
+        let other = self.word("policy", &policy_names(served))?.filter(|name| *name != served.name);
+        Ok(other.and_then(policies::named).unwrap_or_else(|| served.clone()))
     }
 
     /// The policy asked for: that of the service, changed by the parameters of [`POLICY_NAMES`].

@@ -35,7 +35,8 @@ pub(crate) fn sheet(score_card: &ScoreCard, lang: Lang) -> Sheet {
     let rows = card::rows(score_card).into_iter().map(|row| {
         let [name, _, goal, mark, missing] = cells(&row, lang);
         let value = if row.is_share { row.value.map_or(Cell::Empty, Cell::Share) } else { number(row.value) };
-        let (id, formula) = (row.indicator.name().to_owned(), row.indicator.formula().to_owned());
+        let (id, formula) = (row.indicator.name().to_owned(), card::formula_text(row.indicator));
+        let formula = lang.pick(formula.en, formula.zh).to_owned();
         vec![
             Cell::Text(name),
             value,

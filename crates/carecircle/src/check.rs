@@ -11,6 +11,7 @@ use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::ChildrenFrom;
 use carecircle_core::indicators::ScoreCard;
 use carecircle_formats::crs::Crs;
+use carecircle_formats::remark;
 use carecircle_formats::table::Remark;
 use carecircle_osm::Merged;
 use clap::Args;
@@ -22,7 +23,7 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Args)]
 pub(crate) struct Check {
     #[command(flatten)]
-    inputs: Inputs,
+    pub(crate) inputs: Inputs,
     /// Where the blocks go: .geojson, .geojsonl, .geojsons, .csv, .xlsx (with the score card, areas, gaps, facilities and
     /// rejects), .fgb or .parquet; `-` streams GeoJSON to standard output; .json is the score card alone
     #[arg(short, long, value_name = "OUT")]
@@ -43,7 +44,7 @@ impl Check {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
         self.inputs.refuse_timings(self.output.as_ref())?;
-        let crs = Crs::named(&self.out_crs).map_err(|why| bad_input(format!("--out-crs {why}")))?;
+        let crs = Crs::named(&self.out_crs).map_err(|why| bad_input(remark!("--out-crs {}", "--out-crs {}"; why)))?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
@@ -63,12 +64,12 @@ impl Check {
                 verdicts.write(&mut io::stdout().lock(), format)?;
             } else {
                 verdicts.write_to(path, format)?;
-                write_rejects(path, &city.rejected)?;
+                write_rejects(path, &city.rejected, lang)?;
             }
         }
         if let (Some(path), Some(card)) = (self.output.as_deref().filter(|path| card::is_card(path)), &card) {
             write_whole(path, |out| card::write(out, &city, &coverage, card))?;
-            write_rejects(path, &city.rejected)?;
+            write_rejects(path, &city.rejected, lang)?;
         }
         timings.stage("write");
         if !to_stdout {
@@ -211,13 +212,13 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
         );
     }
     if report.overlapping > 0 {
-        let n = report.overlapping;
+        let (n, ha) = (report.overlapping, report.overlapping_m2 / 10_000.0);
         note(
             format!(
-                "warning: blocks drawn over others: {n}; a home counts for the smallest, land without homes for each, so \
-                 that children estimated from it count twice"
+                "blocks drawn over smaller ones: {n}; the {ha:.1} ha that they share, and homes on them, count once, for the \
+                 smallest"
             ),
-            format!("注意：{n} 个地块与其他地块重叠；住宅只计入最小的地块，无住宅的用地在各地块重复估算儿童"),
+            format!("{n} 个地块与较小的地块重叠；重叠的 {ha:.1} 公顷及其上的住宅只计入最小的地块"),
         );
     }
     if demand.blocks.iter().any(|b| b.children_from == ChildrenFrom::Estimated) {
@@ -237,8 +238,8 @@ fn notes(out: &mut String, city: &City, coverage: &Coverage, lang: Lang) {
     for Rejected { table, rejects, .. } in &city.rejected {
         let (name, n, first) = (table.name(), rejects.len(), describe(table, &rejects[0]));
         note(
-            format!("{name}: rows that can't be used: {n}, the first: {first}"),
-            format!("{name}：{n} 行无法使用，首行：{first}"),
+            format!("{name}: rows that can't be used: {n}, the first: {}", first.en),
+            format!("{name}：{n} 行无法使用，首行：{}", first.zh),
         );
     }
 }
@@ -362,7 +363,10 @@ fn twins(city: &City) -> Vec<String> {
         let Some(nearest) = city.study.facilities_near(sited.at).find(|&other| other != i) else { continue };
         let other = &facilities[nearest];
         let apart_m = (other.at.x - sited.at.x).hypot(other.at.y - sited.at.y);
-        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind {
+        let [one, two] = [&sited.facility.id, &other.facility.id].map(String::clone);
+        let is_told =
+            city.perhaps_same.contains(&[one.clone(), two.clone()]) || city.perhaps_same.contains(&[two, one]);
+        if i < nearest && apart_m < TWIN_M && other.facility.kind == sited.facility.kind && !is_told {
             out.push(format!("{} = {}", sited.facility.id, other.facility.id));
         }
     }

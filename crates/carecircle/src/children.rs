@@ -13,8 +13,10 @@ use std::fmt::Write as _;
 /// So many areas are told of.
 const AREAS_TOLD: usize = 10;
 
-/// A grid that says this many times what the estimate says counts residents: children under three are a fiftieth of them.
-const RESIDENTS_FROM: f64 = 10.0;
+/// A grid that says so many times what homes suggest, or as many times less, counts something else. All residents are
+/// fifty times as many as children under three; homes and storeys that no map tells, and another country's flats and
+/// births, move the estimate by a few times: our judgement.
+const TIMES_OFF: f64 = 10.0;
 
 /// What of areas' totals and of a grid doesn't add up or has no place.
 pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
@@ -65,7 +67,7 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
                     .to_owned(),
                 zh: "注意：格网中多数儿童所在的格内没有住宅或地块；请用 --blocks 提供地块，例如格网本身".to_owned(),
             });
-        } else if placed > RESIDENTS_FROM * estimated && estimated > 0.0 {
+        } else if placed > TIMES_OFF * estimated && estimated > 0.0 {
             let times = placed / estimated;
             out.push(Remark {
                 en: format!(
@@ -74,6 +76,16 @@ pub(crate) fn remarks(study: &Study) -> Vec<Remark> {
                 ),
                 zh: format!(
                     "注意：人口格网的儿童数为按住宅估算的 {times:.0} 倍；是否为全部人口？若是请加权重：--population FILE=0.0207"
+                ),
+            });
+        } else if placed * TIMES_OFF < estimated {
+            out.push(Remark {
+                en: format!(
+                    "warning: the population grid places {placed:.1} children where homes suggest {estimated:.1}; is it of \
+                     another year or city, in thousands, or weighed twice?"
+                ),
+                zh: format!(
+                    "注意：人口格网在有住宅处仅有 {placed:.1} 名儿童，按住宅估算为 {estimated:.1}；是否年份或城市不符、以千人计或重复加权？"
                 ),
             });
         }

@@ -12,6 +12,7 @@ use carecircle_core::time::WalkTime;
 use carecircle_core::weights::{Direction, Way};
 use carecircle_formats::geojson;
 use carecircle_formats::gmns::{self, Tables};
+use carecircle_formats::remark;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -45,7 +46,7 @@ const FILES: [&str; 5] = ["node.csv", "link.csv", "config.csv", "use_definition.
 #[command(after_long_help = HOW_TO_READ)]
 pub(crate) struct ExportNetwork {
     #[command(flatten)]
-    streets: StreetsOnly,
+    pub(crate) streets: StreetsOnly,
     /// The folder that the tables go to; it is made where there is none
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
@@ -59,13 +60,18 @@ impl ExportNetwork {
         let mut timings = Timings::start();
         let (folder, lang) = (&self.output, self.streets.lang());
         if folder.exists() && !folder.is_dir() {
-            return Err(bad_input(format!("-o {}: a folder is wanted, that is a file", folder.display())));
+            let folder = folder.display();
+            return Err(bad_input(remark!(
+                "-o {folder}: a folder is wanted, that is a file",
+                "-o {folder}：应为文件夹，而非文件"
+            )));
         }
         let (inputs, outputs) = (self.streets.files(), FILES.map(|name| folder.join(name)));
         for file in outputs.iter().filter(|_| folder.is_dir()) {
             refuse_to_overwrite("-o", file, &inputs)?;
             if file.is_dir() {
-                return Err(bad_input(format!("-o {}: {} is a folder", folder.display(), file.display())));
+                let (folder, file) = (folder.display(), file.display());
+                return Err(bad_input(remark!("-o {folder}: {file} is a folder", "-o {folder}：{file} 是文件夹")));
             }
         }
         refuse_timings(self.streets.timings.as_ref(), &inputs, &outputs)?;

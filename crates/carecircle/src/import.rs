@@ -20,6 +20,7 @@ use crate::paper::{Paper, escape};
 use crate::timings::Timings;
 use anyhow::Result;
 use carecircle_core::coverage::Coverage;
+use carecircle_formats::remark;
 use clap::Args;
 use findings::Findings;
 use std::fmt::Write as _;
@@ -31,7 +32,7 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Args)]
 pub(crate) struct Import {
     #[command(flatten)]
-    inputs: Inputs,
+    pub(crate) inputs: Inputs,
     /// Where the report goes: .html for people, .json for programs
     #[arg(long, value_name = "R")]
     report: Option<PathBuf>,
@@ -49,7 +50,13 @@ impl Format {
         match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
             "html" | "htm" => Ok(Self::Html),
             "json" => Ok(Self::Json),
-            _ => Err(bad_input(format!("--report {}: the name must end in .html or .json", path.display()))),
+            _ => {
+                let path = path.display();
+                Err(bad_input(remark!(
+                    "--report {path}: the name must end in .html or .json",
+                    "--report {path}：文件名应以 .html 或 .json 结尾"
+                )))
+            }
         }
     }
 }

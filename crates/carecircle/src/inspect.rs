@@ -13,6 +13,7 @@ use carecircle_core::place::AreaLevel;
 use carecircle_core::polygon;
 use carecircle_formats::columns::{self, Declared, Layer, Reject, Sorted};
 use carecircle_formats::headers::{Column, Meaning, meanings};
+use carecircle_formats::remark;
 use carecircle_formats::survey::{Survey, survey};
 use carecircle_formats::table::{Remark, Table};
 use clap::{Args, ValueEnum};
@@ -254,11 +255,20 @@ struct Findings<'a> {
 }
 
 impl Inspect {
+    /// The language to speak.
+    pub(crate) fn lang(&self) -> Lang {
+        self.lang.unwrap_or_else(Lang::of_environment)
+    }
+
     pub(crate) fn run(&self) -> Result<()> {
-        let lang = self.lang.unwrap_or_else(Lang::of_environment);
+        let lang = self.lang();
         if let Some(out) = &self.output {
             if out.extension().is_none_or(|e| e != "json") {
-                return Err(bad_input(format!("-o {}: the name must end in .json", out.display())));
+                let out = out.display();
+                return Err(bad_input(remark!(
+                    "-o {out}: the name must end in .json",
+                    "-o {out}：文件名应以 .json 结尾"
+                )));
             }
             refuse_to_overwrite("-o", out, std::slice::from_ref(&self.file))?;
         }
@@ -269,7 +279,10 @@ impl Inspect {
         let meanings = meanings(&table, &any.mapping);
         if let Some((ours, theirs)) = any.mapping.iter().find(|(_, theirs)| !table.columns.contains(theirs)) {
             let found = table.columns.join(", ");
-            return Err(bad_input(format!("--columns {ours}={theirs}: there is no column `{theirs}`, but {found}")));
+            return Err(bad_input(remark!(
+                "--columns {ours}={theirs}: there is no column `{theirs}`, but {found}",
+                "--columns {ours}={theirs}：没有 `{theirs}` 列；现有 {found}"
+            )));
         }
         let rows = self.layer.unwrap_or_else(|| Rows::guess(&table, &meanings));
         let declared = reading.declared(rows.name())?;
@@ -457,7 +470,7 @@ impl Findings<'_> {
             }
             _ = writeln!(out, "\n{}", lang.pick(title, title_zh));
             for reject in list.iter().take(BAD_ROWS_TOLD) {
-                _ = writeln!(out, "  {}", describe(self.table, reject));
+                _ = writeln!(out, "  {}", lang.tell(&describe(self.table, reject)));
             }
             if list.len() > BAD_ROWS_TOLD {
                 let more = list.len() - BAD_ROWS_TOLD;
@@ -494,7 +507,9 @@ impl Findings<'_> {
             .collect();
         let listed = |list: &[Reject]| -> Vec<Value> {
             let first = list.iter().take(BAD_ROWS_LISTED);
-            first.map(|r| json!({ "row": r.row, "column": r.column, "why": r.why })).collect()
+            first
+                .map(|r| json!({ "row": r.row, "column": r.column, "why": { "en": r.why.en, "zh": r.why.zh } }))
+                .collect()
         };
         let (crs, how, _) = self.crs();
         json!({

@@ -12,6 +12,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::polygon::area_m2;
 use carecircle_core::search::Search;
 use carecircle_core::time::WalkTime;
+use carecircle_formats::remark;
 use carecircle_formats::{geojson, policy as policies};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub(crate) struct DrawIsochrone {
     #[command(flatten)]
-    sources: Sources,
+    pub(crate) sources: Sources,
     /// Around this place, in degrees
     #[arg(
         long,
@@ -86,7 +87,11 @@ impl DrawIsochrone {
         let is_file = self.output != Path::new("-");
         if is_file {
             if self.output.extension().is_none_or(|e| e != "geojson" && e != "json") {
-                return Err(bad_input(format!("-o {}: the name must end in .geojson", self.output.display())));
+                let out = self.output.display();
+                return Err(bad_input(remark!(
+                    "-o {out}: the name must end in .geojson",
+                    "-o {out}：文件名应以 .geojson 结尾"
+                )));
             }
             inputs.refuse_to_overwrite("-o", &self.output)?;
         }
@@ -113,7 +118,7 @@ impl DrawIsochrone {
             return write(&mut io::stdout().lock());
         }
         write_whole(&self.output, |out| write(out))?;
-        write_rejects(&self.output, &city.rejected)?;
+        write_rejects(&self.output, &city.rejected, lang)?;
         let km2 = Some(km2).filter(|_| self.split != Some(Split::Facility));
         Ok(io::stdout().lock().write_all(told(&minutes, facilities, km2.as_deref(), lang).as_bytes())?)
     }
@@ -123,7 +128,10 @@ impl DrawIsochrone {
         let Some(text) = &self.minutes else { return Ok(default.to_vec()) };
         let mut minutes = Vec::new();
         for part in text.split(',') {
-            let number = part.trim().parse().map_err(|_| bad_input(format!("--minutes {part}: no number")))?;
+            let number = part
+                .trim()
+                .parse()
+                .map_err(|_| bad_input(remark!("--minutes {part}: no number", "--minutes {part}：不是数")))?;
             minutes.push(policies::minutes(number).map_err(bad_parameter)?);
         }
         minutes.sort_by(f64::total_cmp);
@@ -143,8 +151,12 @@ impl DrawIsochrone {
         let weights = network.weigh(profile);
         let source = city.study.place_source(network.projection().project(at), &weights);
         let at_text = self.at.as_deref().unwrap_or_default();
-        let source =
-            source.ok_or_else(|| bad_input(format!("--at {at_text}: no walkable street within {snap_m} m")))?;
+        let source = source.ok_or_else(|| {
+            bad_input(remark!(
+                "--at {at_text}: no walkable street within {snap_m} m",
+                "--at {at_text}：{snap_m} m 内没有可步行的街道"
+            ))
+        })?;
         let drawn = isochrones(&mut Search::new(), &city.study, &weights, &source, &limits(minutes), drawing);
         let mut polygons = Vec::new();
         for (limit, (isochrone, m)) in drawn.iter().zip(minutes).enumerate() {
@@ -247,6 +259,9 @@ fn parse_place(text: &str) -> Result<LonLat> {
         .split_once(',')
         .and_then(|(lon, lat)| LonLat::from_degrees(lon.trim().parse().ok()?, lat.trim().parse().ok()?));
     place.ok_or_else(|| {
-        bad_input(format!("--at {text}: longitude and latitude in degrees are wanted, as in 28.83,47.02"))
+        bad_input(remark!(
+            "--at {text}: longitude and latitude in degrees are wanted, as in 28.83,47.02",
+            "--at {text}：应为以度表示的经度和纬度，如 28.83,47.02"
+        ))
     })
 }

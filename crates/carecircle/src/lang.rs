@@ -1,5 +1,6 @@
 //! The two languages that people read our tables and messages in.
 
+use carecircle_formats::remark::Remark;
 use clap::ValueEnum;
 
 /// A language of tables, messages and reports.
@@ -25,5 +26,10 @@ impl Lang {
             Self::En => en,
             Self::Zh => zh,
         }
+    }
+
+    /// What is told in this language.
+    pub(crate) fn tell(self, remark: &Remark) -> &str {
+        self.pick(&remark.en, &remark.zh)
     }
 }

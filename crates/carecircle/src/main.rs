@@ -19,8 +19,13 @@ mod serve;
 mod timings;
 mod verdicts;
 
+use carecircle_formats::remark::Remark;
+use carecircle_formats::table::TableError;
 use clap::{Parser, Subcommand};
+use lang::Lang;
+use std::error::Error;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 #[derive(Parser)]
 #[command(name = "carecircle", version, about, long_about = None)]
@@ -49,21 +54,75 @@ enum Command {
     Serve(serve::Serve),
 }
 
-/// What the user gave can't be used: exit code 2.
-#[derive(Debug)]
-struct BadInput(String);
+impl Command {
+    fn run(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Check(command) => command.run(),
+            Self::Isochrone(command) => command.run(),
+            Self::Import(command) => command.run(),
+            Self::Report(command) => command.run(),
+            Self::Inspect(command) => command.run(),
+            Self::Matrix(command) => command.run(),
+            Self::ExportNetwork(command) => command.run(),
+            Self::Serve(command) => command.run(),
+        }
+    }
 
-impl std::fmt::Display for BadInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+    /// The language that its errors are told in.
+    fn lang(&self) -> Lang {
+        match self {
+            Self::Check(check::Check { inputs, .. })
+            | Self::Import(import::Import { inputs, .. })
+            | Self::Report(report::Report { inputs, .. })
+            | Self::Serve(serve::Serve { inputs, .. }) => inputs.lang(),
+            Self::Matrix(matrix::WalkMatrix { streets, .. })
+            | Self::ExportNetwork(export::ExportNetwork { streets, .. }) => streets.lang(),
+            Self::Isochrone(command) => command.sources.lang(),
+            Self::Inspect(command) => command.lang(),
+        }
     }
 }
 
-impl std::error::Error for BadInput {}
+/// What the user gave can't be used: exit code 2.
+#[derive(Debug)]
+struct BadInput {
+    why: Remark,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
+impl Error for BadInput {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// What is told in one language, whatever the user's.
+impl From<String> for BadInput {
+    fn from(why: String) -> Self {
+        Remark::same(why).into()
+    }
+}
+
+impl From<Remark> for BadInput {
+    fn from(why: Remark) -> Self {
+        Self { why, source: None }
+    }
+}
 
 /// An error that is the user's to mend.
-fn bad_input(why: impl Into<String>) -> anyhow::Error {
-    BadInput(why.into()).into()
+fn bad_input(why: impl Into<BadInput>) -> anyhow::Error {
+    why.into().into()
+}
+
+/// An error that is the user's to mend, and what lies behind it.
+fn bad_input_for(why: Remark, source: impl Error + Send + Sync + 'static) -> anyhow::Error {
+    BadInput { why, source: Some(Box::new(source)) }.into()
 }
 
 /// A parameter that is out of its range, as `carecircle_formats::policy` says it, by the name it has on the command line.
@@ -74,25 +133,41 @@ fn bad_parameter(why: impl AsRef<str>) -> anyhow::Error {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Some(Command::Check(command)) => command.run(),
-        Some(Command::Isochrone(command)) => command.run(),
-        Some(Command::Import(command)) => command.run(),
-        Some(Command::Report(command)) => command.run(),
-        Some(Command::Inspect(command)) => command.run(),
-        Some(Command::Matrix(command)) => command.run(),
-        Some(Command::ExportNetwork(command)) => command.run(),
-        Some(Command::Serve(command)) => command.run(),
-        None => serve::Serve::demo().run(),
-    };
-    match result {
+    let command = Cli::parse().command.unwrap_or_else(|| Command::Serve(serve::Serve::demo()));
+    match command.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output may stop reading: `carecircle check | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("error: {error:#}"));
+            let lang = command.lang();
+            output::complain(&format!("{}{}", lang.pick("error: ", "错误："), told(&error, lang)));
             ExitCode::from(if is_bad_input(&error) { 2 } else { 1 })
         }
+    }
+}
+
+/// An error and what lies behind it, in one line.
+fn told(error: &anyhow::Error, lang: Lang) -> String {
+    let causes = error.chain().map(|cause| match lang {
+        Lang::En => cause.to_string(),
+        Lang::Zh => in_chinese(cause),
+    });
+    causes.collect::<Vec<_>>().join(lang.pick(": ", "："))
+}
+
+/// A cause in Chinese, where it is known there.
+fn in_chinese(cause: &(dyn Error + 'static)) -> String {
+    if let Some(bad) = cause.downcast_ref::<BadInput>() {
+        return bad.why.zh.clone();
+    }
+    if let Some(table) = cause.downcast_ref::<TableError>() {
+        return table.in_chinese();
+    }
+    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::NotFound) => "没有这个文件或文件夹".to_owned(),
+        Some(io::ErrorKind::PermissionDenied) => "没有权限".to_owned(),
+        Some(io::ErrorKind::IsADirectory) => "这是文件夹，不是文件".to_owned(),
+        _ => cause.to_string(),
     }
 }
 
@@ -100,13 +175,11 @@ fn is_bad_input(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<BadInput>()
             || cause.is::<carecircle_osm::ReadError>()
-            || cause.is::<carecircle_formats::table::TableError>()
+            || cause.is::<TableError>()
             || cause.is::<carecircle_formats::raster::RasterError>()
     })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|c| c.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
 }

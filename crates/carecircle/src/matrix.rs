@@ -19,11 +19,12 @@ use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
 use carecircle_formats::columns;
+use carecircle_formats::out::csv_cell;
+use carecircle_formats::remark;
 use carecircle_formats::table::Table;
 use carecircle_formats::{geojson, policy};
 use clap::Args;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ const MOST_PAIRS: usize = 50_000_000;
 #[derive(Args)]
 pub(crate) struct WalkMatrix {
     #[command(flatten)]
-    streets: StreetsOnly,
+    pub(crate) streets: StreetsOnly,
     /// Where walks begin: a table (.csv, .geojson) with id, lon, lat
     #[arg(long, value_name = "POINTS")]
     from: PathBuf,
@@ -79,8 +80,9 @@ impl WalkMatrix {
         let pairs = tables[0].rows().len().saturating_mul(tables[tables.len() - 1].rows().len());
         if minutes.is_none() && pairs > MOST_PAIRS {
             let (pairs, most) = (thousands(pairs as f64), thousands(MOST_PAIRS as f64));
-            return Err(bad_input(format!(
-                "{pairs} pairs without a limit; give --minutes, or tables of at most {most} pairs"
+            return Err(bad_input(remark!(
+                "{pairs} pairs without a limit; give --minutes, or tables of at most {most} pairs",
+                "{pairs} 对起讫点而未限时间；请用 --minutes，或将两表减至 {most} 对以内"
             )));
         }
         let walked = self.streets.load(&mut timings)?;
@@ -111,7 +113,7 @@ impl WalkMatrix {
             found = walks.write(out)?;
             Ok(())
         })?;
-        write_rejects(path, &rejected)?;
+        write_rejects(path, &rejected, lang)?;
         let mut about = geojson::about_walks(study.network(), &profile, walked.extract_date.as_deref());
         about["parameters"]["minutes"] = json!(minutes);
         about["parameters"]["snap_m"] = json!(self.reading.snap_m);
@@ -127,7 +129,11 @@ impl WalkMatrix {
         inputs.extend([self.from.clone(), self.to.clone()]);
         if let Some(path) = file {
             if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
-                return Err(bad_input(format!("-o {}: the name must end in .csv", path.display())));
+                let path = path.display();
+                return Err(bad_input(remark!(
+                    "-o {path}: the name must end in .csv",
+                    "-o {path}：文件名应以 .csv 结尾"
+                )));
             }
             refuse_to_overwrite("-o", path, &inputs)?;
         }
@@ -146,7 +152,8 @@ impl WalkMatrix {
     ) -> Result<Points> {
         let sorted = columns::points(&table, &self.reading.declared(layer)?, |at| {
             let source = study.place_source(study.network().projection().project(at), weights);
-            source.ok_or_else(|| format!("no walkable street within {} m", self.reading.snap_m))
+            let m = self.reading.snap_m;
+            source.ok_or_else(|| remark!("no walkable street within {m} m", "{m} m 内没有可步行的街道"))
         })?;
         self.reading.refuse_rejects(&table, &sorted.rejects)?;
         for remark in &sorted.remarks {
@@ -213,7 +220,7 @@ impl Found {
 impl Walks<'_> {
     fn write(&self, out: &mut impl Write) -> Result<Found> {
         out.write_all(b"from_id,to_id,minutes,metres\n")?;
-        let cells = |points: &'_ Points| points.ids.iter().map(|id| cell(id).into_owned()).collect::<Vec<_>>();
+        let cells = |points: &'_ Points| points.ids.iter().map(|id| csv_cell(id).into_owned()).collect::<Vec<_>>();
         let (from_cells, to_cells) = (cells(self.from), cells(self.to));
         let mut found = Found::default();
         matrix(self.network, self.weights, &self.from.places, &self.to.places, self.limit, |from, walks| {
@@ -229,15 +236,6 @@ impl Walks<'_> {
         })?;
         out.flush()?;
         Ok(found)
-    }
-}
-
-/// A cell of a CSV table.
-fn cell(text: &str) -> Cow<'_, str> {
-    if text.contains([',', '"', '\n', '\r']) {
-        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
-    } else {
-        Cow::Borrowed(text)
     }
 }
 
@@ -280,8 +278,8 @@ fn summary(
     for Rejected { table, rejects, .. } in rejected {
         let (name, n, first) = (table.name(), rejects.len(), describe(table, &rejects[0]));
         say(
-            format!("{name}: rows that can't be used: {n}, the first: {first}"),
-            format!("{name}：{n} 行无法使用，首行：{first}"),
+            format!("{name}: rows that can't be used: {n}, the first: {}", first.en),
+            format!("{name}：{n} 行无法使用，首行：{}", first.zh),
         );
     }
     out

@@ -5,6 +5,7 @@
 use carecircle_core::geometry::{LonLat, Point, geodesic_m};
 use carecircle_core::network::Network;
 use carecircle_formats::crs::Crs;
+use carecircle_formats::remark;
 use carecircle_formats::table::Remark;
 use rstar::RTree;
 
@@ -140,7 +141,7 @@ pub(crate) fn is_in_city(
     extent: Option<(LonLat, LonLat)>,
     snap_m: f64,
     (at, to): (LonLat, LonLat),
-) -> Result<(), String> {
+) -> Result<(), Remark> {
     let Some((low, high)) = extent else { return Ok(()) };
     let meets = |of: fn(LonLat) -> i32| of(at) <= of(high) && of(to) >= of(low);
     if meets(|p| p.lon_e7) && meets(|p| p.lat_e7) {
@@ -150,12 +151,15 @@ pub(crate) fn is_in_city(
     if metres <= snap_m {
         return Ok(());
     }
-    let far = if metres < 10_000_000.0 {
-        format!(", {:.1} km from its nearest street", metres / 1_000.0)
+    let (lon, lat, km) = (at.lon(), at.lat(), metres / 1_000.0);
+    Err(if metres < 10_000_000.0 {
+        remark!(
+            "{lon:.5}, {lat:.5} lies outside the map, {km:.1} km from its nearest street",
+            "{lon:.5}, {lat:.5} 在地图之外，距最近的街道 {km:.1} km"
+        )
     } else {
-        String::new()
-    };
-    Err(format!("{:.5}, {:.5} lies outside the map{far}", at.lon(), at.lat()))
+        remark!("{lon:.5}, {lat:.5} lies outside the map", "{lon:.5}, {lat:.5} 在地图之外")
+    })
 }
 
 /// How far points are from what is on the map, metres.

@@ -18,6 +18,7 @@ use carecircle_core::indicators::ScoreCard;
 use carecircle_core::polygon;
 use carecircle_core::time::WalkTime;
 use carecircle_formats::geojson::ATTRIBUTION;
+use carecircle_formats::remark;
 use carecircle_formats::table::Remark;
 use clap::Args;
 use std::fmt::Write as _;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub(crate) struct Report {
     #[command(flatten)]
-    inputs: Inputs,
+    pub(crate) inputs: Inputs,
     /// Where the page goes (.html)
     #[arg(short, long, value_name = "OUT.html")]
     output: PathBuf,
@@ -40,7 +41,8 @@ impl Report {
         let out = self.output.as_path();
         let ending = out.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
         if !["html", "htm"].contains(&ending.as_str()) {
-            return Err(bad_input(format!("-o {}: the name must end in .html", out.display())));
+            let out = out.display();
+            return Err(bad_input(remark!("-o {out}: the name must end in .html", "-o {out}：文件名应以 .html 结尾")));
         }
         self.inputs.refuse_to_overwrite("-o", out)?;
         self.inputs.refuse_timings(Some(&self.output))?;
@@ -351,10 +353,10 @@ impl Body<'_> {
         }
         for Rejected { table, rejects, .. } in &self.city.rejected {
             let (n, table_name) = (rejects.len(), escape(&table.name()));
-            let first = rejects.first().map(|reject| escape(&describe(table, reject))).unwrap_or_default();
+            let Some(first) = rejects.first().map(|reject| describe(table, reject)) else { continue };
             self.paper.paragraph(
-                format!("{table_name}: {n} rows can't be used, the first: {first}"),
-                format!("{table_name}：{n} 行无法使用，首行：{first}"),
+                format!("{table_name}: {n} rows can't be used, the first: {}", escape(&first.en)),
+                format!("{table_name}：{n} 行无法使用，首行：{}", escape(&first.zh)),
             );
         }
     }

@@ -5,6 +5,7 @@ use crate::inputs::{Inputs, tell_rejects};
 use crate::output::complain;
 use crate::timings::Timings;
 use anyhow::{Context, Result};
+use carecircle_formats::remark;
 use carecircle_server::{Served, ServerOptions};
 use clap::Args;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,7 +18,7 @@ const LISTEN: &str = "127.0.0.1:8015";
 #[derive(Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    inputs: Inputs,
+    pub(crate) inputs: Inputs,
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
     listen: String,
@@ -36,7 +37,11 @@ impl Serve {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let address: SocketAddr =
             self.listen.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(|| {
-                bad_input(format!("--listen {}: an address and a port are wanted, as in {LISTEN}", self.listen))
+                let given = &self.listen;
+                bad_input(remark!(
+                    "--listen {given}: an address and a port are wanted, as in {LISTEN}",
+                    "--listen {given}：应为地址和端口，如 {LISTEN}"
+                ))
             })?;
         let policy = self.inputs.policy()?;
         // The port first: a city takes seconds to read, a taken port should not.

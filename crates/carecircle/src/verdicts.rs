@@ -1,5 +1,7 @@
 //! Where verdicts go: a file of whichever format its name asks for.
 
+mod chinese;
+
 use crate::bad_input;
 use crate::inputs::{City, Rejected};
 use crate::lang::Lang;
@@ -12,6 +14,7 @@ use carecircle_core::polygon;
 use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, AREA_PROPERTIES, BLOCK_PROPERTIES, Drawing, Drawings, FACILITY_PROPERTIES};
 use carecircle_formats::out::{Cell, Layer, Sheet, write_workbook};
+use carecircle_formats::remark;
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -36,6 +39,7 @@ impl Format {
         if path == Path::new("-") {
             return Ok(Self::GeoJson);
         }
+        let out = path.display();
         match path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase().as_str() {
             "geojson" => Ok(Self::GeoJson),
             "geojsonl" | "ndjson" => Ok(Self::GeoJsonLines),
@@ -44,13 +48,13 @@ impl Format {
             "xlsx" => Ok(Self::Xlsx),
             "fgb" => Ok(Self::FlatGeobuf),
             "parquet" | "geoparquet" if cfg!(feature = "parquet") => Ok(Self::Parquet),
-            "parquet" | "geoparquet" => Err(bad_input(format!(
-                "-o {}: this carecircle was built without GeoParquet; build it with `--features parquet`, or write .fgb",
-                path.display()
+            "parquet" | "geoparquet" => Err(bad_input(remark!(
+                "-o {out}: this carecircle was built without GeoParquet; build it with `--features parquet`, or write .fgb",
+                "-o {out}：此版 carecircle 不含 GeoParquet；请以 `--features parquet` 编译，或改用 .fgb"
             ))),
-            _ => Err(bad_input(format!(
-                "-o {}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb, .parquet, or .json for the score card",
-                path.display()
+            _ => Err(bad_input(remark!(
+                "-o {out}: the name must end in .geojson, .geojsonl, .geojsons, .csv, .xlsx, .fgb, .parquet, or .json for the score card",
+                "-o {out}：文件名应以 .geojson、.geojsonl、.geojsons、.csv、.xlsx、.fgb 或 .parquet 结尾，评分卡为 .json"
             ))),
         }
     }
@@ -120,7 +124,12 @@ impl Verdicts<'_> {
     /// A drawing in the system asked for.
     fn drawn(&self, drawing: &Drawing, id: &str) -> Result<Drawing> {
         let name = self.crs.name();
-        drawing.in_crs(self.crs).ok_or_else(|| bad_input(format!("--out-crs {name}: {id} lies where it doesn't reach")))
+        drawing.in_crs(self.crs).ok_or_else(|| {
+            bad_input(remark!(
+                "--out-crs {name}: {id} lies where it doesn't reach",
+                "--out-crs {name}：{id} 超出该坐标系的范围"
+            ))
+        })
     }
 
     /// The blocks as features.
@@ -146,7 +155,7 @@ impl Verdicts<'_> {
     fn placed_blocks(&self) -> Result<Layer> {
         let study = &self.city.study;
         let limit = self.coverage.policy.minutes;
-        let places = if self.crs.is_degrees() { ["lon", "lat"] } else { ["x", "y"] };
+        let places = self.places();
         let mut features = read_back(&self.blocks()?)?;
         for (block, feature) in study.demand().blocks.iter().zip(&mut features) {
             let inside = match &block.outline {
@@ -162,8 +171,17 @@ impl Verdicts<'_> {
             }
             feature["properties"]["minutes_limit"] = json!(limit);
         }
-        let own: Vec<&str> = BLOCK_PROPERTIES.into_iter().chain(places).chain(["minutes_limit"]).collect();
-        Ok(Layer::of_features("blocks", &own, &features, self.crs.clone()))
+        Ok(Layer::of_features("blocks", &self.placed_properties(), &features, self.crs.clone()))
+    }
+
+    /// The columns of a place in tables.
+    fn places(&self) -> [&'static str; 2] {
+        if self.crs.is_degrees() { ["lon", "lat"] } else { ["x", "y"] }
+    }
+
+    /// The columns of [`Self::placed_blocks`] that are ours.
+    fn placed_properties(&self) -> Vec<&'static str> {
+        BLOCK_PROPERTIES.into_iter().chain(self.places()).chain(["minutes_limit"]).collect()
     }
 
     /// The sheets of a workbook.
@@ -179,7 +197,13 @@ impl Verdicts<'_> {
             };
             read_back(&drawings.iter().enumerate().map(write_one).collect::<Vec<_>>())
         };
-        let sheet = |layer: &Layer, en: &str, zh: &str| Sheet::of(layer, lang.pick(en, zh), |name| title(name, *lang));
+        let sheet = |layer: &Layer, own: &[&str], en: &str, zh: &str| {
+            let mut sheet = Sheet::of(layer, lang.pick(en, zh));
+            if *lang == Lang::Zh {
+                chinese::translate(&mut sheet, own);
+            }
+            sheet
+        };
         let areas = features(&drawings.areas, &|out, drawing, i| {
             geojson::area_feature(out, study, coverage, drawing, i);
         })?;
@@ -190,20 +214,19 @@ impl Verdicts<'_> {
         let mut facilities = features(&drawings.facilities, &|out, drawing, i| {
             geojson::facility_feature(out, study, coverage, drawing, i);
         })?;
-        let places = if self.crs.is_degrees() { ["lon", "lat"] } else { ["x", "y"] };
         for (sited, feature) in study.facilities().iter().zip(&mut facilities) {
             let at = geojson::place_in(self.crs, sited.facility.at.lon(), sited.facility.at.lat());
-            for (i, place) in places.into_iter().enumerate() {
+            for (i, place) in self.places().into_iter().enumerate() {
                 feature["properties"][place] = json!(at.map(|at| at[i]));
             }
         }
-        let own: Vec<&str> = FACILITY_PROPERTIES.into_iter().chain(places).collect();
-        let facilities = Layer::of_features("facilities", &own, &facilities, self.crs.clone());
+        let of_facilities: Vec<&str> = FACILITY_PROPERTIES.into_iter().chain(self.places()).collect();
+        let facilities = Layer::of_features("facilities", &of_facilities, &facilities, self.crs.clone());
         let mut sheets = self.first_sheets.clone();
         sheets.extend([
-            sheet(&areas, "areas", "区域"),
-            sheet(&gaps, "gaps", "未覆盖地块"),
-            sheet(&facilities, "facilities", "托育机构"),
+            sheet(&areas, &AREA_PROPERTIES, "areas", "区域"),
+            sheet(&gaps, &self.placed_properties(), "gaps", "未覆盖地块"),
+            sheet(&facilities, &of_facilities, "facilities", "托育机构"),
             rejects(&city.rejected, *lang),
         ]);
         Ok(sheets)
@@ -225,63 +248,11 @@ fn rejects(rejected: &[Rejected], lang: Lang) -> Sheet {
         rejects.iter().map(|reject| {
             let held = reject.cells.iter().map(|(at, cell)| format!("{}={cell}", table.columns[*at]));
             let held = held.collect::<Vec<_>>().join("; ");
-            let (column, why) = (reject.column.clone(), reject.why.clone());
+            let (column, why) = (reject.column.clone(), lang.tell(&reject.why).to_owned());
             let row = Cell::Count(reject.row as f64);
             vec![Cell::Text(table.name()), row, Cell::Text(column), Cell::Text(why), Cell::Text(held)]
         })
     });
     let rows = rows.collect();
     Sheet { name: lang.pick("rejects", "未采用的行").to_owned(), header: header.map(str::to_owned).into(), rows }
-}
-
-/// What a column is called in a sheet.
-fn title(name: &str, lang: Lang) -> String {
-    let zh = match (lang, name) {
-        (Lang::En, _) => None,
-        (_, "id") => Some("编号"),
-        (_, "name") => Some("名称"),
-        (_, "name_zh") => Some("中文名称"),
-        (_, "name_en") => Some("英文名称"),
-        (_, "status") => Some("状态"),
-        (_, "covered_share") => Some("覆盖率"),
-        (_, "minutes") => Some("步行分钟"),
-        (_, "minutes_limit") => Some("步行时限"),
-        (_, "nearest_facility") => Some("最近机构"),
-        (_, "reason") => Some("原因"),
-        (_, "children") => Some("儿童数"),
-        (_, "demand") => Some("儿童数来源"),
-        (_, "area") => Some("区域"),
-        (_, "estimated_from") => Some("估算依据"),
-        (_, "population") => Some("常住人口"),
-        (_, "open_gate") => Some("可开放的大门"),
-        (_, "open_gate_children") => Some("开放大门增加儿童"),
-        (_, "lon") => Some("经度"),
-        (_, "lat") => Some("纬度"),
-        (_, "kind") => Some("机构类型"),
-        (_, "inclusive") => Some("普惠"),
-        (_, "places") => Some("托位数"),
-        (_, "places_infant") => Some("乳儿班"),
-        (_, "places_toddler") => Some("托小班"),
-        (_, "places_senior") => Some("托大班"),
-        (_, "enrolled") => Some("在托人数"),
-        (_, "staff") => Some("保育人员"),
-        (_, "staff_certified") => Some("持证人员"),
-        (_, "health_manager") => Some("健康管理员"),
-        (_, "min_months") => Some("最小月龄"),
-        (_, "max_months") => Some("最大月龄"),
-        (_, "counted") => Some("计入"),
-        (_, "snap_m") => Some("距道路米数"),
-        (_, "entrances") => Some("出入口"),
-        (_, "level") => Some("级别"),
-        (_, "parent") => Some("上级"),
-        (_, "under3") => Some("3岁以下"),
-        (_, "blocks") => Some("地块"),
-        (_, "covered") => Some("覆盖地块"),
-        (_, "partial") => Some("部分覆盖地块"),
-        (_, "uncovered") => Some("未覆盖地块"),
-        (_, "covered_children") => Some("圈内儿童"),
-        (_, "facilities") => Some("机构数"),
-        _ => None,
-    };
-    zh.unwrap_or(name).to_owned()
 }

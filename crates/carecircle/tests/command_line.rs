@@ -108,6 +108,32 @@ fn rows_that_cannot_be_used_come_back_beside_the_output() {
     let strict = refuse(&["check", "--facilities", &register, "--strict", "-o", &folder.file("strict.geojson")]);
     assert!(strict.contains("row 3"), "{strict}");
     assert!(!folder.names().contains(&"strict.geojson".to_owned()));
+    // Whoever reads Chinese is told in Chinese, everywhere.
+    let output = carecircle(&["check", "--facilities", &register, "--lang", "zh", "-o", &out]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("f.csv 第 3 行“经度”列：为空：没有坐标"), "{err}");
+    assert!(err.contains("f.csv 第 4 行“托位数”列：-5 不是整数（0 至 1,000,000）"), "{err}");
+    let out_text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        out_text.contains("首个：f.csv 第 5 行“托位数”列：`很多` 不是整数（0 至 1,000,000）；按未知处理"),
+        "{out_text}"
+    );
+    let rejects = std::fs::read_to_string(folder.file("out.geojson.rejects.csv")).expect("the rejects");
+    assert!(rejects.contains("3,经度,为空：没有坐标") && !rejects.contains(" is "), "{rejects}");
+    let page = folder.file("page.html");
+    succeed(&["report", "--facilities", &register, "--lang", "zh", "-o", &page]);
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.contains("f.csv 第 3 行“经度”列：为空：没有坐标"));
+    assert!(!page.contains("is empty") && !page.contains("taken as unknown"));
+    for (arguments, said) in [
+        (["--facilities", "none.csv"], "错误：无法读取 none.csv：没有这个文件或文件夹"),
+        (["--crs", "mars"], "错误：--crs mars：可用 wgs84、gcj02、bd09，或 EPSG:4547 这样的代号"),
+        (["--columns", "places=床位"], "错误：--columns places=床位：没有哪张表有 `床位` 列"),
+        (["--policy", "none"], "错误：--policy none：可用 "),
+    ] {
+        let told = refuse(&["check", arguments[0], arguments[1], "--lang", "zh", "-o", "-"]);
+        assert!(told.contains(said), "{told}");
+    }
     // Mended, the old rejects are gone.
     let mended = folder.write("m.csv", "编号,经度,纬度\na,114.3,30.9\n");
     succeed(&["check", "--facilities", &mended, "-o", &out]);
@@ -155,7 +181,8 @@ fn wrong_input_is_named_with_what_would_do() {
     let text = folder.write("no.osm.pbf", "this is no map");
     let cut = folder.write("cut.osm.pbf", &std::fs::read(demo("town.osm.pbf")).expect("the demo")[..50_000]);
     let none = folder.file("none.osm.pbf");
-    let cases: [(&[&str], &str); 22] = [
+    let no_kinds = folder.write("none.toml", "kinds = []\n");
+    let cases: [(&[&str], &str); 25] = [
         (&["check", &text], "not an OpenStreetMap extract"),
         (&["check", &cut], "at byte"),
         (&["check", &none], "none.osm.pbf"),
@@ -164,6 +191,9 @@ fn wrong_input_is_named_with_what_would_do() {
         (&["check", "--profile", "car"], "there is walk"),
         (&["check", "--policy", "mars"], "there is default, national"),
         (&["check", "--crs", "mars"], "wgs84"),
+        (&["check", "--crs", "gcj02,areas=bd09,wgs84"], "gcj02 and wgs84 are both said of every table"),
+        (&["check", "--crs", "areas=gcj02, areas=gcj02"], "areas=gcj02 and areas=gcj02 are both said of areas"),
+        (&["check", "--policy", &no_kinds], "none.toml: kinds = []"),
         (&["check", "--columns", "x"], "ours=theirs"),
         (&["check", "--columns", "id=nobody"], "no table has a column"),
         (&["check", "-o", "/nowhere/at/all.csv"], "there is no folder"),
@@ -723,7 +753,9 @@ fn inspect_tells_what_was_understood_of_a_table_and_what_was_not() {
     {
         assert!(chinese.contains(said), "{said}\n{chinese}");
     }
+    assert!(chinese.contains("register.csv 第 6 行“编号”列：`合计` 表明这是合计行"), "{chinese}");
     let seen: Value = serde_json::from_str(&std::fs::read_to_string(&out).expect("the file")).expect("JSON");
+    assert_eq!(seen["rejects"]["first"][0]["why"]["zh"], "为空：没有坐标");
     assert_eq!(seen["totals"]["places"], serde_json::json!({ "all": 60.0, "used": 40.0 }));
     assert_eq!((&seen["columns"][4]["means"], &seen["rejects"]["count"]), (&"places".into(), &2.into()));
     let answered = succeed(&["inspect", &file, "--columns", "staff_certified=持证"]);

@@ -187,6 +187,8 @@ fn age_vacancy_and_date_choose_which_facilities_count() {
     );
     for (arguments, hint) in [
         (["--child-months", "37"], "--child-months = 37: whole months from 0 to 36"),
+        (["--child-months", "-1"], "--child-months = -1: whole months from 0 to 36"),
+        (["--child-months", "ten"], "--child-months = ten: whole months from 0 to 36"),
         (["--on", "30.6.2024"], "--on = 30.6.2024: a day is wanted, as in 2024-06-30"),
     ] {
         for command in [&["check"][..], &["isochrone", "--at", "114.29,30.9"]] {

@@ -1,11 +1,13 @@
 //! What one row's cells say, by our columns: each a value, unknown with a doubt, or why the row can't be used.
 
 use super::plan::{Plan, Use};
-use super::status_named;
+use super::words::{STATUSES, status_named};
 use crate::crs::Crs;
 use crate::headers::Column;
+use crate::remark;
+use crate::remark::{Phrase, Remark};
 use crate::table::{Geometry, Row};
-use crate::values::{self, Axis, quoted};
+use crate::values::{self, Axis, Marks, quoted};
 use carecircle_core::facility::Status;
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::other::OtherColumns;
@@ -22,7 +24,7 @@ pub(super) struct Cells<'a> {
 }
 
 /// A cell that can't be understood: its column and why.
-pub(super) type Bad = (Column, String);
+pub(super) type Bad = (Column, Remark);
 
 impl<'a> Cells<'a> {
     pub(super) fn new(plan: &'a Plan<'a>, row: Row<'a>) -> Self {
@@ -43,53 +45,68 @@ impl<'a> Cells<'a> {
         self.text(column).map(str::to_owned)
     }
 
-    pub(super) fn doubt(&self, column: Column, why: String) {
+    pub(super) fn doubt(&self, column: Column, why: Remark) {
         self.doubts.borrow_mut().push((column, why));
     }
 
     /// A cell that the row can do without: what can't be understood is unknown, and said so.
-    pub(super) fn known<T>(&self, column: Column, want: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn known<T>(&self, column: Column, want: Phrase<'_>, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let stated = self.text(column)?;
         let value = parse(stated);
         if value.is_none() && !values::says_nothing(stated) {
-            self.doubt(column, format!("{}; taken as unknown", is_no(stated, want)));
+            self.doubt(column, remark!("{}; taken as unknown", "{}；按未知处理"; is_no(stated, want)));
         }
         value
     }
 
     /// A number that the row can do without, but that may not be a wrong one.
-    fn amount(&self, column: Column, want: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
-        match self.known(column, want, values::number) {
-            Some(value) if !fits(value) => Err((column, format!("{value} is no {want}"))),
-            value => Ok(value),
+    fn amount(&self, column: Column, want: Phrase<'_>, fits: impl Fn(f64) -> bool) -> Result<Option<f64>, Bad> {
+        let Some(text) = self.text(column) else { return Ok(None) };
+        match values::number_in(text, self.marks(column, text)) {
+            Some(value) if fits(value) => Ok(Some(value)),
+            Some(value) => Err((column, remark!("{value} is no {}", "{value} 不是{}"; want))),
+            None if values::has_comma(text) => {
+                let why = remark!(
+                    "{}; commas mark thousands here, a point decimals",
+                    "{}；此处逗号为千位分隔符，小数点应写作点号";
+                    is_no(text, want)
+                );
+                Err((column, why))
+            }
+            None => Ok(self.known(column, want, |_| None)),
         }
+    }
+
+    /// Which sign stands before a cell's decimals; where that makes no difference, any.
+    fn marks(&self, column: Column, text: &str) -> Marks {
+        if values::needs_no_marks(text) { Marks::Point } else { self.plan.marks(column) }
     }
 
     pub(super) fn count(&self, column: Column) -> Result<Option<u32>, Bad> {
         let fits = |v: f64| v.fract() == 0.0 && (0.0..=1e6).contains(&v);
-        Ok(self.amount(column, "whole number from 0 to 1,000,000", fits)?.map(|v| v as u32))
+        Ok(self.amount(column, COUNT, fits)?.map(|v| v as u32))
     }
 
     pub(super) fn people(&self, column: Column) -> Result<Option<f64>, Bad> {
-        self.amount(column, "number from 0 to 100,000,000", |v| (0.0..=1e8).contains(&v))
+        self.amount(column, PEOPLE, |v| (0.0..=1e8).contains(&v))
     }
 
     pub(super) fn flag(&self, column: Column) -> Option<bool> {
-        self.known(column, "yes or no", values::flag)
+        self.known(column, YES_OR_NO, values::flag)
     }
 
     pub(super) fn date(&self, column: Column) -> Option<Date> {
         let stated = self.text(column).filter(|text| !values::says_nothing(text))?;
         let date = values::date(stated);
-        if let Err(why) = date {
-            self.doubt(column, format!("{}; taken as unknown", is_no(stated, why.trim_start_matches("no "))));
+        if let Err(want) = date {
+            self.doubt(column, remark!("{}; taken as unknown", "{}；按未知处理"; is_no(stated, want)));
         }
         date.ok()
     }
 
-    /// The highest of the `steps` that any column tells: the status itself, or a column that asks for one step, `备案=是`.
-    pub(super) fn status(&self, steps: &str) -> Status {
-        let stated = self.known(Column::Status, steps, status_named);
+    /// The highest step that any column tells: the status itself, or a column that asks for one step, `备案=是`.
+    pub(super) fn status(&self) -> Status {
+        let stated = self.known(Column::Status, STATUSES.phrase(), status_named);
         let columns = [
             (Column::Registered, Status::Registered),
             (Column::Filed, Status::Filed),
@@ -97,7 +114,7 @@ impl<'a> Cells<'a> {
         ];
         let reached = columns.into_iter().filter_map(|(column, step)| {
             let flag = |text: &str| values::flag(text).map(|yes| if yes { step } else { Status::Unknown });
-            self.known(column, "yes or no", |text| flag(text).or_else(|| status_named(text)))
+            self.known(column, YES_OR_NO, |text| flag(text).or_else(|| status_named(text)))
         });
         reached.chain(stated).max().unwrap_or(Status::Unknown)
     }
@@ -107,10 +124,17 @@ impl<'a> Cells<'a> {
         if !self.plan.has(Column::Id) {
             return Ok(format!("row{}", self.row.number()));
         }
-        let id = self.text(Column::Id).ok_or_else(|| (Column::Id, "is empty; every row needs one".to_owned()))?;
+        let id = self
+            .text(Column::Id)
+            .ok_or_else(|| (Column::Id, remark!("is empty; every row needs one", "为空；每行都应有编号")))?;
         // A dot or slash in an id breaks links and desktop clients.
         if id.bytes().any(|b| matches!(b, b'.' | b'/')) {
-            return Err((Column::Id, format!("{} has a dot or slash; use letters, digits, - and _", quoted(id))));
+            let id = quoted(id);
+            let why = remark!(
+                "{id} has a dot or slash; use letters, digits, - and _",
+                "{id} 含有点号或斜线；请用字母、数字、- 和 _"
+            );
+            return Err((Column::Id, why));
         }
         Ok(id.to_owned())
     }
@@ -124,8 +148,9 @@ impl<'a> Cells<'a> {
     pub(super) fn point(&self) -> Result<LonLat, Bad> {
         match self.geometry()? {
             Some(Geometry::Shape(shape)) => centre(&shape),
-            Some(Geometry::Point(lon, lat)) => LonLat::from_degrees(lon, lat)
-                .ok_or_else(|| (Column::Geometry, format!("{lon}, {lat} is no place on earth"))),
+            Some(Geometry::Point(lon, lat)) => {
+                LonLat::from_degrees(lon, lat).ok_or_else(|| (Column::Geometry, nowhere(lon, lat, "wgs84")))
+            }
             _ => self.lon_lat(),
         }
     }
@@ -133,36 +158,34 @@ impl<'a> Cells<'a> {
     /// The place that stands in columns of its own.
     fn lon_lat(&self) -> Result<LonLat, Bad> {
         if !self.plan.has(Column::Lon) {
-            let wanted = "no coordinates; fill in lon and lat".to_owned();
             let geometry = self.plan.has_geometries || self.plan.has(Column::Geometry);
             return Err(if geometry {
-                (Column::Geometry, "is missing: no coordinates".to_owned())
+                (Column::Geometry, remark!("is missing: no coordinates", "缺失：没有坐标"))
             } else {
-                (Column::Lon, wanted)
+                (Column::Lon, remark!("no coordinates; fill in lon and lat", "没有坐标；请填写 lon 和 lat"))
             });
         }
         let crs = self.crs()?;
         let coordinate = |column: Column, axis: Axis, most: f64| -> Result<f64, Bad> {
-            let empty = || (column, "is empty: no coordinates".to_owned());
+            let empty = || (column, remark!("is empty: no coordinates", "为空：没有坐标"));
             let text = self.text(column).ok_or_else(empty)?;
             let (value, most, unit) = if crs.is_degrees() {
-                (values::degrees(text, axis), most, "degrees")
+                (values::degrees(text, axis), most, Phrase { en: "degrees", zh: "度" })
             } else {
-                (values::metres(text), MOST_METRES, "metres")
+                (values::metres(text, self.marks(column, text)), MOST_METRES, Phrase { en: "metres", zh: "米" })
             };
             value.filter(|v| v.abs() <= most).ok_or_else(|| {
                 if values::says_nothing(text) {
                     return empty();
                 }
+                let want = remark!("number of {} between -{most} and {most}", "数（-{most} 至 {most} {}）"; unit);
                 let swapped = crs.is_degrees() && self.looks_swapped();
-                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
-                let want = format!("number of {unit} between -{most} and {most}{hint}");
-                (column, is_no(text, &want))
+                (column, hinted(is_no(text, want.phrase()), swapped))
             })
         };
         let (x, y) = (coordinate(Column::Lon, Axis::East, 180.0)?, coordinate(Column::Lat, Axis::North, 90.0)?);
         let at = crs.to_wgs84(x, y).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
-        at.ok_or_else(|| (Column::Lon, format!("{x}, {y} is no place on earth in {}", crs.name())))
+        at.ok_or_else(|| (Column::Lon, nowhere(x, y, crs.name())))
     }
 
     /// Whether the row's degrees make sense the other way round alone.
@@ -183,14 +206,14 @@ impl<'a> Cells<'a> {
             && self.text(Column::Lon).is_some()
             && self.text(Column::Lat).is_some()
         {
-            self.doubt(*column, format!("{why}; lon and lat are taken"));
+            self.doubt(*column, remark!("{}; lon and lat are taken", "{}；采用经纬度列"; why));
             return Ok(None);
         }
         read
     }
 
     fn stated_geometry(&self) -> Result<Option<Geometry>, Bad> {
-        let bad = |why: String| (Column::Geometry, why);
+        let bad = |why: Remark| (Column::Geometry, why);
         let in_cell;
         let (given, srid) = match (self.row.geometry(), self.text(Column::Geometry)) {
             (Some(given), _) => (given.as_ref().map_err(|why| bad(why.clone()))?, None),
@@ -209,8 +232,7 @@ impl<'a> Cells<'a> {
             at.map(|(x, y)| Coord { x, y }).ok_or_else(|| {
                 let Coord { x, y } = c;
                 let swapped = crs.is_degrees() && x.abs() <= 90.0 && y.abs() <= 180.0 && !inside;
-                let hint = if swapped { "; longitude and latitude look swapped" } else { "" };
-                bad(format!("{x}, {y} is no place on earth in {}{hint}", crs.name()))
+                bad(hinted(nowhere(x, y, crs.name()), swapped))
             })
         };
         Ok(Some(match given {
@@ -219,9 +241,10 @@ impl<'a> Cells<'a> {
                 Geometry::Point(at.x, at.y)
             }
             Geometry::Points(points) => {
-                let [first, ..] = points.as_slice() else { return Err(bad("has no point".to_owned())) };
+                let [first, ..] = points.as_slice() else { return Err(bad(remark!("has no point", "没有点"))) };
                 let at = place(*first)?;
-                self.doubt(Column::Geometry, format!("has {} points; the first is taken", points.len()));
+                let n = points.len();
+                self.doubt(Column::Geometry, remark!("has {n} points; the first is taken", "有 {n} 个点；取第一个"));
                 Geometry::Point(at.x, at.y)
             }
             Geometry::Shape(shape) => Geometry::Shape(shape.try_map_coords(place)?),
@@ -244,12 +267,28 @@ impl<'a> Cells<'a> {
 }
 
 /// Why a cell's text is not what is wanted.
-pub(super) fn is_no(text: &str, want: &str) -> String {
-    match values::not_a_value(text) {
-        Some(what) => format!("{} is {what}", quoted(text)),
-        None => format!("{} is no {want}", quoted(text)),
+pub(super) fn is_no(text: &str, want: Phrase<'_>) -> Remark {
+    let told = quoted(text);
+    if let Some(what) = values::not_a_value(text) {
+        remark!("{told} is {}", "{told} 是{}"; what)
+    } else {
+        remark!("{told} is no {}", "{told} 不是{}"; want)
     }
 }
+
+/// Why coordinates are none.
+fn nowhere(x: f64, y: f64, crs: &str) -> Remark {
+    remark!("{x}, {y} is no place on earth in {crs}", "{x}, {y} 在 {crs} 中不是地球上的位置")
+}
+
+/// What is wrong with a place, and whether it would be right the other way round.
+fn hinted(why: Remark, swapped: bool) -> Remark {
+    if swapped { remark!("{}; longitude and latitude look swapped", "{}；经纬度似乎颠倒"; why) } else { why }
+}
+
+const COUNT: Phrase<'static> = Phrase { en: "whole number from 0 to 1,000,000", zh: "整数（0 至 1,000,000）" };
+const PEOPLE: Phrase<'static> = Phrase { en: "number from 0 to 100,000,000", zh: "数（0 至 100,000,000）" };
+const YES_OR_NO: Phrase<'static> = Phrase { en: "yes or no", zh: "是或否" };
 
 /// No coordinate in metres is larger: a zone's number before the easting makes tens of millions.
 const MOST_METRES: f64 = 1e8;
@@ -259,7 +298,7 @@ fn centre(shape: &geo::MultiPolygon<f64>) -> Result<LonLat, Bad> {
     let inside = carecircle_core::polygon::point_inside(shape);
     inside
         .and_then(|p| LonLat::from_degrees(p.x, p.y))
-        .ok_or_else(|| (Column::Geometry, "its polygon has no inside".to_owned()))
+        .ok_or_else(|| (Column::Geometry, remark!("its polygon has no inside", "多边形没有内部")))
 }
 
 /// A polygon as it came, or mended where its rings cross themselves or each other.
@@ -267,5 +306,9 @@ pub(super) fn sound(shape: &LonLatShape) -> Result<LonLatShape, Bad> {
     // Checking costs more than mending where there are very many vertices.
     let few = shape.coords_count() < 20_000;
     let sound = if few && shape.is_valid() { shape.clone() } else { shape.union(&LonLatShape::new(Vec::new())) };
-    if sound.unsigned_area() > 0.0 { Ok(sound) } else { Err((Column::Geometry, "its polygon has no area".to_owned())) }
+    if sound.unsigned_area() > 0.0 {
+        Ok(sound)
+    } else {
+        Err((Column::Geometry, remark!("its polygon has no area", "多边形没有面积")))
+    }
 }

@@ -1,11 +1,14 @@
 //! How a table is read as a layer: which of its columns are read, which pass through, and in which coordinate system.
 
+use super::marks::Shown;
 use super::{Declared, Layer, REJECT_COLUMNS};
 use crate::crs::Crs;
 use crate::headers::{Column, Meaning, meanings};
+use crate::remark;
 use crate::table::{Remark, Row, Table, TableError};
-use crate::values::quoted;
+use crate::values::{Marks, quoted};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 /// What becomes of a column's cells.
 pub(super) enum Use {
@@ -28,8 +31,10 @@ pub(super) struct Plan<'a> {
     pub(super) at: [Option<usize>; Column::ALL.len()],
     pub(super) crs: Crs,
     /// The coordinate systems that rows state, by what stands in the cell.
-    pub(super) stated: HashMap<&'a str, Result<Crs, String>>,
+    pub(super) stated: HashMap<&'a str, Result<Crs, Remark>>,
     pub(super) has_geometries: bool,
+    /// Which sign stands before decimals, once that is asked.
+    shown: OnceLock<Shown>,
 }
 
 impl<'a> Plan<'a> {
@@ -84,7 +89,17 @@ impl<'a> Plan<'a> {
             }
         }
         let has_geometries = table.has_geometries();
-        Ok(Self { table, layer, uses, passing, at, crs, stated, has_geometries })
+        Ok(Self { table, layer, uses, passing, at, crs, stated, has_geometries, shown: OnceLock::new() })
+    }
+
+    /// Which sign stands before a column's decimals. The first to ask goes through the whole table.
+    pub(super) fn marks(&self, column: Column) -> Marks {
+        self.shown.get_or_init(|| Shown::of(self)).marks(column)
+    }
+
+    /// What is to be said of decimals, where anybody asked.
+    pub(super) fn remark_on_marks(&self) -> Option<&Remark> {
+        self.shown.get()?.remark.as_ref()
     }
 
     pub(super) fn has(&self, column: Column) -> bool {
@@ -113,12 +128,12 @@ impl<'a> Plan<'a> {
     }
 
     /// A row that is no thing at all: the table's totals, or its header again.
-    pub(super) fn no_thing(&self, row: Row<'a>) -> Option<(usize, String)> {
+    pub(super) fn no_thing(&self, row: Row<'a>) -> Option<(usize, Remark)> {
         const TOTALS: [&str; 10] =
             ["合计", "总计", "小计", "共计", "总和", "total", "totals", "grand total", "subtotal", "sum"];
         let (at, first) = row.cells().next()?;
         if first == self.table.columns[at] && row.cells().all(|(at, cell)| self.table.columns[at] == cell) {
-            return Some((at, "the header stands there again".to_owned()));
+            return Some((at, remark!("the header stands there again", "重复的表头")));
         }
         // The longest of them, and a colon.
         if first.len() > 14 {
@@ -126,12 +141,13 @@ impl<'a> Plan<'a> {
         }
         let bare = first.trim_end_matches([':', '：']);
         let is_total = TOTALS.iter().any(|total| total.eq_ignore_ascii_case(bare));
-        is_total.then(|| (at, format!("{} makes it a row of totals", quoted(first))))
+        let first = quoted(first);
+        is_total.then(|| (at, remark!("{first} makes it a row of totals", "{first} 表明这是合计行")))
     }
 }
 
 /// A coordinate system as a cell names it: as on the command line, or by the number alone.
-fn crs_named(cell: &str) -> Result<Crs, String> {
+fn crs_named(cell: &str) -> Result<Crs, Remark> {
     if cell.bytes().all(|b| b.is_ascii_digit()) { Crs::named(&format!("EPSG:{cell}")) } else { Crs::named(cell) }
 }
 

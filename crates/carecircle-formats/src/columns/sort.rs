@@ -4,8 +4,9 @@ use super::cells::{Bad, Cells};
 use super::plan::Plan;
 use super::{Reject, Sorted};
 use crate::headers::Column;
+use crate::remark;
 use crate::table::{Remark, Row};
-use crate::values::{self, quoted};
+use crate::values::{self, Marks, quoted};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
@@ -26,7 +27,7 @@ pub(super) fn sort_rows<'a, T: Send>(
 ) -> Sorted<T> {
     let table = plan.table;
     // The column is blamed by the name that the table has for it.
-    let reject = |row: Row<'a>, column: &str, why: String| {
+    let reject = |row: Row<'a>, column: &str, why: Remark| {
         let cells = row.cells().map(|(at, cell)| (at, cell.to_owned())).collect();
         Reject { row: row.number(), column: column.to_owned(), why, cells }
     };
@@ -64,7 +65,8 @@ pub(super) fn sort_rows<'a, T: Send>(
             let id = plan.at[Column::Id as usize].and_then(|at| row.cells().find(|(i, _)| *i == at));
             if let Some((_, id)) = id.filter(|(_, id)| made.is_some() && !seen.insert(id)) {
                 *made = None;
-                let why = format!("{} stands in an earlier row too", quoted(id));
+                let id = quoted(id);
+                let why = remark!("{id} stands in an earlier row too", "{id} 与前面的行重复");
                 faults.push((i, Fault::Reject(reject(row, plan.header(Column::Id), why))));
             }
         }
@@ -134,6 +136,7 @@ impl Hasher for Fingerprint {
 /// What all rows together tell.
 fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     let (name, mut out) = (plan.table.name(), Vec::new());
+    out.extend(plan.remark_on_marks().cloned());
     if plan.layer.columns().contains(&Column::Id) && !plan.has(Column::Id) && plan.table.rows().len() > 0 {
         out.push(Remark {
             en: format!("{name}: no column id; rows are called by their number, as in row2"),
@@ -154,7 +157,7 @@ fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     }
     let is_metric = |reject: &Reject| {
         let lon = plan.at[Column::Lon as usize].and_then(|at| reject.cells.iter().find(|(column, _)| *column == at));
-        lon.and_then(|(_, cell)| values::number(cell)).is_some_and(|east| east.abs() > 1_000.0)
+        lon.and_then(|(_, cell)| values::metres(cell, Marks::Point)).is_some_and(|east| east.abs() > 1_000.0)
     };
     if plan.crs.is_degrees() && rejects.iter().filter(|reject| is_metric(reject)).count() * 2 > plan.table.rows().len()
     {

@@ -1,6 +1,6 @@
 //! GeoParquet 1.1 out: plain columns, and the geometry as well-known binary.
 
-use super::{Feature, Kind, Layer, Value, bbox, wkb};
+use super::{Feature, Kind, Layer, Value, bbox, projjson, wkb};
 use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use ::parquet::errors::ParquetError;
@@ -71,8 +71,8 @@ fn schema(layer: &Layer) -> Result<Type, ParquetError> {
     Type::group_type_builder("schema").with_fields(fields).build()
 }
 
-/// What GeoParquet says of the geometries. Without a system they are degrees of WGS 84; any other has none in PROJJSON
-/// here, and is named beside.
+/// What GeoParquet says of the geometries. Without a system they are degrees of WGS 84; what has no PROJJSON here is named
+/// beside. East comes first, as the standard asks whatever the system's own order.
 fn geo_metadata(layer: &Layer) -> Json {
     let kind = |geometry: &Geometry<f64>| match geometry {
         Geometry::Point(_) => "Point",
@@ -87,8 +87,11 @@ fn geo_metadata(layer: &Layer) -> Json {
         column["bbox"] = json!(bbox);
     }
     if layer.crs != crate::crs::Crs::wgs84() {
-        column["crs"] = Json::Null;
-        column["crs_name"] = json!(layer.crs.name());
+        let said = projjson::of(&layer.crs);
+        if said.is_none() {
+            column["crs_name"] = json!(layer.crs.name());
+        }
+        column["crs"] = json!(said);
     }
     json!({"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}})
 }

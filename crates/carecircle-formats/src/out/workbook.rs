@@ -42,9 +42,9 @@ const MOST_ROWS: usize = 1 << 20;
 const WIDEST: usize = 40;
 
 impl Sheet {
-    /// A sheet of a layer, without geometries; `title` is what a column is called in it.
-    pub fn of(layer: &Layer, name: &str, title: impl Fn(&str) -> String) -> Self {
-        let header = layer.columns.iter().map(|c| title(&c.name)).collect();
+    /// A sheet of a layer, without geometries.
+    pub fn of(layer: &Layer, name: &str) -> Self {
+        let header = layer.columns.iter().map(|c| c.name.clone()).collect();
         let row = |values: &[Value]| layer.columns.iter().zip(values).map(|(c, v)| Cell::of(&c.name, v)).collect();
         let rows = layer.features.iter().map(|f| row(&f.values)).collect();
         Self { name: name.to_owned(), header, rows }

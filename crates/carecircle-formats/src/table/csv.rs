@@ -4,6 +4,7 @@
 //! and a quotation mark that never closes is told by the line where it stands.
 
 use super::{Builder, Form, LONGEST_CELL, Lot, Table, TableError};
+use crate::out::unguarded;
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -35,7 +36,7 @@ impl Table {
             if cells.iter().any(|cell| cell.as_bytes().contains(&0)) {
                 return Err(Broken::Zero(number).of(path));
             }
-            table.line(number, cells.iter().map(|cell| &**cell))?;
+            table.line(number, cells.iter().map(|cell| unguarded(cell)))?;
         }
         if text.trim().is_empty() {
             return Err(TableError::Empty { path: path.to_owned() });
@@ -151,7 +152,8 @@ impl<'t> Lines<'t> {
                 if column == 0 {
                     lot.row(line, at - begin);
                 }
-                lot.cell(column, text, &cell);
+                let within = matches!(cell, Cow::Borrowed(_)).then_some(text);
+                lot.cell(column, unguarded(&cell), within);
             })?;
             if record.is_none() {
                 break;

@@ -1,7 +1,9 @@
 //! Why a table can't be read at all.
 
 use super::{LARGEST_FILE, LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_ROWS};
-use std::path::PathBuf;
+use crate::headers::Column;
+use crate::remark::Remark;
+use std::path::{Path, PathBuf};
 
 /// Why a table can't be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +120,7 @@ pub enum TableError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        why: String,
+        why: Remark,
     },
     /// A file that is damaged, or promises what it doesn't hold.
     #[error("{}: not {what}: {why}", path.display())]
@@ -166,4 +168,79 @@ pub enum TableError {
         /// A mapping that would help.
         example: &'static str,
     },
+}
+
+impl TableError {
+    /// The same in Chinese; what other programs' libraries say of a damaged file stands in it as they say it.
+    pub fn in_chinese(&self) -> String {
+        const SAVE: &str = "请另存为“CSV UTF-8”";
+        let path = self.path().display();
+        match self {
+            Self::Io { .. } => format!("无法读取 {path}"),
+            Self::TooLarge { bytes, .. } => format!("{path} 有 {bytes} 字节；表最多 {LARGEST_FILE} 字节"),
+            Self::UnknownFormat { .. } => format!(
+                "{path}：可读取的表为 .csv、.tsv、.txt、.xlsx、.xls、.ods、.geojson、.json、.geojsonl、.geojsons、.ndjson、.fgb、\
+                 .gpkg 和 .shp"
+            ),
+            Self::Encoding { line, .. } => {
+                format!("{path} 第 {line} 行：文本编码既不是 UTF-8、UTF-16，也不是 GB18030；{SAVE}")
+            }
+            Self::MixedEncodings { line, first, .. } => {
+                format!("{path} 第 {line} 行：编码与第 {first} 行不同，一为 UTF-8，一为 GB18030；{SAVE}")
+            }
+            Self::Binary { line, .. } => {
+                format!("{path} 第 {line} 行：有零字节；文件已损坏、不是文本，或是没有字节顺序标记的 UTF-16；{SAVE}")
+            }
+            Self::OpenQuote { line, .. } => format!("{path} 第 {line} 行：单元格以引号开头，但末尾没有配对的引号"),
+            Self::TooManyColumns { .. } => format!("{path}：超过 {MOST_COLUMNS} 列"),
+            Self::TooManyRows { .. } => format!("{path}：超过 {MOST_ROWS} 行；请拆分表"),
+            Self::TooManyCells { .. } => format!("{path}：非空单元格超过 {MOST_CELLS} 个，或文本超过 4 GiB；请拆分表"),
+            Self::LongCell { row, .. } => format!("{path} 第 {row} 行：单元格超过 {LONGEST_CELL} 字节"),
+            Self::Empty { .. } => format!("{path}：表是空的；首行应为列名"),
+            Self::NoRow { .. } => format!("{path}：表中没有数据行；每行应有 id、lon 和 lat"),
+            Self::GeoJson { why, .. } => format!("{path}：不是 GeoJSON：{}", why.zh),
+            Self::Broken { what, why, .. } => {
+                let what = what.trim_start_matches("an ").trim_start_matches("a ").replace(" workbook", " 工作簿");
+                format!("{path}：不是有效的 {what}：{why}")
+            }
+            Self::Layers { names, .. } => format!("{path}：指哪一个表？其中有 {names}。请在文件名后加 #表名"),
+            Self::UnknownCrs { name, .. } => format!("{path}：其坐标系 {name} 未知；请用 --crs 指定"),
+            Self::OneColumn { header, .. } => {
+                format!("{path}：只有一列 {header}；单元格应以逗号、分号、制表符或 | 分隔")
+            }
+            Self::MissingColumn { wanted, found, example, .. } => {
+                let names = wanted.split(" or ").map(|name| {
+                    Column::named(name)
+                        .map_or_else(|| name.to_owned(), |column| format!("{}（{name}）", column.name_zh()))
+                });
+                let wanted = names.collect::<Vec<_>>().join("或");
+                format!("{path}：没有{wanted}列；现有 {found}。请用 --columns {example} 指明")
+            }
+        }
+    }
+
+    /// The file.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::UnknownFormat { path }
+            | Self::Encoding { path, .. }
+            | Self::MixedEncodings { path, .. }
+            | Self::Binary { path, .. }
+            | Self::OpenQuote { path, .. }
+            | Self::TooManyColumns { path }
+            | Self::TooManyRows { path }
+            | Self::TooManyCells { path }
+            | Self::LongCell { path, .. }
+            | Self::Empty { path }
+            | Self::NoRow { path, .. }
+            | Self::GeoJson { path, .. }
+            | Self::Broken { path, .. }
+            | Self::Layers { path, .. }
+            | Self::UnknownCrs { path, .. }
+            | Self::OneColumn { path, .. }
+            | Self::MissingColumn { path, .. } => path,
+        }
+    }
 }

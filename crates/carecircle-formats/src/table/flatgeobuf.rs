@@ -4,7 +4,8 @@
 //! checked here.
 
 use super::shapes::{Bytes, flag_text, number_text, other_kind, point, points, polygon, ring, shape};
-use super::{Builder, Form, Geometry, Table, TableError, prj};
+use super::{Builder, Form, Geometry, Remark, Table, TableError, prj};
+use crate::remark;
 use flatgeobuf::{ColumnType, Crs, Feature, GeometryType, Header};
 use geo::{Coord, Polygon};
 use std::fs::File;
@@ -172,7 +173,7 @@ impl Columns {
 type Buffer<'a> = flatgeobuf::Geometry<'a>;
 
 /// A feature's geometry; `None` where it has none, or an empty one.
-fn geometry(feature: &Feature, of_all: GeometryType) -> Result<Option<Geometry>, String> {
+fn geometry(feature: &Feature, of_all: GeometryType) -> Result<Option<Geometry>, Remark> {
     let Some(geometry) = feature.geometry() else { return Ok(None) };
     let kind = if of_all == GeometryType::Unknown { geometry.type_() } else { of_all };
     let places = geometry.xy().map_or(0, |xy| xy.len() / 2);
@@ -199,7 +200,7 @@ fn positions(geometry: &Buffer, range: Range<usize>) -> Vec<Coord<f64>> {
     xy.flat_map(|xy| range.clone().map(move |i| Coord { x: xy.get(2 * i), y: xy.get(2 * i + 1) })).collect()
 }
 
-fn polygon_of(geometry: &Buffer) -> Result<Option<Polygon<f64>>, String> {
+fn polygon_of(geometry: &Buffer) -> Result<Option<Polygon<f64>>, Remark> {
     let places = geometry.xy().map_or(0, |xy| xy.len() / 2);
     let ends: Vec<usize> = match geometry.ends() {
         Some(ends) if !ends.is_empty() => ends.iter().map(|end| end as usize).collect(),
@@ -210,7 +211,7 @@ fn polygon_of(geometry: &Buffer) -> Result<Option<Polygon<f64>>, String> {
     let mut start = 0;
     for end in ends {
         if end < start || end > places {
-            return Err("the rings of its polygon don't fit its coordinates".to_owned());
+            return Err(remark!("the rings of its polygon don't fit its coordinates", "多边形的环与其坐标不符"));
         }
         rings.push(ring(positions(geometry, start..end))?);
         start = end;

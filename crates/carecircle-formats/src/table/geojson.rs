@@ -1,7 +1,9 @@
 //! GeoJSON as a table: properties are cells.
 
-use super::{Builder, Form, Geometry, Table, TableError};
+use super::shapes::{no_number, open_ring, other_kind};
+use super::{Builder, Form, Geometry, Remark, Table, TableError};
 use crate::crs::Crs;
+use crate::remark;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -11,10 +13,13 @@ use std::path::Path;
 impl Table {
     /// Reads a GeoJSON FeatureCollection (or one Feature) from bytes; `path` is for messages.
     pub fn from_geojson(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
-        let fail = |why: String| TableError::GeoJson { path: path.to_owned(), why };
+        let fail = |why: Remark| TableError::GeoJson { path: path.to_owned(), why };
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         if bytes.trim_ascii_start().first().is_some_and(|b| *b != b'{') {
-            return Err(fail("a FeatureCollection was expected, found nothing of that kind".to_owned()));
+            return Err(fail(remark!(
+                "a FeatureCollection was expected, found nothing of that kind",
+                "应为 FeatureCollection，但不是这类内容"
+            )));
         }
         let mut table = Builder::new(path);
         table.form(Form { format: "GeoJSON", ..Form::default() });
@@ -25,14 +30,22 @@ impl Table {
         if let Some(refused) = refused {
             return Err(refused);
         }
-        read.map_err(|e| fail(e.to_string()))?;
+        read.map_err(|e| fail(Remark::same(e.to_string())))?;
         match rest.get("type").and_then(Value::as_str) {
             Some("FeatureCollection") if features.is_some() => {}
-            Some("FeatureCollection") => return Err(fail("the FeatureCollection has no array `features`".to_owned())),
+            Some("FeatureCollection") => {
+                return Err(fail(remark!(
+                    "the FeatureCollection has no array `features`",
+                    "FeatureCollection 缺少 `features` 数组"
+                )));
+            }
             Some("Feature") => add_feature(&mut table, 1, &Value::Object(rest.clone()))?,
             other => {
                 let found = other.map_or("nothing of that kind".to_owned(), |t| format!("`{t}`"));
-                return Err(fail(format!("a FeatureCollection was expected, found {found}")));
+                return Err(fail(remark!(
+                    "a FeatureCollection was expected, found {found}",
+                    "应为 FeatureCollection，实为 {found}"
+                )));
             }
         }
         // From before the standard, and still written where coordinates are no degrees.
@@ -44,7 +57,7 @@ impl Table {
 }
 
 /// A coordinate system as GeoJSON's old member `crs` names it: `urn:ogc:def:crs:EPSG::4547`.
-fn stated_crs(name: &str) -> Result<Crs, String> {
+fn stated_crs(name: &str) -> Result<Crs, Remark> {
     if name.ends_with("CRS84") {
         return Ok(Crs::wgs84());
     }
@@ -160,7 +173,7 @@ fn cell_text(value: &Value) -> String {
 }
 
 /// A GeoJSON geometry that a row may have.
-pub(crate) fn geometry(value: &Value) -> Result<Geometry, String> {
+pub(crate) fn geometry(value: &Value) -> Result<Geometry, Remark> {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or("none");
     let coordinates = value.get("coordinates").unwrap_or(&Value::Null);
     match kind {
@@ -174,36 +187,36 @@ pub(crate) fn geometry(value: &Value) -> Result<Geometry, String> {
             let polygons: Result<Vec<_>, _> = items(coordinates)?.iter().map(polygon).collect();
             polygons.map(|p| Geometry::Shape(MultiPolygon(p)))
         }
-        other => Err(format!("its geometry is `{other}`; a Point, MultiPoint, Polygon or MultiPolygon is wanted")),
+        other => Err(other_kind(other)),
     }
 }
 
-fn items(value: &Value) -> Result<&Vec<Value>, String> {
-    value.as_array().ok_or_else(|| "its coordinates are no array".to_owned())
+fn items(value: &Value) -> Result<&Vec<Value>, Remark> {
+    value.as_array().ok_or_else(|| remark!("its coordinates are no array", "坐标不是数组"))
 }
 
-fn position(value: &Value) -> Result<Coord<f64>, String> {
+fn position(value: &Value) -> Result<Coord<f64>, Remark> {
     match items(value)?.as_slice() {
         [x, y, ..] => match (x.as_f64(), y.as_f64()) {
             (Some(x), Some(y)) => Ok(Coord { x, y }),
-            _ => Err("a coordinate is no number".to_owned()),
+            _ => Err(no_number()),
         },
-        _ => Err("a position has fewer than two numbers".to_owned()),
+        _ => Err(remark!("a position has fewer than two numbers", "坐标点不足两个数")),
     }
 }
 
-fn polygon(value: &Value) -> Result<Polygon<f64>, String> {
-    let ring = |value: &Value| -> Result<LineString<f64>, String> {
+fn polygon(value: &Value) -> Result<Polygon<f64>, Remark> {
+    let ring = |value: &Value| -> Result<LineString<f64>, Remark> {
         let places: Result<Vec<_>, _> = items(value)?.iter().map(position).collect();
         let places = places?;
         if places.len() < 4 || places.first() != places.last() {
-            return Err("a ring of its polygon is not closed, or has fewer than four positions".to_owned());
+            return Err(open_ring());
         }
         Ok(LineString(places))
     };
     let mut rings: Vec<_> = items(value)?.iter().map(ring).collect::<Result<_, _>>()?;
     if rings.is_empty() {
-        return Err("its polygon has no ring".to_owned());
+        return Err(remark!("its polygon has no ring", "多边形没有环"));
     }
     let exterior = rings.remove(0);
     Ok(Polygon::new(exterior, rings))

@@ -1,7 +1,8 @@
 //! GeoPackage: the one table of features in an SQLite database, or the one that is named.
 
 use super::shapes::{Bytes, flag_text, number_text};
-use super::{Builder, Form, Geometry, Table, TableError, prj, wkb};
+use super::{Builder, Form, Geometry, Remark, Table, TableError, prj, wkb};
+use crate::remark;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
@@ -176,7 +177,7 @@ fn flag_columns(database: &Connection, table: &str) -> rusqlite::Result<Vec<Stri
 }
 
 /// A geometry as GeoPackage wraps it: magic, version, flags, system and envelope before the well-known binary.
-fn geometry(blob: &[u8]) -> Result<Option<Geometry>, String> {
+fn geometry(blob: &[u8]) -> Result<Option<Geometry>, Remark> {
     let mut bytes = Bytes(blob);
     let mut head = || {
         let [b'G', b'P', _, flags] = bytes.array()? else { return None };
@@ -190,6 +191,6 @@ fn geometry(blob: &[u8]) -> Result<Option<Geometry>, String> {
         bytes.take(4 + envelope)?;
         Some(flags)
     };
-    let flags = head().ok_or_else(|| "its geometry is none of a GeoPackage".to_owned())?;
+    let flags = head().ok_or_else(|| remark!("its geometry is none of a GeoPackage", "几何不是 GeoPackage 的格式"))?;
     if flags >> 4 & 1 == 1 { Ok(None) } else { wkb::geometry(bytes.0) }
 }

@@ -20,7 +20,43 @@ pub(super) fn epsg(text: &str) -> Result<u32, String> {
         "projcs" | "projcrs" if is_wgs84 => utm(&is),
         _ => None,
     };
-    found.ok_or(name)
+    found.or_else(|| esri(text, &is)).ok_or(name)
+}
+
+/// What ArcGIS calls the systems of the register.
+const ESRI_NAMES: &str = include_str!("../../data/esri_names.txt");
+
+/// The system that ArcGIS calls by a name, given plain; none where the text has another meridian, scale or easting than that system:
+/// somebody changed it and kept its name.
+fn esri(text: &str, name: &str) -> Option<u32> {
+    let lines = ESRI_NAMES.lines().filter_map(|line| line.split_once(' '));
+    let (code, _) = lines.filter(|(code, _)| *code != "#").find(|(_, known)| plain(known) == name)?;
+    let system = crs_definitions::from_code(code.parse().ok()?)?;
+    let defined = |key: &str| {
+        let value = system.proj4.split_whitespace().find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
+        value.and_then(|value| value.parse::<f64>().ok())
+    };
+    let of_utm = |key: &str, value: f64| defined(key).or(system.proj4.contains("+proj=utm").then_some(value));
+    let meridian = defined("+zone").map(|zone| zone * 6.0 - 183.0).or(defined("+lon_0"));
+    let scale = of_utm("+k", 0.999_6).or(defined("+k_0"));
+    let told_m = parameter(text, "falseeasting").zip(last_unit_m(text)).map(|(easting, unit_m)| easting * unit_m);
+    let agree = [
+        (parameter(text, "centralmeridian"), meridian, 1e-6),
+        (parameter(text, "scalefactor"), scale, 1e-8),
+        (told_m, of_utm("+x_0", 500_000.0), 0.01),
+    ];
+    let is_same = agree.iter().all(|(told, known, slack)| match (told, known) {
+        (Some(told), Some(known)) => (told - known).abs() <= *slack,
+        _ => true,
+    });
+    code.parse().ok().filter(|_| is_same)
+}
+
+/// The last unit, which is that of a projected system's coordinates, in metres.
+fn last_unit_m(text: &str) -> Option<f64> {
+    let parts: Vec<&str> = text.split('"').collect();
+    let at = parts.iter().rposition(|part| plain(part).ends_with("unit"))?;
+    parts.get(at + 2)?.trim_start().strip_prefix(',')?.split([']', ')', ',']).next()?.trim().parse().ok()
 }
 
 /// Letters and digits alone, in lower case: programs differ in the rest.
@@ -123,6 +159,40 @@ mod tests {
         assert_eq!(epsg("PROJCS[\"WGS_1984_UTM_Zone_50N\",GEOGCS[\"GCS_WGS_1984\"]]"), Ok(32_650));
         assert_eq!(epsg("GEOGCS[\"GCS_Beijing_1954\",DATUM[\"D_Beijing_1954\"]]"), Err("GCS_Beijing_1954".to_owned()));
         assert_eq!(epsg("garbage"), Err("an unnamed coordinate system".to_owned()));
+    }
+
+    #[test]
+    fn what_arcgis_calls_a_system_is_known_where_its_numbers_agree() {
+        let utm = |name: &str, meridian: i32| {
+            format!(
+                "PROJCS[\"{name}\",GEOGCS[\"GCS_North_American_1983\",DATUM[\"D_North_American_1983\",SPHEROID[\"GRS_1980\",\
+                 6378137.0,298.257222101]],PRIMEM[\"Greenwich\",0.0],UNIT[\"Degree\",0.0174532925199433]],\
+                 PROJECTION[\"Transverse_Mercator\"],PARAMETER[\"False_Easting\",500000.0],PARAMETER[\"False_Northing\",0.0],\
+                 PARAMETER[\"Central_Meridian\",{meridian}.0],PARAMETER[\"Scale_Factor\",0.9996],UNIT[\"Meter\",1.0]]"
+            )
+        };
+        assert_eq!(epsg(&utm("NAD_1983_UTM_Zone_17N", -81)), Ok(26_917));
+        assert_eq!(epsg(&utm("NAD_1983_UTM_Zone_17N", -87)), Err("NAD_1983_UTM_Zone_17N".to_owned()));
+        assert_eq!(epsg(&utm("ETRS_1989_UTM_Zone_33N", 15)), Ok(25_833));
+        assert_eq!(epsg(&utm("SIRGAS_2000_UTM_Zone_23S", -45)), Ok(31_983));
+        assert_eq!(epsg(&utm("My_UTM_Zone_17N", -81)), Err("My_UTM_Zone_17N".to_owned()));
+        assert_eq!(epsg("GEOGCS[\"GCS_ETRS_1989\",DATUM[\"D_ETRS_1989\"]]"), Ok(4_258));
+        let feet = "PROJCS[\"NAD_1983_StatePlane_New_York_Long_Island_FIPS_3104_Feet\",GEOGCS[\"GCS_North_American_1983\",\
+            UNIT[\"Degree\",0.0174532925199433]],PARAMETER[\"False_Easting\",984250.0],PARAMETER[\"Central_Meridian\",-74.0],\
+            UNIT[\"Foot_US\",0.3048006096012192]]";
+        assert_eq!(epsg(feet), Ok(2_263));
+        assert!(epsg(&feet.replace("984250.0", "1000000.0")).is_err());
+    }
+
+    #[test]
+    fn every_name_of_arcgis_is_of_a_system_that_can_be_computed() {
+        let mut names = std::collections::BTreeSet::new();
+        for line in ESRI_NAMES.lines().filter(|line| !line.starts_with('#')) {
+            let (code, name) = line.split_once(' ').unwrap();
+            let crs = crate::crs::Crs::of_epsg(code.parse().unwrap());
+            assert!(crs.is_ok(), "{line}");
+            assert!(names.insert(plain(name)), "{name} stands there twice");
+        }
     }
 
     #[test]

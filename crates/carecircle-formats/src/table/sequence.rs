@@ -1,7 +1,8 @@
 //! GeoJSON text sequences: a feature for each line, or for each record behind a record separator (RFC 8142).
 
 use super::geojson::add_feature;
-use super::{Builder, Form, Table, TableError};
+use super::{Builder, Form, Remark, Table, TableError};
+use crate::remark;
 use serde_json::Value;
 use std::path::Path;
 
@@ -23,13 +24,16 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
         if blank == record.len() {
             continue;
         }
-        let fail = |why: String| TableError::GeoJson { path: path.to_owned(), why: format!("line {number}: {why}") };
-        let feature: Value = serde_json::from_slice(record).map_err(|e| fail(e.to_string()))?;
+        let fail = |why: Remark| TableError::GeoJson {
+            path: path.to_owned(),
+            why: remark!("line {number}: {}", "第 {number} 行：{}"; why),
+        };
+        let feature: Value = serde_json::from_slice(record).map_err(|e| fail(Remark::same(e.to_string())))?;
         match feature.get("type").and_then(Value::as_str) {
             Some("Feature") => add_feature(&mut table, number, &feature)?,
             other => {
                 let found = other.map_or("nothing of that kind".to_owned(), |t| format!("`{t}`"));
-                return Err(fail(format!("a Feature was expected, found {found}")));
+                return Err(fail(remark!("a Feature was expected, found {found}", "应为 Feature，实为 {found}")));
             }
         }
         if table.is_refused() {

@@ -4,7 +4,8 @@
 
 use super::csv::decode;
 use super::shapes::{Bytes, flag_text, other_kind, point, points, polygon, ring, shape};
-use super::{Builder, Form, Geometry, Table, TableError, prj};
+use super::{Builder, Form, Geometry, Remark, Table, TableError, prj};
+use crate::remark;
 use encoding_rs::{BIG5, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, WINDOWS_1252};
 use geo::{Contains, Coord, LineString, Point, Polygon};
 use shapefile::record::polygon::{GenericPolygon, PolygonRing};
@@ -68,7 +69,7 @@ fn sibling(path: &Path, ending: &str) -> Result<Option<Vec<u8>>, TableError> {
     super::read_bytes(&file).map(Some)
 }
 
-fn geometry(found: Shape) -> Result<Option<Geometry>, String> {
+fn geometry(found: Shape) -> Result<Option<Geometry>, Remark> {
     fn several<P: HasXY>(places: &[P]) -> Option<Geometry> {
         points(places.iter().map(position).collect())
     }
@@ -93,7 +94,7 @@ fn position<P: HasXY>(at: &P) -> Coord<f64> {
 }
 
 /// Polygons of rings in any order: each hole goes to the first outer ring that holds its first position.
-fn polygons<P: HasXY>(rings: &GenericPolygon<P>) -> Result<Option<Geometry>, String> {
+fn polygons<P: HasXY>(rings: &GenericPolygon<P>) -> Result<Option<Geometry>, Remark> {
     let (mut outer, mut holes) = (Vec::new(), Vec::new());
     for part in rings.rings() {
         let (to, places): (&mut Vec<LineString<f64>>, &[P]) = match part {
@@ -107,7 +108,11 @@ fn polygons<P: HasXY>(rings: &GenericPolygon<P>) -> Result<Option<Geometry>, Str
         std::mem::swap(&mut outer, &mut holes);
     }
     if outer.len().saturating_mul(holes.len()) > MOST_PAIRS {
-        return Err(format!("its {} holes are too many to be sorted into {} rings", holes.len(), outer.len()));
+        let (holes, rings) = (holes.len(), outer.len());
+        return Err(remark!(
+            "its {holes} holes are too many to be sorted into {rings} rings",
+            "{holes} 个洞过多，无法归入 {rings} 个外环"
+        ));
     }
     let mut out: Vec<(Polygon<f64>, Vec<LineString<f64>>)> =
         outer.into_iter().map(|exterior| (Polygon::new(exterior, Vec::new()), Vec::new())).collect();
@@ -115,7 +120,9 @@ fn polygons<P: HasXY>(rings: &GenericPolygon<P>) -> Result<Option<Geometry>, Str
         let within = |(outer, _): &&mut (Polygon<f64>, _)| hole.0.iter().any(|&at| outer.contains(&Point(at)));
         match out.iter_mut().find(within) {
             Some((_, its)) => its.push(hole),
-            None => return Err("a hole of its polygon lies in none of its rings".to_owned()),
+            None => {
+                return Err(remark!("a hole of its polygon lies in none of its rings", "多边形的洞不在任何外环之内"));
+            }
         }
     }
     let whole = |(outer, holes): (Polygon<f64>, Vec<LineString<f64>>)| {

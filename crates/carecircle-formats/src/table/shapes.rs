@@ -1,6 +1,7 @@
 //! What binary formats have in common: positions into rings, rings into shapes, numbers into text.
 
-use super::Geometry;
+use super::{Geometry, Remark};
+use crate::remark;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 
 /// Bytes read from the front; every read says whether there was enough.
@@ -27,14 +28,24 @@ pub(super) fn point(x: f64, y: f64) -> Option<Geometry> {
 }
 
 /// A closed ring of at least four positions.
-pub(super) fn ring(places: Vec<Coord<f64>>) -> Result<LineString<f64>, String> {
+pub(super) fn ring(places: Vec<Coord<f64>>) -> Result<LineString<f64>, Remark> {
     if places.iter().any(|p| !(p.x.is_finite() && p.y.is_finite())) {
-        return Err("a coordinate is no number".to_owned());
+        return Err(no_number());
     }
     if places.len() < 4 || places.first() != places.last() {
-        return Err("a ring of its polygon is not closed, or has fewer than four positions".to_owned());
+        return Err(open_ring());
     }
     Ok(LineString(places))
+}
+
+/// Why a position is none.
+pub(super) fn no_number() -> Remark {
+    remark!("a coordinate is no number", "坐标不是数")
+}
+
+/// Why a ring is none.
+pub(super) fn open_ring() -> Remark {
+    remark!("a ring of its polygon is not closed, or has fewer than four positions", "多边形的环未闭合，或不足四个点")
 }
 
 /// A polygon of its rings, the outer one first; `None` for an empty one.
@@ -52,8 +63,11 @@ pub(super) fn shape(polygons: Vec<Polygon<f64>>) -> Option<Geometry> {
 }
 
 /// Why a geometry of another kind can't be used.
-pub(super) fn other_kind(kind: &str) -> String {
-    format!("its geometry is `{kind}`; a Point, MultiPoint, Polygon or MultiPolygon is wanted")
+pub(super) fn other_kind(kind: &str) -> Remark {
+    remark!(
+        "its geometry is `{kind}`; a Point, MultiPoint, Polygon or MultiPolygon is wanted",
+        "几何类型是 `{kind}`；应为 Point、MultiPoint、Polygon 或 MultiPolygon"
+    )
 }
 
 /// Several points; one alone is a point. `None` where there is none.

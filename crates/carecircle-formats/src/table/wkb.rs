@@ -1,7 +1,8 @@
 //! Well-known binary, the geometry of GeoPackage: ISO and extended, either byte order, Z and M passed over.
 
-use super::Geometry;
 use super::shapes::{Bytes, other_kind, point, points, polygon, ring, shape};
+use super::{Geometry, Remark};
+use crate::remark;
 use geo::{Coord, Polygon};
 
 const KINDS: [&str; 18] = [
@@ -26,9 +27,9 @@ const KINDS: [&str; 18] = [
 ];
 
 /// Geometry from well-known binary; `None` for an empty one. No count is believed beyond the bytes that are there.
-pub(super) fn geometry(bytes: &[u8]) -> Result<Option<Geometry>, String> {
+pub(super) fn geometry(bytes: &[u8]) -> Result<Option<Geometry>, Remark> {
     let mut reader = Reader { bytes: Bytes(bytes), little: true, width: 2 };
-    reader.geometry().ok_or_else(|| "its geometry is cut off".to_owned())?
+    reader.geometry().ok_or_else(|| remark!("its geometry is cut off", "几何数据不完整"))?
 }
 
 struct Reader<'a> {
@@ -39,7 +40,7 @@ struct Reader<'a> {
 }
 
 /// `None` where the bytes end too soon; the inner error is what a row is told.
-type Read<T> = Option<Result<T, String>>;
+type Read<T> = Option<Result<T, Remark>>;
 
 impl Reader<'_> {
     fn u32(&mut self) -> Option<u32> {
@@ -114,7 +115,10 @@ impl Reader<'_> {
                 let mut polygons = Vec::with_capacity(count);
                 for _ in 0..count {
                     if self.head()? != 3 {
-                        return Some(Err("a part of its MultiPolygon is no Polygon".to_owned()));
+                        return Some(Err(remark!(
+                            "a part of its MultiPolygon is no Polygon",
+                            "MultiPolygon 的某一部分不是 Polygon"
+                        )));
                     }
                     match self.polygon()? {
                         Ok(one) => polygons.extend(one),
@@ -157,7 +161,7 @@ mod tests {
             }
         }
         assert_eq!(geometry(&point_bytes(true, 1, &[f64::NAN, f64::NAN])), Ok(None), "POINT EMPTY");
-        assert!(geometry(&point_bytes(true, 2, &[])).unwrap_err().contains("LineString"));
+        assert!(geometry(&point_bytes(true, 2, &[])).unwrap_err().en.contains("LineString"));
     }
 
     #[test]
@@ -165,7 +169,7 @@ mod tests {
         for kind in [3, 4, 6] {
             let mut bytes = point_bytes(true, kind, &[]);
             bytes.extend(u32::MAX.to_le_bytes());
-            assert!(geometry(&bytes).unwrap_err().contains("cut off"));
+            assert!(geometry(&bytes).unwrap_err().en.contains("cut off"));
         }
     }
 }

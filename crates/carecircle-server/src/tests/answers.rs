@@ -1,11 +1,14 @@
 //! What is answered.
 
-use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, town};
+use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, study, town};
 use axum::http::{Method, StatusCode};
-use carecircle_core::indicators::Indicator;
+use carecircle_core::indicators::{Indicator, ScoreCard};
+use carecircle_core::policy::Policy;
+use carecircle_formats::table::Table;
 use geo::{Contains, Coord, Intersects, Rect};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 #[tokio::test]
 async fn the_landing_page_leads_everywhere() {
@@ -334,6 +337,57 @@ async fn the_summary_marks_what_is_missing() {
         send(&app, Method::GET, "/summary", &[("accept", "text/csv")]).await.header("content-type"),
         "text/csv; charset=utf-8"
     );
+}
+
+#[tokio::test]
+async fn the_summary_says_what_becomes_of_a_policys_targets() {
+    let app = town();
+    let plain = ask(&app, "/summary").await.json();
+    assert_eq!((&plain["policy"]["name"], &plain["targets"]), (&"default".into(), &serde_json::json!([])));
+    let asked = ask(&app, "/summary?by=city&policy=hangzhou-2024&minutes=20").await.json();
+    assert_eq!((&asked["policy"]["name"], &asked["minutes"]), (&"hangzhou-2024".into(), &20.0.into()));
+    assert_eq!(asked["parameters"]["policy"], "hangzhou-2024");
+    let targets = asked["targets"].as_array().unwrap();
+    let target = |name: &str| targets.iter().find(|target| target["indicator"] == name).unwrap();
+    let places = target("places_per_1000");
+    assert_eq!((&places["bound"], &places["target"]), (&"at_least".into(), &4.5.into()));
+    assert!(places["source"].as_str().unwrap().contains("Hangzhou"), "{places}");
+    // n2 is a kindergarten, which doesn't count: n1 has 60 places for 20,000 residents, all inclusive.
+    let city = &places["areas"][0];
+    assert_eq!((&city["id"], &city["value"], &city["verdict"]), (&"city".into(), &3.0.into(), &"missed".into()));
+    let inclusive = &target("inclusive_share")["areas"][0];
+    assert_eq!((&inclusive["value"], &inclusive["verdict"]), (&1.0.into(), &"met".into()));
+    let untold = target("certified_staff_share");
+    assert_eq!((&untold["verdict"], untold["value"].is_null()), (&"unknown".into(), true));
+    assert!(untold["missing"][0].as_str().unwrap().contains("staff"), "{untold}");
+    assert!(targets.iter().all(|target| target["areas"].as_array().unwrap().len() == 1), "of the level alone");
+    // A score card of the same check says the same.
+    let policy = Policy { minutes: 20.0, ..carecircle_formats::policy::named("hangzhou-2024").unwrap() };
+    let study = study();
+    let coverage = study.check(&policy);
+    let card = carecircle_formats::card::score_card(&study, &coverage, &ScoreCard::new(&study, &coverage), None);
+    for (one, other) in targets.iter().zip(card["targets"].as_array().unwrap()) {
+        for member in other.as_object().unwrap().keys().filter(|member| *member != "areas") {
+            assert_eq!(one[member], other[member], "{member}");
+        }
+    }
+
+    let csv = ask(&app, "/summary?policy=hangzhou-2024&f=csv").await;
+    let table = Table::from_csv(Path::new("summary.csv"), &csv.body).unwrap();
+    let cell = |row: usize, head: &str| {
+        let at = table.columns.iter().position(|column| column == head).unwrap();
+        let row = table.rows().nth(row).unwrap();
+        row.cells().find(|(column, _)| *column == at).map(|(_, cell)| cell.to_owned()).unwrap_or_default()
+    };
+    assert_eq!(
+        (cell(0, "places_per_1000_target"), cell(0, "places_per_1000_verdict")),
+        ("4.5".into(), "missed".into())
+    );
+    assert_eq!((cell(1, "level"), cell(1, "certified_staff_share_verdict")), ("total".into(), "unknown".into()));
+    assert!(cell(1, "attribution").contains("OpenStreetMap"), "the columns behind the targets stay in place");
+    let why = ask(&app, "/summary?policy=atlantis").await.problem(400);
+    assert!(why.contains("hangzhou-2024"), "{why}");
+    ask(&app, "/collections/blocks/items?policy=national").await.problem(400);
 }
 
 #[tokio::test]
