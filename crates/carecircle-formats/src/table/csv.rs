@@ -192,7 +192,8 @@ impl<'t> Lines<'t> {
         &self.text[start..self.at]
     }
 
-    /// A cell in quotation marks, two of which stand for one; text behind the last belongs to it.
+    /// A cell in quotation marks, two of which stand for one; text behind the last belongs to it. Borrowed, it is a piece of
+    /// the text.
     fn quoted(&mut self) -> Result<Cow<'t, str>, Broken> {
         let (begin, opened) = (self.at, self.line);
         let fail = || Broken::OpenQuote(opened);
@@ -209,7 +210,7 @@ impl<'t> Lines<'t> {
             if self.text.as_bytes().get(self.at) != Some(&b'"') {
                 break;
             }
-            out += "\"";
+            out += &self.text[self.at..=self.at];
         }
         let behind = self.plain();
         // Where other text follows a cell of several lines, a mark that was meant to open the next cell has closed this one.
