@@ -351,6 +351,20 @@ mod tests {
         assert!(matches!(error, TableError::OpenQuote { line: at, .. } if at == line), "{error} {line}");
     }
 
+    #[test]
+    fn cells_come_back_wherever_their_text_stands() {
+        let long = [1_023, 1_024, 70_000].map(|length| "托".repeat(length));
+        let text = format!(
+            "a,b,c,d,e,f,g,h,i\n1,\"\"\"\",\"  x \",,,,,\"a\"\"b\",z\n,,,,,,,,{}\n\"\"q,{},\"\"\"\"\"\",\"{}\",2\n",
+            long[0], long[1], long[2]
+        );
+        let table = Table::from_csv(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let rows: Vec<Vec<(usize, &str)>> = table.rows().map(|row| row.cells().collect()).collect();
+        assert_eq!(rows[0], [(0, "1"), (1, "\""), (2, "x"), (7, "a\"b"), (8, "z")]);
+        assert_eq!(rows[1], [(8, &*long[0])]);
+        assert_eq!(rows[2], [(0, "q"), (1, &*long[1]), (2, "\"\""), (3, &*long[2]), (4, "2")]);
+    }
+
     proptest! {
         #[test]
         fn records_are_those_of_the_csv_crate(records in proptest::collection::vec(
