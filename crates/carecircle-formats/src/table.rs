@@ -322,14 +322,9 @@ impl Builder {
         self.table.crs = Some(crs);
     }
 
-    /// The coordinate system that the file states by name, or else what it calls one that isn't known. An empty name is
-    /// none.
-    fn stated_crs(&mut self, stated: Result<String, String>) {
-        let known = stated.and_then(|name| match name.as_str() {
-            "" => Ok(None),
-            _ => Crs::named(&name).map(Some).map_err(|_| name),
-        });
-        match known {
+    /// The coordinate system that the file states, if any, or else what it calls one that isn't known.
+    fn stated_crs(&mut self, stated: Result<Option<Crs>, String>) {
+        match stated {
             Ok(crs) => self.table.crs = crs,
             Err(name) => self.table.unknown_crs = Some(name),
         }
@@ -480,6 +475,14 @@ impl Builder {
             self.refuse(|path| TableError::Empty { path });
         }
         self.refused.map_or(Ok(self.table), Err)
+    }
+}
+
+/// The coordinate system of a name in a file, which is the error where it isn't known. An empty name is none.
+fn named_crs(name: &str) -> Result<Option<Crs>, String> {
+    match name {
+        "" => Ok(None),
+        _ => Crs::named(name).map(Some).map_err(|_| name.to_owned()),
     }
 }
 
