@@ -27,6 +27,7 @@ pub(crate) enum Media {
     Json,
     GeoJson,
     OpenApi,
+    Schema,
     Html,
     Csv,
 }
@@ -38,6 +39,7 @@ impl Media {
             Self::Json => "application/json",
             Self::GeoJson => "application/geo+json",
             Self::OpenApi => "application/vnd.oai.openapi+json;version=3.0",
+            Self::Schema => "application/schema+json",
             Self::Html => "text/html; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8",
         }
