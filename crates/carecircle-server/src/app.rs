@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, html, openapi};
+use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -37,13 +37,15 @@ const DOWNLOADS: usize = 16;
 const MAP: &str = include_str!("map.html");
 
 /// The OGC conformance classes that hold here.
-const CONFORMANCE: [&str; 6] = [
+const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",
 ];
 
 /// What every request sees.
@@ -170,6 +172,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .merge(schema::routes())
         .fallback(missing)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
@@ -180,7 +183,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn bad_path(rejection: PathRejection) -> ApiError {
+pub(crate) fn bad_path(rejection: PathRejection) -> ApiError {
     ApiError::bad_request(format!("the path is not percent-encoded UTF-8: {}", rejection.body_text()))
 }
 

@@ -8,6 +8,7 @@ use crate::html;
 use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply, preferred};
+use crate::schema;
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -17,6 +18,7 @@ use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, Drawing};
+use carecircle_formats::policy;
 use geo::{Coord, Intersects, Rect};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -94,7 +96,7 @@ impl Collection {
         POLICY_NAMES.into_iter().chain(own.iter().copied())
     }
 
-    fn named(id: &str) -> Result<Self, ApiError> {
+    pub(crate) fn named(id: &str) -> Result<Self, ApiError> {
         let found = Self::ALL.into_iter().find(|c| c.id() == id);
         found.ok_or_else(|| {
             let ids = Self::ALL.map(Self::id).join(", ");
@@ -107,6 +109,8 @@ impl Collection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     Text,
+    /// As text, `2024-06-30`.
+    Day,
     Number,
     Integer,
     Truth,
@@ -119,7 +123,7 @@ pub(crate) struct Column {
     pub(crate) holds: ColumnType,
 }
 
-use ColumnType::{Integer, Number, Text, Truth};
+use ColumnType::{Day, Integer, Number, Text, Truth};
 
 impl Column {
     /// What the properties of a block hold, in the order of [`geojson::BLOCK_PROPERTIES`].
@@ -159,8 +163,8 @@ impl Column {
         ("health_manager", Truth),
         ("min_months", Integer),
         ("max_months", Integer),
-        ("opened", Text),
-        ("closed", Text),
+        ("opened", Day),
+        ("closed", Day),
         ("counted", Truth),
         ("snap_m", Number),
         ("entrances", Number),
@@ -237,6 +241,10 @@ impl Condition {
         let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
         let wanted = match column.holds {
             Text => Wanted::Exactly(Value::from(text).to_string().into_bytes()),
+            Day => {
+                let day = policy::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?;
+                Wanted::Exactly(Value::from(day.to_string()).to_string().into_bytes())
+            }
             Truth => Wanted::Exactly(truth(text).ok_or_else(|| bad("true or false"))?.to_string().into_bytes()),
             Number => Wanted::Number(number(text).ok_or_else(|| bad("a number"))?),
             Integer => {
@@ -270,6 +278,21 @@ fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value 
 /// A collection's description.
 pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
     let here = format!("{base}/collections/{}", collection.id());
+    let mut links = vec![
+        link("self", Media::Json, "This collection", here.clone()),
+        link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
+        link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
+        link("enclosure", Media::Csv, "All of it as a table", format!("{here}/items?f=csv")),
+        link(
+            "enclosure",
+            Media::GeoJsonSeq,
+            "All of it as a GeoJSON text sequence",
+            format!("{here}/items?f=geojsonseq"),
+        ),
+        link("enclosure", Media::FlatGeobuf, "All of it as FlatGeobuf", format!("{here}/items?f=fgb")),
+        license(),
+    ];
+    links.extend(schema::links(&here));
     let mut out = json!({
         "id": collection.id(),
         "title": collection.title(),
@@ -277,15 +300,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "itemType": "feature",
         "crs": [CRS84],
         "attribution": geojson::ATTRIBUTION,
-        "links": [
-            link("self", Media::Json, "This collection", here.clone()),
-            link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
-            link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
-            link("enclosure", Media::Csv, "All of it as a table", format!("{here}/items?f=csv")),
-            link("enclosure", Media::GeoJsonSeq, "All of it as a GeoJSON text sequence", format!("{here}/items?f=geojsonseq")),
-            link("enclosure", Media::FlatGeobuf, "All of it as FlatGeobuf", format!("{here}/items?f=fgb")),
-            license(),
-        ],
+        "links": links,
     });
     if let Some(bbox) = snapshot.extent(collection) {
         out["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });

@@ -14,6 +14,7 @@ mod openapi;
 mod problem;
 mod query;
 mod reply;
+mod schema;
 mod stall;
 #[cfg(test)]
 mod tests;

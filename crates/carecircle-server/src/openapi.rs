@@ -5,10 +5,11 @@
 //! declared as a parameter.
 
 use crate::analysis::Snapshot;
-use crate::collections::{Collection, Column, ColumnType};
+use crate::collections::{Collection, Column};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
 use crate::reply::Media;
+use crate::schema;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -45,11 +46,20 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     })
 }
 
-fn parameter(name: &str) -> Value {
+/// A parameter that the document declares.
+pub(crate) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
-fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &Value, errors: &[&str]) -> Value {
+/// What may be asked of a path, and what answers.
+pub(crate) fn operation(
+    id: &str,
+    tag: &str,
+    summary: &str,
+    parameters: &[Value],
+    answer: &Value,
+    errors: &[&str],
+) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": "The answer", "content": answer }));
     responses.insert("304".to_owned(), json!({ "description": "The client has the answer (If-None-Match)" }));
@@ -139,10 +149,14 @@ fn paths(snapshot: &Snapshot) -> Value {
         page_forms[essence(media)] = json!({ "schema": { "type": "string" } });
     }
     page_forms[essence(Media::FlatGeobuf)] = json!({ "schema": { "type": "string", "format": "binary" } });
+    for (path, operation) in schema::paths() {
+        add(path, operation);
+    }
     for collection in Collection::ALL {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
-        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_items"].map(parameter).into();
+        let mut page: Vec<Value> =
+            ["limit", "offset", "bbox", "datetime", "f_items", "resultType"].map(parameter).into();
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
@@ -212,14 +226,8 @@ fn paths(snapshot: &Snapshot) -> Value {
 
 /// `property=value`.
 fn equality(column: &Column) -> Value {
-    let schema = match column.holds {
-        ColumnType::Text => json!({ "type": "string" }),
-        ColumnType::Number => json!({ "type": "number" }),
-        ColumnType::Integer => json!({ "type": "integer" }),
-        ColumnType::Truth => json!({ "type": "boolean" }),
-    };
     let description = format!("Only features whose {} is this", column.name);
-    in_query(&column.name, &description, &schema)
+    in_query(&column.name, &description, &column.holds.schema().into())
 }
 
 fn in_query(name: &str, description: &str, schema: &Value) -> Value {
@@ -259,6 +267,11 @@ fn parameters(policy: &Policy) -> Value {
             "datetime",
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
+        ),
+        "resultType": in_query(
+            "resultType",
+            "results: the page of features; hits: only how many match, as numberMatched",
+            &words(&["results", "hits"]),
         ),
         "f_json": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "f_items": in_query(

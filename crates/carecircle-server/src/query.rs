@@ -21,7 +21,7 @@ pub(crate) const LIMIT_MAX: usize = 10_000;
 pub(crate) const BANDS_MAX: usize = 10;
 
 /// The parameters that choose a page of features.
-pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
+pub(crate) const PAGE_NAMES: [&str; 6] = ["limit", "offset", "bbox", "datetime", "f", "resultType"];
 /// The parameters of an analysis.
 pub(crate) const POLICY_NAMES: [&str; 11] = [
     "minutes",
@@ -156,11 +156,12 @@ impl Query {
         })
     }
 
-    /// `limit` and `offset`.
+    /// `limit` and `offset`; with `resultType=hits` the page is empty, and counts alone.
     pub(crate) fn page(&mut self) -> Result<Page, ApiError> {
         let limit = self.count("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let offset = self.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
-        Ok(Page { limit, offset })
+        let is_count = self.word("resultType", &["hits", "results"])? == Some("hits");
+        Ok(if is_count { Page { limit: 0, offset: 0 } } else { Page { limit, offset } })
     }
 
     /// `bbox`: four numbers, or six with heights, which plane features pay no heed to.

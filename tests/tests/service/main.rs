@@ -12,4 +12,5 @@ mod features;
 mod hostile;
 mod lifetime;
 mod manners;
+mod schema;
 mod town;
