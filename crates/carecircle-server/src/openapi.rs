@@ -8,7 +8,9 @@ use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::cql2::LENGTH_MAX;
 use crate::enquiries::BANDS;
-use crate::query::{BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::query::{
+    BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
+};
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};

@@ -58,15 +58,11 @@ impl Cells {
     pub(crate) const BYTES: usize = size_of::<f64>();
 
     /// The JSON texts of a property, read as what its column holds.
-    pub(crate) fn read<'a>(
-        column: &Column,
-        spans: impl Iterator<Item = Option<(u32, &'a [u8])>>,
-    ) -> Self {
+    pub(crate) fn read<'a>(column: &Column, spans: impl Iterator<Item = Option<(u32, &'a [u8])>>) -> Self {
         match column.holds {
             ColumnType::Text => {
-                let inner = |(at, json): (u32, &[u8])| {
-                    (json.first() == Some(&b'"')).then(|| (at + 1, json.len() as u32 - 2))
-                };
+                let inner =
+                    |(at, json): (u32, &[u8])| (json.first() == Some(&b'"')).then(|| (at + 1, json.len() as u32 - 2));
                 Self::Text(spans.map(|span| span.and_then(inner).unwrap_or_default()).collect())
             }
             ColumnType::Number | ColumnType::Integer => {
@@ -143,7 +139,8 @@ impl Expr {
                 list.iter().for_each(|item| item.visit(see));
             }
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.visit(see)),
-            Self::Text(_) | Self::Number(_) | Self::Truth(_) | Self::Shape(_) | Self::Geometry | Self::Property(..) => {}
+            Self::Text(_) | Self::Number(_) | Self::Truth(_) | Self::Shape(_) | Self::Geometry | Self::Property(..) => {
+            }
         }
     }
 
@@ -178,9 +175,7 @@ impl Expr {
                 Self::Geometry | Self::Shape(_) => of.site(table, i).is_none(),
                 of => matches!(of.value(table, i), Value::Unknown),
             }),
-            Self::Spatial(spatial, sides) => {
-                Some(spatial.holds(&sides[0].site(table, i)?, &sides[1].site(table, i)?))
-            }
+            Self::Spatial(spatial, sides) => Some(spatial.holds(&sides[0].site(table, i)?, &sides[1].site(table, i)?)),
             Self::Not(of) => of.truth(table, i).map(|truth| !truth),
             Self::And(parts) => all(parts.iter().map(|part| part.truth(table, i))),
             Self::Or(parts) => any(parts.iter().map(|part| part.truth(table, i))),

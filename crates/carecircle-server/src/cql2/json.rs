@@ -163,7 +163,9 @@ impl Reader<'_> {
         }
         let Some((kind, _)) = SHAPES.into_iter().find(|(_, word)| name.eq_ignore_ascii_case(word)) else {
             let name = shortened(name);
-            return Err(format!("\"{name}\" is no GeoJSON geometry: there are Point, LineString, Polygon and Multi… of them"));
+            return Err(format!(
+                "\"{name}\" is no GeoJSON geometry: there are Point, LineString, Polygon and Multi… of them"
+            ));
         };
         let Some(coordinates) = members.get("coordinates") else {
             return Err(format!("a {name} wants \"coordinates\""));

@@ -45,12 +45,10 @@ impl Spatial {
             Self::Contains if !lies_in(b, a) => return false,
             _ => {}
         }
-        let is_in_box = |inner: &Site, outer: &Site| {
-            matches!(outer.geometry, Geometry::Rect(_)) && lies_in(inner.bbox, outer.bbox)
-        };
+        let is_in_box =
+            |inner: &Site, outer: &Site| matches!(outer.geometry, Geometry::Rect(_)) && lies_in(inner.bbox, outer.bbox);
         if matches!(self, Self::Intersects | Self::Disjoint) {
-            let meet =
-                is_in_box(one, other) || is_in_box(other, one) || one.geometry.intersects(other.geometry);
+            let meet = is_in_box(one, other) || is_in_box(other, one) || one.geometry.intersects(other.geometry);
             return meet == (self == Self::Intersects);
         }
         let matrix = one.geometry.relate(other.geometry);

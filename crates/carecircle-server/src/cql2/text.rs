@@ -225,8 +225,7 @@ impl<'a> Parser<'a> {
         };
         let mut value = operand(self)?;
         while let Some(operator) = self.takes_operator(rank) {
-            let next =
-                if rank == Rank::Power { self.deeper(|parser| parser.chain(rank))? } else { operand(self)? };
+            let next = if rank == Rank::Power { self.deeper(|parser| parser.chain(rank))? } else { operand(self)? };
             value = self.checked(start, Expr::arithmetic(value, operator, next, self.schema))?;
         }
         Ok(value)

@@ -50,7 +50,7 @@ fn name(name: &str) -> String {
 
 fn literal(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::String(text) => quoted(text),
         other => other.to_string(),
     }
 }
@@ -135,10 +135,16 @@ impl Predicate {
                         _ => pattern.push(character),
                     }
                 }
-                Like(column, pattern + if seed.next().is_multiple_of(2) { "%" } else { "" }, seed.next().is_multiple_of(2))
+                Like(
+                    column,
+                    pattern + if seed.next().is_multiple_of(2) { "%" } else { "" },
+                    seed.next().is_multiple_of(2),
+                )
             }
             7 => Between(column, value(seed, column), value(seed, column)),
-            8 if seed.next().is_multiple_of(2) => In(column, (0..1 + seed.next() % 3).map(|_| value(seed, column)).collect()),
+            8 if seed.next().is_multiple_of(2) => {
+                In(column, (0..1 + seed.next() % 3).map(|_| value(seed, column)).collect())
+            }
             8 => {
                 let (x, y) = (seed.unit() * 14.0 - 1.0, seed.unit() * 14.0 - 1.0);
                 let (low, high) = (at(x, y), at(x + seed.unit() * 5.0, y + seed.unit() * 5.0));
@@ -232,11 +238,11 @@ impl Predicate {
     }
 }
 
-/// A pattern in quotes: before a quote or the end, backslashes are written twice.
-fn quoted(pattern: &str) -> String {
-    let ends = pattern.len() - pattern.trim_end_matches('\\').len();
-    let doubled = "\\".repeat(ends);
-    format!("'{}{doubled}'", pattern.replace("\\'", "\\\\'").replace('\'', "''"))
+/// Text in quotes: before a quote or the end, backslashes are written twice.
+fn quoted(text: &str) -> String {
+    let doubled = |part: &str| format!("{part}{}", "\\".repeat(part.len() - part.trim_end_matches('\\').len()));
+    let parts: Vec<String> = text.split('\'').map(doubled).collect();
+    format!("'{}'", parts.join("''"))
 }
 
 #[tokio::test]
@@ -259,7 +265,8 @@ async fn as_many_match_as_a_count_over_the_download_finds() {
     };
     let mut seed = Seed(11);
     let mut matched = 0;
-    for (collection, names) in [("blocks", &blocks), ("gaps", &blocks), ("facilities", &facilities), ("areas", &areas)] {
+    for (collection, names) in [("blocks", &blocks), ("gaps", &blocks), ("facilities", &facilities), ("areas", &areas)]
+    {
         let all = features(&app, &format!("/collections/{collection}/items?limit=1000")).await;
         for _ in 0..150 {
             let predicate = Predicate::any(&mut seed, names, &all, 0);
@@ -309,7 +316,7 @@ async fn what_is_missing_is_unknown() {
         ("places / 0 = 1 OR places % 7 = 4", &["n1"]),
         ("places div 7 = 5", &["n2"]),
         ("2 ^ 3 ^ 2 = 512 AND places = 60", &["n1"]),
-        ("- 5 < .5 AND places = 6.0e+1", &["n1"]),
+        ("-5 < .5 AND places = 6.0e+1", &["n1"]),
         ("opened >= DATE('2020-01-01')", &["n1"]),
         ("opened < TIMESTAMP('2020-01-01T00:00:00Z')", &["n1"]),
         ("name LIKE '甲\"乙\\\\丙%'", &["far"]),
@@ -343,7 +350,8 @@ async fn what_gdal_writes_is_understood() {
 #[tokio::test]
 async fn filters_join_the_other_parameters_and_have_one_form() {
     let app = town();
-    let tag = async |query: &str| ask(&app, &format!("/collections/blocks/items?{query}")).await.header("etag").to_owned();
+    let tag =
+        async |query: &str| ask(&app, &format!("/collections/blocks/items?{query}")).await.header("etag").to_owned();
     let tags = [
         tag("filter=status='covered'").await,
         tag("filter=+(+status+%3D+'covered'+)+&filter-lang=cql2-text").await,
@@ -389,7 +397,10 @@ async fn places_are_compared_in_degrees() {
     let middle = at(2.5, 2.5);
     let point = format!("POINT Z ({} {} 5)", middle.lon(), middle.lat());
     let around = found(&app, "blocks", &format!("S_CONTAINS(geometry, {point})")).await;
-    assert_eq!(around, found(&app, "blocks", &format!("S_INTERSECTS(geometry,MULTI{})", point.replace(" Z ", ""))).await);
+    assert_eq!(
+        around,
+        found(&app, "blocks", &format!("S_INTERSECTS(geometry,MULTI{})", point.replace(" Z ", ""))).await
+    );
     assert_eq!(around.len(), 1);
     let line = format!("LINESTRING({} {},{} {})", middle.lon(), middle.lat(), middle.lon(), n);
     assert_eq!(found(&app, "blocks", &format!("S_CROSSES({line}, geometry)")).await.len(), 3);
@@ -460,7 +471,10 @@ async fn wrong_filters_are_told_where_they_are_wrong() {
         (r#"{"op":"="}"#, "args"),
         (r#"{"op":"=","args":[1]}"#, "two args"),
         (r#"{"op":"plus","args":[1,2]}"#, "there is no op"),
-        (r#"{"op":"and","args":[true,{"op":"=","args":[{"property":"x"},1]}]}"#, "at args[1].args[0]: there is no property"),
+        (
+            r#"{"op":"and","args":[true,{"op":"=","args":[{"property":"x"},1]}]}"#,
+            "at args[1].args[0]: there is no property",
+        ),
         (r#"{"op":"=","args":[{"property":"status"},"\ud800"]}"#, "JSON"),
         (r#"{"op":"=","args":[{"property":"children"},1e999]}"#, "JSON"),
         (r#"{"op":"s_within","args":[{"property":"geometry"},{"type":"Blob","coordinates":[]}]}"#, "no GeoJSON"),
@@ -513,8 +527,14 @@ fn bombs_are_refused_at_once() {
         many(r#"{"op":"not","args":["#, 33, "true", "]}"),
         many(r#"{"op":"not","args":["#, 120, "true", "]}"),
         many(r#"{"op":"+","args":[1,"#, 100, "1", "]}"),
-        format!(r#"{{"op":"s_within","args":[{{"property":"geometry"}},{{"type":"MultiPoint","coordinates":[[{}]]}}]}}"#, vertices.replace(' ', ",").replacen(',', "],[", 1)),
-        format!(r#"{{"op":"s_within","args":[{{"property":"geometry"}},{{"type":"Polygon","coordinates":{}}}]}}"#, many("[", 90, "", "]")),
+        format!(
+            r#"{{"op":"s_within","args":[{{"property":"geometry"}},{{"type":"MultiPoint","coordinates":[[{}]]}}]}}"#,
+            vertices.replace(' ', ",").replacen(',', "],[", 1)
+        ),
+        format!(
+            r#"{{"op":"s_within","args":[{{"property":"geometry"}},{{"type":"Polygon","coordinates":{}}}]}}"#,
+            many("[", 90, "", "]")
+        ),
         format!(r#"{{"op":"=","args":[1,{}]}}"#, "9".repeat(4_000)),
     ];
     let begun = Instant::now();
