@@ -7,6 +7,7 @@
 use crate::Served;
 use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
+use crate::cql2::{Cells, Place};
 use crate::problem::ApiError;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
@@ -23,9 +24,12 @@ use carecircle_formats::profile;
 use geo::{BoundingRect, Coord, MultiPoint, MultiPolygon, Rect};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A study ready to be served: drawn, indexed, with its own caches. Requests see one snapshot from beginning to end.
 pub(crate) struct Snapshot {
@@ -33,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) drawings: Drawings,
     ids: [BTreeMap<String, usize>; 3],
     columns: [Vec<Column>; 4],
+    /// Where the features of each layer are, once a filter asks.
+    places: [OnceLock<Vec<Option<Place>>>; 3],
     /// The box around all that a circle can reach.
     circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
@@ -102,6 +108,7 @@ impl Snapshot {
             drawings,
             ids,
             columns,
+            places: std::array::from_fn(|_| OnceLock::new()),
             circles_extent: circles_extent(study),
             analyses,
             circles,
@@ -122,7 +129,12 @@ impl Snapshot {
         }
     }
 
-    /// The place of the feature of that id.
+    /// Where the features of a layer are.
+    pub(crate) fn places_of(&self, layer: Layer) -> &[Option<Place>] {
+        self.places[layer as usize].get_or_init(|| Place::all(self.drawings_of(layer)))
+    }
+
+    /// The number of the feature of that id.
     pub(crate) fn index_of(&self, layer: Layer, id: &str) -> Option<usize> {
         self.ids[layer as usize].get(id).copied()
     }
@@ -247,14 +259,15 @@ impl Analysis {
         let study = &snapshot.served.study;
         let mut coverage = study.check_for(&snapshot.walkers(&policy.profile), policy);
         coverage.walks = Vec::new();
+        let width = |layer: Layer| snapshot.columns[layer as usize].len();
         let layers = [
-            Features::write(study.demand().blocks.len(), |out, blank, i| {
+            Features::write(study.demand().blocks.len(), width(Layer::Blocks), |out, blank, i| {
                 geojson::block_feature(out, study, &coverage, blank, i);
             }),
-            Features::write(study.facilities().len(), |out, blank, i| {
+            Features::write(study.facilities().len(), width(Layer::Facilities), |out, blank, i| {
                 geojson::facility_feature(out, study, &coverage, blank, i);
             }),
-            Features::write(study.areas().all().len(), |out, blank, i| {
+            Features::write(study.areas().all().len(), width(Layer::Areas), |out, blank, i| {
                 geojson::area_feature(out, study, &coverage, blank, i);
             }),
         ];
@@ -282,6 +295,8 @@ pub(crate) struct Features {
     bytes: Vec<u8>,
     /// Where the geometry of each belongs, and where each ends.
     spans: Vec<(usize, usize)>,
+    /// Their properties by column, once a filter asks.
+    cells: Box<[OnceLock<Cells>]>,
 }
 
 /// Where a feature written with a blank drawing wants its geometry. No id can hold this: its quotes would be escaped.
@@ -289,8 +304,8 @@ const GEOMETRY: &[u8] = b"\"geometry\":";
 const BLANK: &[u8] = b"\"geometry\":,";
 
 impl Features {
-    /// Writes so many features, each with a blank for its geometry.
-    pub(crate) fn write(count: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
+    /// Writes so many features with so many properties, each with a blank for its geometry.
+    pub(crate) fn write(count: usize, width: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
         const CHUNK: usize = 1_024;
         let blank = Drawing { json: "".into(), bbox: None };
         let chunks: Vec<Self> = (0..count.div_ceil(CHUNK))
@@ -309,6 +324,7 @@ impl Features {
         let mut out = Self {
             bytes: Vec::with_capacity(chunks.iter().map(|c| c.bytes.len()).sum()),
             spans: Vec::with_capacity(count),
+            cells: (0..width).map(|_| OnceLock::new()).collect(),
         };
         for chunk in chunks {
             let base = out.bytes.len();
@@ -323,9 +339,9 @@ impl Features {
         self.spans.len()
     }
 
-    /// What they take in memory.
+    /// What they take in memory, once every column has been asked for.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(&self.spans[..])
+        self.bytes.len() + size_of_val(&self.spans[..]) + self.cells.len() * self.len() * Cells::BYTES
     }
 
     /// A feature's bytes before and after its geometry.
@@ -343,29 +359,53 @@ impl Features {
         out.extend_from_slice(tail);
     }
 
-    /// The JSON text of a property. `key` is the name as it stands in JSON between a comma and a colon, both included:
-    /// no string can hold that, its quotes would be escaped.
-    pub(crate) fn property(&self, i: usize, key: &[u8]) -> Option<&[u8]> {
-        let (_, tail) = self.parts(i);
-        // The first property follows a brace; every key but that one is found with its comma.
-        let at = find(tail, key).or_else(|| {
-            let open = find(tail, b"{")?;
-            tail[open + 1..].starts_with(&key[1..]).then_some(open)
-        })?;
-        let value = &tail[at + key.len()..];
-        let end = if value.first() == Some(&b'"') {
-            let mut escaped = false;
-            let close = value[1..].iter().position(|&b| {
-                let closes = b == b'"' && !escaped;
-                escaped = b == b'\\' && !escaped;
-                closes
-            });
-            close? + 2
-        } else {
-            value.iter().position(|b| matches!(b, b',' | b'}'))?
-        };
-        Some(&value[..end])
+    /// The values of the n-th column.
+    pub(crate) fn cells(&self, n: usize, column: &Column) -> &Cells {
+        self.cells[n].get_or_init(|| {
+            let key = format!(",{}:", Value::from(column.name.as_str())).into_bytes();
+            let chunk = |i| {
+                let (_, tail) = self.parts(i);
+                let span = property(tail, &key)?;
+                Some((u32::try_from(span.start).ok()?, &tail[span]))
+            };
+            let spans: Vec<_> = (0..self.len()).into_par_iter().with_min_len(1_024).map(chunk).collect();
+            Cells::read(column, spans.into_iter())
+        })
     }
+
+    /// The text that stands at a place of the i-th feature.
+    pub(crate) fn text(&self, i: usize, (start, length): (u32, u32)) -> Cow<'_, str> {
+        let (_, tail) = self.parts(i);
+        let (start, end) = (start as usize, start as usize + length as usize);
+        match std::str::from_utf8(&tail[start..end]) {
+            Ok(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
+            _ => Cow::Owned(serde_json::from_slice(&tail[start - 1..=end]).unwrap_or_default()),
+        }
+    }
+}
+
+/// Where the JSON text of a property stands in the end of a feature. `key` is the name as it stands in JSON between a comma
+/// and a colon, both included: no string can hold that, its quotes would be escaped.
+fn property(tail: &[u8], key: &[u8]) -> Option<Range<usize>> {
+    // The first property follows a brace; every key but that one is found with its comma.
+    let at = find(tail, key).or_else(|| {
+        let open = find(tail, b"{")?;
+        tail[open + 1..].starts_with(&key[1..]).then_some(open)
+    })?;
+    let start = at + key.len();
+    let value = &tail[start..];
+    let length = if value.first() == Some(&b'"') {
+        let mut escaped = false;
+        let close = value[1..].iter().position(|&b| {
+            let closes = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            closes
+        });
+        close? + 2
+    } else {
+        value.iter().position(|b| matches!(b, b',' | b'}'))?
+    };
+    Some(start..start + length)
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -388,10 +428,11 @@ mod tests {
     fn properties_are_found_whatever_the_strings_hold() {
         let tail = r#","properties":{"id":"a","name":"x,\"status\":\\","status":"covered","share":0.5,"reason":null}}"#;
         let texts = [format!("{{\"type\":\"Feature\",\"id\":\"\\\"geometry\\\":,\",\"geometry\":{tail}")];
-        let features = Features::write(1, |out, _, i| out.extend_from_slice(texts[i].as_bytes()));
+        let features = Features::write(1, 0, |out, _, i| out.extend_from_slice(texts[i].as_bytes()));
         let get = |name: &str| {
-            let value = features.property(0, format!(",\"{name}\":").as_bytes());
-            value.map(|v| String::from_utf8(v.to_vec()).unwrap())
+            let (_, tail) = features.parts(0);
+            let value = property(tail, format!(",\"{name}\":").as_bytes());
+            value.map(|span| String::from_utf8(tail[span].to_vec()).unwrap())
         };
         assert_eq!(get("id").as_deref(), Some("\"a\""));
         assert_eq!(get("name").as_deref(), Some(r#""x,\"status\":\\""#));

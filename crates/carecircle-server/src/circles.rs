@@ -2,6 +2,8 @@
 
 use crate::Served;
 use crate::analysis::{AnalysisKey, Features, Snapshot, kept};
+use crate::collections::Column;
+use crate::cql2::Place;
 use crate::problem::ApiError;
 use crate::work::Workers;
 use carecircle_core::geometry::{Point, Shape};
@@ -11,7 +13,7 @@ use carecircle_formats::geojson::{self, Drawing};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The parameters that only circles have.
 pub(crate) const CIRCLE_NAMES: [&str; 3] = ["split", "depth", "tolerance"];
@@ -46,6 +48,7 @@ pub(crate) struct Circles {
     pub(crate) drawings: Vec<Drawing>,
     /// On the plan.
     pub(crate) shapes: Vec<Shape>,
+    places: OnceLock<Vec<Option<Place>>>,
     ids: Vec<String>,
     /// About what they take in memory.
     pub(crate) bytes: usize,
@@ -73,6 +76,7 @@ impl Circles {
             features: Features::default(),
             drawings: Vec::new(),
             shapes: Vec::new(),
+            places: OnceLock::new(),
             ids: Vec::new(),
             bytes: size_of::<Self>(),
         };
@@ -101,7 +105,7 @@ impl Circles {
             whose.extend(out.take(snapshot, draw(&|f| counts[f])));
         }
         let id = |facility: Option<usize>| facility.map_or(TOGETHER, |f| &study.facilities()[f].facility.id);
-        out.features = Features::write(whose.len(), |bytes, blank, i| {
+        out.features = Features::write(whose.len(), Column::CIRCLES.len(), |bytes, blank, i| {
             let whose = (whose[i], policy.limit());
             geojson::circle_feature(bytes, study, &policy.profile, blank, id(whose.0), whose);
         });
@@ -119,7 +123,8 @@ impl Circles {
         self.drawings.extend(drawings);
         let mut whose = Vec::with_capacity(circles.len());
         for circle in circles {
-            self.bytes += circle.isochrone.shape.coords_count() * size_of::<Point>();
+            // On the plan, and in degrees once a filter asks.
+            self.bytes += 2 * circle.isochrone.shape.coords_count() * size_of::<Point>();
             self.shapes.push(circle.isochrone.shape);
             whose.push(circle.facility);
         }
@@ -133,7 +138,12 @@ impl Circles {
         geojson::about_circles(&served.study, policy, &json!(policy.minutes), *split, drawing, date)
     }
 
-    /// The place of the circle of that id.
+    /// Where they are.
+    pub(crate) fn places(&self) -> &[Option<Place>] {
+        self.places.get_or_init(|| Place::all(&self.drawings))
+    }
+
+    /// The number of the circle of that id.
     pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
         self.ids.iter().position(|own| own == id)
     }

@@ -1,8 +1,9 @@
 //! The collections: what they are, their pages and their single features (OGC API Features, Part 1).
 
 use crate::analysis::{Analysis, Features, Layer, Snapshot};
-use crate::app::App;
+use crate::app::{App, URI_MAX};
 use crate::circles::{CIRCLE_NAMES, Circles, Question};
+use crate::cql2::{Expr, Place, Table};
 use crate::download::{Contents, FileFormat};
 use crate::html;
 use crate::problem::{ApiError, shortened};
@@ -20,6 +21,7 @@ use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, Drawing};
 use carecircle_formats::policy;
 use geo::{Coord, Intersects, Rect};
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -222,52 +224,21 @@ impl Column {
     }
 }
 
-/// `property=value`, ready to be compared with a feature's JSON.
-struct Condition {
-    /// The name as it stands in JSON, from the comma before it to the colon after it.
-    key: Vec<u8>,
-    wanted: Wanted,
-}
-
-enum Wanted {
-    /// The JSON text.
-    Exactly(Vec<u8>),
-    Number(f64),
-}
-
-impl Condition {
-    fn read(query: &mut Query, column: &Column) -> Result<Option<Self>, ApiError> {
-        let Some(text) = query.text(&column.name) else { return Ok(None) };
-        let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
-        let wanted = match column.holds {
-            Text => Wanted::Exactly(Value::from(text).to_string().into_bytes()),
-            Day => {
-                let day = policy::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?;
-                Wanted::Exactly(Value::from(day.to_string()).to_string().into_bytes())
-            }
-            Truth => Wanted::Exactly(truth(text).ok_or_else(|| bad("true or false"))?.to_string().into_bytes()),
-            Number => Wanted::Number(number(text).ok_or_else(|| bad("a number"))?),
-            Integer => {
-                let whole = number(text).filter(|v| v.fract() == 0.0);
-                Wanted::Number(whole.ok_or_else(|| bad("a whole number"))?)
-            }
-        };
-        Ok(Some(Self { key: format!(",{}:", Value::from(column.name.as_str())).into_bytes(), wanted }))
-    }
-
-    fn holds(&self, features: &Features, i: usize) -> bool {
-        let Some(value) = features.property(i, &self.key) else { return false };
-        match &self.wanted {
-            Wanted::Exactly(text) => value == text,
-            // Compared by value, as read from the same decimal text that the client saw.
-            Wanted::Number(number) => {
-                let value: Option<f64> = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
-                value.is_some_and(|v| {
-                    v.to_bits() == number.to_bits() || (v - number).abs() <= f64::EPSILON * number.abs()
-                })
-            }
+/// `property=value`.
+fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, ApiError> {
+    let Some(text) = query.text(&column.name) else { return Ok(None) };
+    let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
+    let value = match column.holds {
+        Text => Expr::Text(text.to_owned()),
+        Day => Expr::Text(policy::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?.to_string()),
+        Truth => Expr::Truth(truth(text).ok_or_else(|| bad("true or false"))?),
+        Number => Expr::Number(number(text).ok_or_else(|| bad("a number"))?),
+        Integer => {
+            let whole = number(text).filter(|v| v.fract() == 0.0);
+            Expr::Number(whole.ok_or_else(|| bad("a whole number"))?)
         }
-    }
+    };
+    Ok(Some(Expr::equality(at, value)))
 }
 
 /// The links, and what stands beside them, that an answer starts with.
@@ -354,19 +325,25 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     }
     let bbox = query.bbox()?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
-    let mut conditions = Vec::new();
-    for column in columns.iter().filter(|c| c.is_choosable()) {
-        conditions.extend(Condition::read(&mut query, column)?);
+    let mut filters: Vec<Expr> = query.filter(columns)?.into_iter().collect();
+    for (at, column) in columns.iter().enumerate().filter(|(_, c)| c.is_choosable()) {
+        filters.extend(equality(&query, at, column)?);
     }
+    let filter = Expr::all(filters);
     let path = format!("/collections/{}/items", collection.id());
     let question = path.clone() + &query.canonical();
+    // Whoever is given a page must be able to ask for the next.
+    let paging = "&offset=4294967295&limit=10000".len();
+    if question.len() + paging > URI_MAX {
+        return Err(ApiError::uri_too_long(URI_MAX));
+    }
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
-    let choice = Choice { collection, bbox, conditions };
+    let choice = Choice { collection, bbox, filter };
     if let Some((format, ending)) = file {
         let write = move |out: &mut dyn Write| {
             let (_, chosen) = choice.page(&snapshot, &found, page);
@@ -479,6 +456,13 @@ impl Found {
         }
     }
 
+    fn places<'a>(&'a self, snapshot: &'a Snapshot) -> &'a [Option<Place>] {
+        match self {
+            Self::Verdicts { layer, .. } => snapshot.places_of(*layer),
+            Self::Circles(circles) => circles.places(),
+        }
+    }
+
     /// The shape of a feature on the plan; `None` for a point.
     fn shape<'a>(&'a self, snapshot: &'a Snapshot, i: usize) -> Option<&'a Shape> {
         let study = &snapshot.served.study;
@@ -566,21 +550,27 @@ impl Found {
 struct Choice {
     collection: Collection,
     bbox: Option<Bbox>,
-    conditions: Vec<Condition>,
+    filter: Option<Expr>,
 }
 
 impl Choice {
     /// How many features match, and which of them are on the page.
     fn page(&self, snapshot: &Snapshot, found: &Found, page: Page) -> (usize, Vec<usize>) {
         let all = found.count();
-        if self.bbox.is_none() && self.conditions.is_empty() {
+        if self.bbox.is_none() && self.filter.is_none() {
             let end = page.offset.saturating_add(page.limit).min(all);
             return (all, (page.offset.min(end)..end).map(|n| found.nth(n)).collect());
         }
+        let columns = snapshot.columns(self.collection);
+        let table = |filter| Table::new(filter, found.features(), columns, || found.places(snapshot));
+        let filter = self.filter.as_ref().map(|filter| (filter, table(filter)));
+        // What is unknown doesn't match.
         let matching: Vec<usize> = (0..all)
+            .into_par_iter()
+            .with_min_len(1_024)
             .map(|n| found.nth(n))
             .filter(|&i| self.bbox.is_none_or(|bbox| found.touches(snapshot, i, bbox)))
-            .filter(|&i| self.conditions.iter().all(|c| c.holds(found.features(), i)))
+            .filter(|&i| filter.as_ref().is_none_or(|(filter, table)| filter.truth(table, i) == Some(true)))
             .collect();
         let on_page = matching.iter().copied().skip(page.offset).take(page.limit).collect();
         (matching.len(), on_page)

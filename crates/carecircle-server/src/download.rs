@@ -76,7 +76,7 @@ impl Contents<'_> {
 
 fn column(column: &Column) -> out::Column {
     let kind = match column.holds {
-        ColumnType::Text => Kind::Text,
+        ColumnType::Text | ColumnType::Day => Kind::Text,
         ColumnType::Number => Kind::Number,
         ColumnType::Integer => Kind::Whole,
         ColumnType::Truth => Kind::Flag,

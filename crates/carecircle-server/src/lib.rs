@@ -7,6 +7,7 @@ mod analysis;
 mod app;
 mod circles;
 mod collections;
+mod cql2;
 mod download;
 mod enquiries;
 mod html;

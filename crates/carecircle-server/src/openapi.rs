@@ -6,8 +6,11 @@
 
 use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column};
+use crate::cql2::LENGTH_MAX;
 use crate::enquiries::BANDS;
-use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::query::{
+    BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
+};
 use crate::reply::Media;
 use crate::schema;
 use carecircle_core::facility::{Eligibility, Kind, Status};
@@ -157,6 +160,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> =
             ["limit", "offset", "bbox", "datetime", "f_items", "resultType"].map(parameter).into();
+        page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
@@ -280,6 +284,24 @@ fn parameters(policy: &Policy) -> Value {
             &words(&["geojson", "json", "html", "csv", "geojsonseq", "fgb"]),
         ),
         "f_item": in_query("f", "The representation; without it by Accept", &words(&["geojson", "json", "html"])),
+        "filter": in_query(
+            "filter",
+            "Only features of which this is true, in CQL2: status <> 'covered' AND children > 25, \
+             S_INTERSECTS(geometry, BBOX(116.3,39.9,116.4,40))",
+            &json!({ "type": "string", "minLength": 1, "maxLength": LENGTH_MAX }),
+        ),
+        "filter-lang": in_query(
+            "filter-lang",
+            "How the filter is written; cql-text is taken for cql2-text",
+            &json!({ "type": "string", "enum": FILTER_LANGUAGES, "default": FILTER_LANGUAGES[0] }),
+        ),
+        "filter-crs": in_query(
+            "filter-crs",
+            "The coordinates of the filter's geometries",
+            &json!({
+                "type": "string", "format": "uri", "enum": FILTER_SYSTEMS.map(|(uri, _)| uri), "default": FILTER_SYSTEMS[0].0,
+            }),
+        ),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),

@@ -3,5 +3,6 @@
 
 mod answers;
 mod circles;
+mod filters;
 mod manners;
 mod town;
