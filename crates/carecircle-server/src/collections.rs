@@ -6,6 +6,7 @@ use crate::circles::{CIRCLE_NAMES, Circles, Question};
 use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply};
+use crate::tiles;
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -90,7 +91,7 @@ impl Collection {
         POLICY_NAMES.into_iter().chain(own.iter().copied())
     }
 
-    fn named(id: &str) -> Result<Self, ApiError> {
+    pub(crate) fn named(id: &str) -> Result<Self, ApiError> {
         let found = Self::ALL.into_iter().find(|c| c.id() == id);
         found.ok_or_else(|| {
             let ids = Self::ALL.map(Self::id).join(", ");
@@ -259,7 +260,7 @@ impl Condition {
 }
 
 /// The links, and what stands beside them, that an answer starts with.
-fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
+pub(crate) fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
     json!({ "rel": rel, "type": media.name(), "title": title, "href": href.into() })
 }
 
@@ -276,6 +277,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "links": [
             link("self", Media::Json, "This collection", here.clone()),
             link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
+            tiles::link_to_tilesets(&format!("{here}/tiles")),
             license(),
         ],
     });
@@ -285,7 +287,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
     out
 }
 
-fn license() -> Value {
+pub(crate) fn license() -> Value {
     let href = "https://opendatacommons.org/licenses/odbl/1-0/";
     json!({ "rel": "license", "type": "text/html", "title": "Open Database License 1.0", "href": href })
 }
@@ -351,7 +353,7 @@ impl Asked {
         let policy = query.policy(&snapshot.served.policy)?;
         match collection.layer() {
             Some(layer) => Ok(Self::Verdicts { layer, gaps_only: collection == Collection::Gaps, policy }),
-            None => Ok(Self::Circles(Question { policy, split: query.split()?, drawing: query.drawing()? })),
+            None => Ok(Self::Circles(Question::read(query, policy)?)),
         }
     }
 

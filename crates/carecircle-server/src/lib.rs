@@ -8,6 +8,7 @@ mod app;
 mod circles;
 mod collections;
 mod enquiries;
+mod mvt;
 mod openapi;
 mod problem;
 mod query;
@@ -15,6 +16,7 @@ mod reply;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod work;
 
 use app::App;

@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::tiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -20,6 +21,8 @@ use serde_json::{Map, Value, json};
 /// The whole document.
 pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     let served = &snapshot.served;
+    let mut schemas = schemas();
+    tiles::add_schemas(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -32,6 +35,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "tags": [
             { "name": "about", "description": "What there is" },
             { "name": "features", "description": "OGC API Features" },
+            { "name": "tiles", "description": "OGC API Tiles, and TileJSON" },
             { "name": "enquiries", "description": "Isochrones and indicators" },
             { "name": "health", "description": "For whoever runs the service" },
         ],
@@ -39,16 +43,23 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "components": {
             "parameters": parameters(&served.policy),
             "responses": responses(),
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
 
-fn parameter(name: &str) -> Value {
+pub(crate) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
-fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &Value, errors: &[&str]) -> Value {
+pub(crate) fn operation(
+    id: &str,
+    tag: &str,
+    summary: &str,
+    parameters: &[Value],
+    answer: &Value,
+    errors: &[&str],
+) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": "The answer", "content": answer }));
     responses.insert("304".to_owned(), json!({ "description": "The client has the answer (If-None-Match)" }));
@@ -59,7 +70,7 @@ fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &
     json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
 }
 
-fn content(media: &str, schema: &str) -> Value {
+pub(crate) fn content(media: &str, schema: &str) -> Value {
     json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
@@ -192,6 +203,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
+    paths.extend(tiles::paths());
     paths.into()
 }
 
@@ -214,6 +226,10 @@ fn in_query(name: &str, description: &str, schema: &Value) -> Value {
     })
 }
 
+pub(crate) fn in_path(name: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema })
+}
+
 fn parameters(policy: &Policy) -> Value {
     let number = |range: std::ops::RangeInclusive<f64>, default: Option<f64>| {
         let mut schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
@@ -225,10 +241,9 @@ fn parameters(policy: &Policy) -> Value {
     let words = |words: &[&str]| json!({ "type": "string", "enum": words });
     let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
     let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
-    let in_path = |name: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema });
     json!({
-        "collectionId": in_path("collectionId", words(&Collection::ALL.map(Collection::id))),
-        "featureId": in_path("featureId", json!({ "type": "string" })),
+        "collectionId": in_path("collectionId", &words(&Collection::ALL.map(Collection::id))),
+        "featureId": in_path("featureId", &json!({ "type": "string" })),
         "limit": in_query(
             "limit",
             "Features on a page; a larger number is taken for the maximum",
@@ -246,6 +261,7 @@ fn parameters(policy: &Policy) -> Value {
             &json!({ "type": "string", "pattern": datetime_pattern() }),
         ),
         "f_json": in_query("f", "The representation", &words(&["json"])),
+        "f_mvt": in_query("f", "The representation", &words(&["mvt"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),

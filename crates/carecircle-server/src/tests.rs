@@ -4,4 +4,5 @@
 mod answers;
 mod circles;
 mod manners;
+mod tiles;
 mod town;
