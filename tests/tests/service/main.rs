@@ -11,4 +11,5 @@ mod features;
 mod hostile;
 mod lifetime;
 mod manners;
+mod tiles;
 mod town;
