@@ -8,7 +8,9 @@ use crate::Served;
 use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
 use crate::cql2::{Cells, Place};
+use crate::mvt;
 use crate::problem::ApiError;
+use crate::tiles::Tiles;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
 use carecircle_core::facility::Eligibility;
@@ -45,6 +47,7 @@ pub(crate) struct Snapshot {
     pub(crate) circles: moka::future::Cache<CirclesKey, Arc<Circles>>,
     /// About as much memory as circles may take.
     pub(crate) circle_bytes: usize,
+    pub(crate) tiles: Tiles,
     /// Finished bodies by everything that decides them.
     pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
     /// By all numbers of their profile, as text.
@@ -64,8 +67,8 @@ pub(crate) enum Layer {
 }
 
 impl Snapshot {
-    /// Draws and indexes a study. A quarter of `cache_bytes` is for finished answers, another for circles, the rest for
-    /// analyses.
+    /// Draws and indexes a study. An eighth of `cache_bytes` is for finished answers, a quarter for tiles, another for
+    /// circles, the rest for analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
@@ -91,7 +94,7 @@ impl Snapshot {
         // popular the others are.
         let analyses = moka::future::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 2 / 1024)
+            .max_capacity(cache_bytes / 8 * 3 / 1024)
             .weigher(|_, analysis: &Arc<Analysis>| u32::try_from(analysis.bytes / 1024 + 1).unwrap_or(u32::MAX))
             .build();
         let circles = moka::future::Cache::builder()
@@ -101,15 +104,17 @@ impl Snapshot {
             .build();
         let answers = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 4)
+            .max_capacity(cache_bytes / 8)
             .weigher(|key: &String, body: &axum::body::Bytes| u32::try_from(key.len() + body.len()).unwrap_or(u32::MAX))
             .build();
+        let circles_extent = circles_extent(study);
         Self {
+            tiles: Tiles::new(&served, &drawings, circles_extent, cache_bytes / 4),
             drawings,
             ids,
             columns,
             places: std::array::from_fn(|_| OnceLock::new()),
-            circles_extent: circles_extent(study),
+            circles_extent,
             analyses,
             circles,
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
@@ -147,8 +152,7 @@ impl Snapshot {
     /// The box around a collection; `None` when it is empty.
     pub(crate) fn extent(&self, collection: Collection) -> Option<[f64; 4]> {
         let Some(layer) = collection.layer() else { return self.circles_extent };
-        let boxes = self.drawings_of(layer).iter().filter_map(|d| d.bbox);
-        boxes.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
+        around(self.drawings_of(layer))
     }
 
     /// The analysis by a policy, and whether it was there already.
@@ -182,6 +186,16 @@ impl Snapshot {
         pool().push(search);
         out
     }
+}
+
+/// The box around drawings; `None` when there is nothing to see.
+pub(crate) fn around(drawings: &[Drawing]) -> Option<[f64; 4]> {
+    drawings.iter().filter_map(|d| d.bbox).reduce(joined)
+}
+
+/// The box around two.
+pub(crate) fn joined(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
 }
 
 /// What a cache keeps under a key, computed where it doesn't; and whether it was there.
@@ -248,6 +262,8 @@ pub(crate) struct Analysis {
     /// The verdicts and sums; the walks of single demand points are let go.
     pub(crate) coverage: Coverage,
     layers: [Features; 3],
+    /// The properties of each layer as tiles have them, read when a tile is first asked for.
+    in_tiles: [OnceLock<mvt::Columns>; 3],
     /// Which blocks are not covered.
     pub(crate) gaps: Vec<usize>,
     /// About what it takes in memory.
@@ -275,12 +291,18 @@ impl Analysis {
         coverage.openings = Openings::default();
         let is_gap = |(i, verdict): (usize, &Verdict)| (verdict.status != BlockStatus::Covered).then_some(i);
         let gaps: Vec<usize> = coverage.verdicts.iter().enumerate().filter_map(is_gap).collect();
-        let bytes = layers.iter().map(Features::bytes).sum::<usize>()
+        // In tiles the same properties take no more once again.
+        let bytes = 2 * layers.iter().map(Features::bytes).sum::<usize>()
             + size_of_val(&gaps[..])
             + size_of_val(&coverage.verdicts[..])
             + size_of_val(&coverage.areas[..])
             + coverage.eligible.len();
-        Self { coverage, layers, gaps, bytes }
+        Self { coverage, layers, in_tiles: Default::default(), gaps, bytes }
+    }
+
+    /// The properties of a layer's features, as tiles have them.
+    pub(crate) fn in_tiles(&self, layer: Layer, columns: &[Column]) -> &mvt::Columns {
+        self.in_tiles[layer as usize].get_or_init(|| mvt::Columns::read(self.features(layer), columns))
     }
 
     /// The features of a layer.
@@ -349,6 +371,13 @@ impl Features {
         let start = if i == 0 { 0 } else { self.spans[i - 1].1 };
         let (gap, end) = self.spans[i];
         (&self.bytes[start..gap], &self.bytes[gap..end])
+    }
+
+    /// The JSON object of a feature's properties.
+    pub(crate) fn properties(&self, i: usize) -> &[u8] {
+        let (_, tail) = self.parts(i);
+        let object = tail.strip_prefix(b",\"properties\":").and_then(|tail| tail.strip_suffix(b"}"));
+        object.unwrap_or_default()
     }
 
     /// Appends a whole feature.

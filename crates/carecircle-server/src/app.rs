@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema};
+use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema, tiles};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -68,6 +68,8 @@ pub(crate) struct App {
     pub(crate) writers: Workers,
     /// A permit for each download that may be written at once.
     pub(crate) downloads: Arc<Semaphore>,
+    /// For tiles: each takes little, and a map asks for many at once.
+    pub(crate) cutters: Workers,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
     local: String,
@@ -85,6 +87,7 @@ impl App {
             workers: Workers::new(options.workers, options.queue),
             writers: Workers::new(options.workers, options.queue),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            cutters: Workers::new(options.workers, options.max_connections),
             options,
             local,
             draining: AtomicBool::new(false),
@@ -182,6 +185,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         )
         .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
+        .merge(tiles::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())
@@ -252,6 +256,9 @@ async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
     // It names a host and port instead of a path, which no route would match.
     if request.method() == Method::CONNECT {
         return ApiError::method_not_allowed().into_response();
+    }
+    if let Some(response) = tiles::kept_tile(app, request.method(), request.uri(), request.headers()).await {
+        return response;
     }
     match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
         Ok(response) => response,
@@ -349,6 +356,8 @@ async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
                 link("conformance", Media::Json, "Conformance classes", "/conformance"),
                 link("data", Media::Json, "The collections", "/collections"),
                 link("related", Media::Json, "Indicators per area", "/summary"),
+                tiles::link_to_tilesets(&format!("{base}/tiles")),
+                tiles::link_to_schemes(&base),
             ],
         });
         Ok(landing.to_string().into_bytes())
@@ -362,7 +371,8 @@ async fn conformance(State(app): State<Arc<App>>, parts: Parts) -> Answered {
         let links = json!([
             { "rel": "self", "type": "application/json", "title": "This document", "href": format!("{base}/conformance") }
         ]);
-        json!({ "links": links, "conformsTo": CONFORMANCE })
+        let classes = [&CONFORMANCE[..], &tiles::CONFORMANCE].concat();
+        json!({ "links": links, "conformsTo": classes })
     })
     .await
 }

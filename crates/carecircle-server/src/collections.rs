@@ -10,6 +10,7 @@ use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply, preferred};
 use crate::schema;
+use crate::tiles;
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -242,7 +243,7 @@ fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, A
 }
 
 /// The links, and what stands beside them, that an answer starts with.
-fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
+pub(crate) fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
     json!({ "rel": rel, "type": media.name(), "title": title, "href": href.into() })
 }
 
@@ -263,6 +264,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         link("enclosure", Media::FlatGeobuf, "All of it as FlatGeobuf", format!("{here}/items?f=fgb")),
         license(),
     ];
+    links.push(tiles::link_to_tilesets(&format!("{here}/tiles")));
     links.extend(schema::links(&here));
     let mut out = json!({
         "id": collection.id(),
@@ -279,7 +281,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
     out
 }
 
-fn license() -> Value {
+pub(crate) fn license() -> Value {
     let href = "https://opendatacommons.org/licenses/odbl/1-0/";
     json!({ "rel": "license", "type": "text/html", "title": "Open Database License 1.0", "href": href })
 }
@@ -405,7 +407,7 @@ impl Asked {
         let policy = query.policy(&snapshot.served.policy)?;
         match collection.layer() {
             Some(layer) => Ok(Self::Verdicts { layer, gaps_only: collection == Collection::Gaps, policy }),
-            None => Ok(Self::Circles(Question { policy, split: query.split()?, drawing: query.drawing()? })),
+            None => Ok(Self::Circles(Question::read(query, policy)?)),
         }
     }
 

@@ -11,6 +11,7 @@ mod cql2;
 mod download;
 mod enquiries;
 mod html;
+mod mvt;
 mod openapi;
 mod problem;
 mod query;
@@ -19,6 +20,7 @@ mod schema;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod work;
 
 use app::App;

@@ -13,6 +13,7 @@ use crate::query::{
 };
 use crate::reply::Media;
 use crate::schema;
+use crate::tiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -25,6 +26,8 @@ use serde_json::{Map, Value, json};
 /// The whole document.
 pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     let served = &snapshot.served;
+    let mut schemas = schemas();
+    tiles::add_schemas(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -37,6 +40,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "tags": [
             { "name": "about", "description": "What there is" },
             { "name": "features", "description": "OGC API Features" },
+            { "name": "tiles", "description": "OGC API Tiles, and TileJSON" },
             { "name": "enquiries", "description": "Isochrones and indicators" },
             { "name": "health", "description": "For whoever runs the service" },
         ],
@@ -44,7 +48,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "components": {
             "parameters": parameters(&served.policy),
             "responses": responses(),
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
@@ -83,7 +87,7 @@ fn essence(media: Media) -> &'static str {
     media.name().split(';').next().unwrap_or_default()
 }
 
-fn content(media: &str, schema: &str) -> Value {
+pub(crate) fn content(media: &str, schema: &str) -> Value {
     json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
@@ -225,6 +229,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
+    paths.extend(tiles::paths());
     paths.into()
 }
 
@@ -241,6 +246,10 @@ fn in_query(name: &str, description: &str, schema: &Value) -> Value {
     })
 }
 
+pub(crate) fn in_path(name: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema })
+}
+
 fn parameters(policy: &Policy) -> Value {
     let number = |range: std::ops::RangeInclusive<f64>, default: Option<f64>| {
         let mut schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
@@ -252,10 +261,9 @@ fn parameters(policy: &Policy) -> Value {
     let words = |words: &[&str]| json!({ "type": "string", "enum": words });
     let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
     let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
-    let in_path = |name: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema });
     json!({
-        "collectionId": in_path("collectionId", words(&Collection::ALL.map(Collection::id))),
-        "featureId": in_path("featureId", json!({ "type": "string" })),
+        "collectionId": in_path("collectionId", &words(&Collection::ALL.map(Collection::id))),
+        "featureId": in_path("featureId", &json!({ "type": "string" })),
         "limit": in_query(
             "limit",
             "Features on a page; a larger number is taken for the maximum",
@@ -302,6 +310,7 @@ fn parameters(policy: &Policy) -> Value {
                 "type": "string", "format": "uri", "enum": FILTER_SYSTEMS.map(|(uri, _)| uri), "default": FILTER_SYSTEMS[0].0,
             }),
         ),
+        "f_mvt": in_query("f", "The representation", &words(&["mvt"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),

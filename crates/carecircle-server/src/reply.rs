@@ -34,6 +34,7 @@ pub(crate) enum Media {
     Csv,
     GeoJsonSeq,
     FlatGeobuf,
+    Tile,
 }
 
 impl Media {
@@ -48,6 +49,7 @@ impl Media {
             Self::Csv => "text/csv; charset=utf-8",
             Self::GeoJsonSeq => "application/geo+json-seq",
             Self::FlatGeobuf => "application/flatgeobuf",
+            Self::Tile => "application/vnd.mapbox-vector-tile",
         }
     }
 
@@ -67,6 +69,11 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    /// Of an answer that was there already, or of one that took so long to write.
+    pub(crate) fn of(hit: bool, write: Duration) -> Self {
+        Self { write, hit: Some(hit), ..Self::default() }
+    }
+
     /// The value of `Server-Timing`, milliseconds.
     pub(crate) fn header(&self, total: Duration) -> String {
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
@@ -235,14 +242,14 @@ impl Reply {
 /// Fast rather than small: coordinates hardly shrink further, and somebody waits.
 const FAST: Compression = Compression::new(3);
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), FAST);
     encoder.write_all(bytes).expect("a vector takes every write");
     encoder.finish().expect("a vector takes every write")
 }
 
 /// FNV-1a with 128 bits (Fowler, Noll, Vo: draft-eastlake-fnv): stable across versions of the compiler.
-fn fnv1a(bytes: &[u8]) -> u128 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     bytes.iter().fold(BASIS, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
@@ -255,7 +262,7 @@ fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 }
 
 /// Whether `If-None-Match` names the tag, by weak comparison.
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     listed(headers, IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
@@ -267,7 +274,7 @@ fn weighed(item: &str) -> (&str, f32) {
     (name, quality.and_then(|q| q.parse().ok()).unwrap_or(1.0))
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let weight = |wanted: &str| {
         listed(headers, ACCEPT_ENCODING).map(weighed).find(|(n, _)| n.eq_ignore_ascii_case(wanted)).map(|(_, q)| q)
     };

@@ -5,4 +5,5 @@ mod answers;
 mod circles;
 mod filters;
 mod manners;
+mod tiles;
 mod town;

@@ -13,4 +13,5 @@ mod hostile;
 mod lifetime;
 mod manners;
 mod schema;
+mod tiles;
 mod town;

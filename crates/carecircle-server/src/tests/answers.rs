@@ -65,6 +65,10 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
             "n1"
         };
         let mut asked = path.replace("{collectionId}", "gaps").replace("{featureId}", feature);
+        // The tile in which the town lies.
+        asked =
+            asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");
+        asked = asked.replace("{layers}", "streets,circles");
         if path == "/isochrones" {
             asked += "?facility=n1";
         }
