@@ -290,10 +290,9 @@ impl Expr {
     fn alike(mut sides: Vec<Self>, by: &str, schema: Schema) -> Result<Vec<Self>, String> {
         if sides.iter().any(|side| side.kind() == Kind::Truth) {
             for side in &mut sides {
-                match side {
-                    Self::Number(number) if *number == 1.0 => *side = Self::Truth(true),
-                    Self::Number(number) if *number == 0.0 => *side = Self::Truth(false),
-                    _ => {}
+                let Self::Number(number) = side else { continue };
+                if let Some(truth) = crate::query::truth(&number.to_string()) {
+                    *side = Self::Truth(truth);
                 }
             }
         }
@@ -444,7 +443,9 @@ impl Expr {
                 let closer = if rank == Rank::Sum { Rank::Product } else { Rank::Power };
                 first.write(out, columns, if rank == Rank::Power { Rank::Whole } else { closer });
                 for (operator, operand) in rest {
-                    out.push_str(&format!(" {} ", name_of(operator, &Operator::ALL)));
+                    out.push(' ');
+                    out.push_str(name_of(operator, &Operator::ALL));
+                    out.push(' ');
                     operand.write(out, columns, closer);
                 }
             }

@@ -130,13 +130,17 @@ impl Expr {
             Self::AnyCase(of) | Self::Like(of, _) | Self::IsNull(of) | Self::Not(of) => of.visit(see),
             Self::Arithmetic(first, rest) => {
                 first.visit(see);
-                rest.iter().for_each(|(_, operand)| operand.visit(see));
+                for (_, operand) in rest {
+                    operand.visit(see);
+                }
             }
             Self::Compare(_, sides) | Self::Spatial(_, sides) => sides.iter().for_each(|side| side.visit(see)),
             Self::Between(sides) => sides.iter().for_each(|side| side.visit(see)),
             Self::In(value, list) => {
                 value.visit(see);
-                list.iter().for_each(|item| item.visit(see));
+                for item in list {
+                    item.visit(see);
+                }
             }
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.visit(see)),
             Self::Text(_) | Self::Number(_) | Self::Truth(_) | Self::Shape(_) | Self::Geometry | Self::Property(..) => {

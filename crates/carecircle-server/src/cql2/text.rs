@@ -301,7 +301,7 @@ impl<'a> Parser<'a> {
             if character == '\'' {
                 // Of backslashes before a quote two are one, and one that is left makes it a quote inside.
                 out.truncate(out.len() - backslashes.div_ceil(2));
-                if backslashes % 2 == 0 && characters.next_if(|(_, next)| *next == '\'').is_none() {
+                if backslashes.is_multiple_of(2) && characters.next_if(|(_, next)| *next == '\'').is_none() {
                     self.at = start + i + 1;
                     return Ok(out);
                 }

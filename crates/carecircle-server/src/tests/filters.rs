@@ -80,8 +80,12 @@ fn and(one: Option<bool>, other: Option<bool>) -> Option<bool> {
     }
 }
 
-fn or(one: Option<bool>, other: Option<bool>) -> Option<bool> {
-    and(one.map(|t| !t), other.map(|t| !t)).map(|t| !t)
+fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    parts.reduce(and).unwrap_or(Some(true))
+}
+
+fn any(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    all(parts.map(|part| part.map(|truth| !truth))).map(|truth| !truth)
 }
 
 fn is_like(text: &[char], pattern: &[char]) -> bool {
@@ -104,7 +108,7 @@ impl Predicate {
             let other = if names.text.contains(&column) {
                 Value::from(["it's", "a\\", "\\'", "号", "1e300", ""][(seed.next() % 6) as usize])
             } else if names.truth.contains(&column) {
-                Value::from(seed.next() % 2 == 0)
+                Value::from(seed.next().is_multiple_of(2))
             } else {
                 Value::from([0.0, -1.5, 1e300, 12.0, 0.1][(seed.next() % 5) as usize])
             };
@@ -143,7 +147,7 @@ impl Predicate {
             }
             7 => Between(column, value(seed, column), value(seed, column)),
             8 if seed.next().is_multiple_of(2) => {
-                In(column, (0..1 + seed.next() % 3).map(|_| value(seed, column)).collect())
+                In(column, (0..=seed.next() % 3).map(|_| value(seed, column)).collect())
             }
             8 => {
                 let (x, y) = (seed.unit() * 14.0 - 1.0, seed.unit() * 14.0 - 1.0);
@@ -219,7 +223,7 @@ impl Predicate {
                 Some(is_like(&text.chars().collect::<Vec<_>>(), &pattern.chars().collect::<Vec<_>>()))
             }
             Between(column, low, high) => and(order(">=", of(column), low), order("<=", of(column), high)),
-            In(column, list) => list.iter().fold(Some(false), |so_far, item| or(so_far, order("=", of(column), item))),
+            In(column, list) => any(list.iter().map(|item| order("=", of(column), item))),
             Self::Box([w, s, e, n]) => {
                 let window = Rect::new(Coord { x: *w, y: *s }, Coord { x: *e, y: *n });
                 let geometry = &feature["geometry"];
@@ -232,8 +236,8 @@ impl Predicate {
                 })
             }
             Not(of) => of.holds(feature).map(|truth| !truth),
-            Joined(true, parts) => parts.iter().fold(Some(true), |so_far, part| and(so_far, part.holds(feature))),
-            Joined(false, parts) => parts.iter().fold(Some(false), |so_far, part| or(so_far, part.holds(feature))),
+            Joined(true, parts) => all(parts.iter().map(|part| part.holds(feature))),
+            Joined(false, parts) => any(parts.iter().map(|part| part.holds(feature))),
         }
     }
 }
