@@ -32,6 +32,7 @@ pub mod polygon;
 pub mod population;
 pub mod profile;
 mod queue;
+pub mod route;
 pub mod search;
 mod sight;
 mod simplify;
