@@ -10,6 +10,7 @@ mod contour;
 pub mod coverage;
 pub mod demand;
 mod doors;
+pub mod explain;
 pub mod facility;
 mod field;
 pub mod geometry;

@@ -20,7 +20,7 @@ const SAME_PLACE_M: f64 = 1e-6;
 
 /// What a leg of a walk leads over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Footing {
+pub enum LegKind {
     /// Between a place and the street, as the crow flies.
     OffStreet,
     /// A way of that class.
@@ -34,8 +34,8 @@ pub enum Footing {
     Allowance,
 }
 
-impl Footing {
-    /// Every footing.
+impl LegKind {
+    /// Every kind.
     pub const ALL: [Self; 9] = [
         Self::OffStreet,
         Self::Way(StreetClass::Footway),
@@ -69,11 +69,11 @@ impl Footing {
     }
 }
 
-/// A part of a walk over one footing, along one way of the map.
+/// A part of a walk over one kind, along one way of the map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leg {
     /// What it leads over.
-    pub footing: Footing,
+    pub kind: LegKind,
     /// The map's way, minus a relation's id for a square drawn as one; `None` off the streets and through gates.
     pub way: Option<i64>,
     /// The gate that it leads through, an index into [`Network::gates`].
@@ -112,17 +112,17 @@ impl Route {
     pub(crate) fn slowed_to(mut self, time: WalkTime) -> Self {
         let lacking = time.millis().saturating_sub(self.time().millis());
         if lacking > 0 {
-            let leg = Leg { time: WalkTime::from_millis(lacking), ..self.leg(Footing::Allowance) };
+            let leg = Leg { time: WalkTime::from_millis(lacking), ..self.leg(LegKind::Allowance) };
             self.legs.push(leg);
         }
         self
     }
 
     /// A leg without length that begins where the walk has got to.
-    fn leg(&self, footing: Footing) -> Leg {
+    fn leg(&self, kind: LegKind) -> Leg {
         let here = self.line.len().saturating_sub(1);
         let places = [here, here];
-        Leg { footing, way: None, gate: None, is_private: false, metres: 0.0, time: WalkTime::ZERO, places }
+        Leg { kind, way: None, gate: None, is_private: false, metres: 0.0, time: WalkTime::ZERO, places }
     }
 
     fn go(&mut self, leg: Leg, over: impl IntoIterator<Item = Point>) {
@@ -133,7 +133,7 @@ impl Route {
             }
         }
         let end = self.line.len().saturating_sub(1);
-        let kind = |leg: &Leg| (leg.footing, leg.way, leg.gate, leg.is_private);
+        let kind = |leg: &Leg| (leg.kind, leg.way, leg.gate, leg.is_private);
         match self.legs.last_mut() {
             Some(last) if kind(last) == kind(&leg) => {
                 last.metres += leg.metres;
@@ -267,7 +267,7 @@ impl<'a> Tracer<'a> {
             (self.weights.speed().walk(door.snap.offset_m), door.snap.offset_m, [place, door.at, door.snap.at])
         };
         let (time, metres, places) = off(self.from.0, trace.start);
-        route.go(Leg { time, metres, ..route.leg(Footing::OffStreet) }, places);
+        route.go(Leg { time, metres, ..route.leg(LegKind::OffStreet) }, places);
         for piece in &trace.pieces {
             let edge = self.network.edge(piece.edge);
             let metres = (piece.to_m - piece.from_m).abs();
@@ -281,13 +281,13 @@ impl<'a> Tracer<'a> {
                 is_private: edge.access != Access::Public,
                 metres,
                 time: piece.time,
-                ..route.leg(Footing::of(edge))
+                ..route.leg(LegKind::of(edge))
             };
             route.go(leg, stretch(self.network, piece));
         }
         let (time, metres, [place, door, street]) = off(self.to.0, trace.end);
         // A leg of its own, also where no street is between.
-        let last = route.leg(Footing::OffStreet);
+        let last = route.leg(LegKind::OffStreet);
         route.legs.push(last.clone());
         route.go(Leg { time, metres, ..last }, [street, door, place]);
         if let [only] = route.line[..] {

@@ -177,11 +177,6 @@ impl Study {
         Self::source(at, weights, |weights: &Weights| self.doors.of_home(&self.network, weights, at))
     }
 
-    /// A demand point that walks begin at, for whom `weights` are; `None` when it is too far from any street.
-    pub fn point_source(&self, point: &DemandPoint, weights: &Weights) -> Option<Source> {
-        Self::source(point.at, weights, |weights: &Weights| self.doors_of_point(point, weights).into_owned())
-    }
-
     /// Where walks to a place end that nothing is known of, for whom `weights` are.
     pub(crate) fn doors_at(&self, at: Point, weights: &Weights) -> Vec<Door> {
         self.doors.of_facility(&self.network, weights, &[], at)

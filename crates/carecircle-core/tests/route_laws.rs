@@ -7,8 +7,8 @@ use carecircle_core::matrix::{Walk, matrix};
 use carecircle_core::network::Network;
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
-use carecircle_core::route::{Footing, Route, route};
-use carecircle_core::search::Search;
+use carecircle_core::route::{LegKind, Route, route};
+use carecircle_core::search::{Origin, Search, Sweep};
 use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use proptest::prelude::*;
@@ -35,8 +35,8 @@ fn ground_m(network: &Network, line: &[Point]) -> f64 {
 /// Whether the legs follow each other over the whole line, each as long as it is drawn.
 fn is_drawn_as_told(network: &Network, route: &Route) -> Result<(), TestCaseError> {
     prop_assert!(route.line.len() >= 2 && route.legs.len() >= 2);
-    let ends = [route.legs.first(), route.legs.last()].map(|leg| leg.unwrap().footing);
-    prop_assert_eq!(ends, [Footing::OffStreet; 2]);
+    let ends = [route.legs.first(), route.legs.last()].map(|leg| leg.unwrap().kind);
+    prop_assert_eq!(ends, [LegKind::OffStreet; 2]);
     let mut here = 0;
     for leg in &route.legs {
         let [first, last] = leg.places;
@@ -73,6 +73,16 @@ proptest! {
             rows.push(row.to_vec());
             Ok::<(), Infallible>(())
         }).unwrap();
+        for (row, start) in rows.iter().zip(&from) {
+            // What is reached from a place is what leads to it by the times of the other way.
+            let origin = Origin { snap: start.doors[0].snap, label: 0 };
+            let sweep = Sweep::new(network, weights.reversed(), &[origin], WalkTime::NEVER);
+            for (j, end) in to.iter().enumerate() {
+                let walk = row.iter().find(|walk| walk.to == j).map(|walk| walk.time);
+                let found = sweep.at(network, weights.reversed(), &end.doors[0].snap);
+                prop_assert_eq!(found.map(|arrival| arrival.time), walk);
+            }
+        }
         let snaps: Vec<_> = to.iter().chain(&from).map(|source| source.doors[0].snap).collect();
         let oracle = town::Oracle::new(network, kmh / 3.6, &snaps);
         let mut search = Search::new();

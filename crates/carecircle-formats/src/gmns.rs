@@ -5,7 +5,7 @@
 //! that a node's number is always the network's own.
 
 use carecircle_core::network::{EdgeId, Network, NodeId};
-use carecircle_core::route::Footing;
+use carecircle_core::route::LegKind;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::{Direction, Way, Weights};
 use std::io::{self, Write};
@@ -91,7 +91,7 @@ impl Tables<'_> {
                 };
                 let [from, to] = ends.map(|node| leg * nodes + u64::from(node.0));
                 let link = leg * arcs + link;
-                write!(out, "{link},{from},{to},true,1,{:.3},{},walk,", edge.length_m, Footing::of(edge).name())?;
+                write!(out, "{link},{from},{to},true,1,{:.3},{},walk,", edge.length_m, LegKind::of(edge).name())?;
                 write!(out, "{},{access},", time.millis())?;
                 // A link through a gate is part of no way.
                 if edge.way() != 0 {

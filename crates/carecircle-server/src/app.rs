@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, openapi};
+use crate::{Served, ServerOptions, collections, enquiries, openapi, walks};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -152,6 +152,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         )
         .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
+        .merge(walks::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .fallback(missing)
@@ -164,7 +165,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn bad_path(rejection: PathRejection) -> ApiError {
+pub(crate) fn bad_path(rejection: PathRejection) -> ApiError {
     ApiError::bad_request(format!("the path is not percent-encoded UTF-8: {}", rejection.body_text()))
 }
 

@@ -15,6 +15,7 @@ mod reply;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod walks;
 mod work;
 
 use app::App;

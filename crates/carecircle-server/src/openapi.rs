@@ -6,7 +6,7 @@
 
 use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
-use crate::enquiries::BANDS;
+use crate::enquiries::{BANDS, DIRECTIONS};
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
@@ -44,11 +44,18 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     })
 }
 
-fn parameter(name: &str) -> Value {
+pub(crate) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
-fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &Value, errors: &[&str]) -> Value {
+pub(crate) fn operation(
+    id: &str,
+    tag: &str,
+    summary: &str,
+    parameters: &[Value],
+    answer: &Value,
+    errors: &[&str],
+) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": "The answer", "content": answer }));
     responses.insert("304".to_owned(), json!({ "description": "The client has the answer (If-None-Match)" }));
@@ -59,7 +66,7 @@ fn operation(id: &str, tag: &str, summary: &str, parameters: &[Value], answer: &
     json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
 }
 
-fn content(media: &str, schema: &str) -> Value {
+pub(crate) fn content(media: &str, schema: &str) -> Value {
     json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
@@ -161,6 +168,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "lat",
         "facility",
         "bands",
+        "direction",
         "depth",
         "tolerance",
         "profile",
@@ -185,6 +193,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
     add("/summary", operation("getSummary", "enquiries", "Indicators per area", &summary, &sheet, &["400"]));
+    crate::walks::paths(&mut add);
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
         ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
@@ -207,7 +216,7 @@ fn equality(column: &Column) -> Value {
     in_query(&column.name, &description, &schema)
 }
 
-fn in_query(name: &str, description: &str, schema: &Value) -> Value {
+pub(crate) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
     json!({
         "name": name, "in": "query", "required": false, "style": "form", "explode": false,
         "description": description, "schema": schema,
@@ -308,6 +317,11 @@ fn parameters(policy: &Policy) -> Value {
                 "items": number(Policy::MINUTES, None),
             }),
         ),
+        "direction": in_query(
+            "direction",
+            "Which way is walked: to the place, or from it",
+            &json!({ "type": "string", "enum": DIRECTIONS, "default": DIRECTIONS[0] }),
+        ),
         "split": in_query(
             "split",
             "All circles as one, each facility's by itself, or as one divided by which facility is nearest",
@@ -360,7 +374,7 @@ fn schemas() -> Value {
     let geometry = json!({
         "type": "object", "nullable": true, "required": ["type", "coordinates"],
         "properties": {
-            "type": { "type": "string", "enum": ["Point", "Polygon", "MultiPolygon"] },
+            "type": { "type": "string", "enum": ["Point", "LineString", "Polygon", "MultiPolygon"] },
             "coordinates": { "type": "array", "items": {} },
         },
     });

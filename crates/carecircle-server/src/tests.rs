@@ -5,3 +5,4 @@ mod answers;
 mod circles;
 mod manners;
 mod town;
+mod walks;

@@ -6,7 +6,7 @@ use carecircle_core::matrix::{Walk, matrix};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
-use carecircle_core::route::{Footing, route};
+use carecircle_core::route::{LegKind, route};
 use carecircle_core::search::Search;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
@@ -122,7 +122,7 @@ fn the_legs_of_every_walk_of_a_gated_town_add_up() {
                     let (told, drawn) = (walk.metres, found.metres());
                     assert!((told - drawn).abs() < 1e-6, "town {seed}, {name}: {told} m, drawn {drawn} m");
                     for leg in &found.legs {
-                        *over.entry(leg.footing.name()).or_default() += 1;
+                        *over.entry(leg.kind.name()).or_default() += 1;
                     }
                 }
                 Ok::<(), Infallible>(())
@@ -132,7 +132,7 @@ fn the_legs_of_every_walk_of_a_gated_town_add_up() {
     }
     std::fs::remove_file(&path).expect("the town is ours");
     eprintln!("legs: {over:?}");
-    for footing in [Footing::OffStreet, Footing::Gate, Footing::Square] {
-        assert!(over.get(footing.name()).is_some_and(|legs| *legs > 10), "{}: {over:?}", footing.name());
+    for kind in [LegKind::OffStreet, LegKind::Gate, LegKind::Square] {
+        assert!(over.get(kind.name()).is_some_and(|legs| *legs > 10), "{}: {over:?}", kind.name());
     }
 }
