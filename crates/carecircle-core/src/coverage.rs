@@ -6,16 +6,18 @@ use crate::allocation;
 use crate::demand::Block;
 use crate::doors::Door;
 use crate::facility::{Facility, Kind, Status};
+use crate::isochrone::Source;
 use crate::opening::Openings;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::search::{Arrival, Origin, Sweep};
-use crate::study::Study;
+use crate::study::{SitedFacility, Study};
 use crate::time::WalkTime;
 use crate::weights::{Opened, Weights};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::iter::once;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Where a block stands.
@@ -290,6 +292,26 @@ impl Walkers {
         &self.today.weights
     }
 
+    /// The study's facilities, as places that their walks end at; without doors where no street is near enough.
+    pub fn facilities(&self, study: &Study) -> Vec<Source> {
+        let doors = self.today.doors(study);
+        let plain_doors = self.today.floor_doors(study).map(|(_, doors)| doors);
+        let source = |(i, sited): (usize, &SitedFacility)| Source {
+            at: sited.at,
+            doors: doors.of_facility(study, i).to_vec(),
+            plain_doors: plain_doors.map_or_else(Vec::new, |doors| doors.of_facility(study, i).to_vec()),
+        };
+        study.facilities().iter().enumerate().map(source).collect()
+    }
+
+    /// A demand point, as a place that their walks begin at; without doors where no street is near enough.
+    pub fn home(&self, study: &Study, point: usize) -> Source {
+        let doors = self.today.doors(study).of_point(study, point).to_vec();
+        let floor = self.today.floor_doors(study);
+        let plain_doors = floor.map_or_else(Vec::new, |(_, doors)| doors.of_point(study, point).to_vec());
+        Source { at: study.demand().points[point].at, doors, plain_doors }
+    }
+
     /// Finds now what a first [`Study::check_for`] would find.
     pub fn prepare(&self, study: &Study) {
         for footing in once(&self.today).chain(&self.opened) {
@@ -346,34 +368,25 @@ impl OwnDoors {
         self.points[i].as_deref().unwrap_or_else(|| study.known_doors(&study.demand().points[i]))
     }
 
+    /// Where walks to a facility end.
+    fn of_facility<'a>(&'a self, study: &'a Study, i: usize) -> &'a [Door] {
+        self.facilities[i].as_deref().unwrap_or(&study.facilities()[i].doors)
+    }
+
     /// The facilities that count, as origins at their doors.
     fn origins(&self, study: &Study, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
-        let counted = study.facilities().iter().zip(&self.facilities).enumerate().filter(|(i, _)| counts(*i));
-        let doors = counted.flat_map(|(i, (facility, own))| {
-            own.as_deref()
-                .unwrap_or(&facility.doors)
-                .iter()
-                .map(move |door| Origin { snap: door.snap, label: i as u32 })
-        });
-        doors.collect()
+        let counted = (0..study.facilities().len()).filter(|&i| counts(i));
+        let doors = counted.flat_map(|i| self.of_facility(study, i).iter().map(move |door| (i, door)));
+        doors.map(|(i, door)| Origin { snap: door.snap, label: i as u32 }).collect()
     }
 }
 
 impl Coverage {
     fn new(study: &Study, walkers: &Walkers, policy: &Policy) -> Self {
-        let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
-        let walks_by = |footing: &Footing, counts: &dyn Fn(usize) -> bool, limit| walks(study, footing, counts, limit);
-        let walks = walks_by(&walkers.today, &|i| eligible[i], WalkTime::NEVER);
-        let limit = policy.limit();
-        // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell. A third
-        // one tells it from "behind a gate".
-        let excludes = eligible.contains(&false);
-        let any = if excludes { walks_by(&walkers.today, &|_| true, limit) } else { Vec::new() };
-        let opened = walkers.opened.as_ref().map_or_else(Vec::new, |opened| walks_by(opened, &|i| eligible[i], limit));
-        let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
-        let judge =
-            Judge { study, policy, today: &walkers.today, walks: &walks, any: &any, opened: &opened, some_eligible };
+        let judge = Judge::new(study, walkers, policy, &(0..study.demand().points.len()));
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
+        let Judge { walks, eligible, .. } = judge;
+        let limit = policy.limit();
         let is_inside = |i: usize| walks[i].is_some_and(|a| a.time <= limit);
         let Tallies { areas, outside, total } = tally(study, &verdicts, &eligible, is_inside);
         let shares_by_footprint = allocation::shares_by_footprint(study, is_inside);
@@ -410,11 +423,23 @@ pub(crate) fn walks(
     counts: &dyn Fn(usize) -> bool,
     limit: WalkTime,
 ) -> Vec<Option<Arrival>> {
+    walks_of(study, footing, counts, limit, &(0..study.demand().points.len()))
+}
+
+/// As [`walks`], of some points alone; nothing is told of the others.
+fn walks_of(
+    study: &Study,
+    footing: &Footing,
+    counts: &dyn Fn(usize) -> bool,
+    limit: WalkTime,
+    points: &Range<usize>,
+) -> Vec<Option<Arrival>> {
     let network = study.network();
     let by = |weights: &Weights, doors: &OwnDoors| -> Vec<Option<Arrival>> {
         let sweep = Sweep::new(network, weights, &doors.origins(study, counts), limit);
         let walk = |i| doors.of_point(study, i).iter().filter_map(|door| sweep.at(network, weights, &door.snap)).min();
-        (0..study.demand().points.len()).into_par_iter().map(walk).collect()
+        let told = |i| points.contains(&i).then(|| walk(i)).flatten();
+        (0..study.demand().points.len()).into_par_iter().map(told).collect()
     };
     let mut walks = by(&footing.weights, footing.doors(study));
     if let Some((floor, floor_doors)) = footing.floor_doors(study) {
@@ -426,20 +451,43 @@ pub(crate) fn walks(
     walks
 }
 
-struct Judge<'a> {
+/// Who judges blocks, with the walks that the verdicts rest on.
+pub(crate) struct Judge<'a> {
     study: &'a Study,
     policy: &'a Policy,
     today: &'a Footing,
-    walks: &'a [Option<Arrival>],
-    /// Walks to any facility, counted or not; empty when all count.
-    any: &'a [Option<Arrival>],
-    /// Walks to those that count if every passage were open; empty where there is none.
-    opened: &'a [Option<Arrival>],
+    pub(crate) eligible: Vec<bool>,
+    pub(crate) walks: Vec<Option<Arrival>>,
+    /// Walks to any facility within the limit, counted or not; empty when all count.
+    pub(crate) any: Vec<Option<Arrival>>,
+    /// Walks within the limit to those that count if every passage were open; empty where there is none.
+    opened: Vec<Option<Arrival>>,
     some_eligible: bool,
 }
 
-impl Judge<'_> {
-    fn verdict(&self, block: &Block) -> Verdict {
+impl<'a> Judge<'a> {
+    /// One who knows the walks of some demand points.
+    pub(crate) fn new(study: &'a Study, walkers: &'a Walkers, policy: &'a Policy, points: &Range<usize>) -> Self {
+        let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
+        let walks_by =
+            |footing: &Footing, counts: &dyn Fn(usize) -> bool, limit| walks_of(study, footing, counts, limit, points);
+        let walks = walks_by(&walkers.today, &|i| eligible[i], WalkTime::NEVER);
+        let limit = policy.limit();
+        // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell. A third
+        // one tells it from "behind a gate".
+        let excludes = eligible.contains(&false);
+        let any = if excludes { walks_by(&walkers.today, &|_| true, limit) } else { Vec::new() };
+        let opened = walkers.opened.as_ref().map_or_else(Vec::new, |opened| walks_by(opened, &|i| eligible[i], limit));
+        let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
+        Self { study, policy, today: &walkers.today, eligible, walks, any, opened, some_eligible }
+    }
+
+    /// Where walks from a demand point begin.
+    pub(crate) fn doors(&self, point: usize) -> &'a [Door] {
+        self.today.doors(self.study).of_point(self.study, point)
+    }
+
+    pub(crate) fn verdict(&self, block: &Block) -> Verdict {
         let limit = self.policy.limit();
         let range = block.points.start as usize..block.points.end as usize;
         let points = &self.study.demand().points[range.clone()];
@@ -469,14 +517,15 @@ impl Judge<'_> {
         }
     }
 
-    fn reason(&self, i: usize, walk: Option<Arrival>) -> Reason {
+    /// Why a demand point lies outside.
+    pub(crate) fn reason(&self, i: usize, walk: Option<Arrival>) -> Reason {
         let is_near =
             |walks: &[Option<Arrival>]| walks.get(i).copied().flatten().is_some_and(|a| a.time <= self.policy.limit());
         match walk {
-            _ if is_near(self.any) => Reason::NotEligible,
+            _ if is_near(&self.any) => Reason::NotEligible,
             _ if !self.some_eligible => Reason::NoFacility,
-            _ if is_near(self.opened) => Reason::Gate,
-            _ if self.today.doors(self.study).of_point(self.study, i).is_empty() => Reason::NoStreet,
+            _ if is_near(&self.opened) => Reason::Gate,
+            _ if self.doors(i).is_empty() => Reason::NoStreet,
             None => Reason::CutOff,
             Some(_) => Reason::TooFar,
         }

@@ -192,13 +192,44 @@ impl Eligibility {
 
     /// Whether a facility counts. What is not known does not meet a condition.
     pub fn admits(&self, facility: &Facility) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&facility.kind))
-            && self.inclusive.is_none_or(|want| facility.inclusive == Some(want))
-            && self.status.is_none_or(|least| facility.status >= least)
-            && self.min_places.is_none_or(|least| facility.places.is_some_and(|p| p >= least))
-            && self.child_months.is_none_or(|months| facility.takes(months))
-            && (!self.with_vacancy || facility.vacant().is_some_and(|vacant| vacant > 0.0))
-            && self.on.is_none_or(|day| facility.is_open_on(day))
+        Refusal::ALL.iter().all(|&refusal| !self.refuses(facility, refusal))
+    }
+
+    /// Why a facility does not count: every condition that it does not meet, none for one that does.
+    pub fn refusals<'a>(&'a self, facility: &'a Facility) -> impl Iterator<Item = Refusal> + 'a {
+        Refusal::ALL.iter().copied().filter(|&refusal| self.refuses(facility, refusal))
+    }
+
+    fn refuses(&self, facility: &Facility, refusal: Refusal) -> bool {
+        match refusal {
+            Refusal::Kind => !self.kinds.is_empty() && !self.kinds.contains(&facility.kind),
+            Refusal::Inclusive => self.inclusive.is_some_and(|want| facility.inclusive != Some(want)),
+            Refusal::Status => self.status.is_some_and(|least| facility.status < least),
+            Refusal::Places => self.min_places.is_some_and(|least| facility.places.is_none_or(|p| p < least)),
+            Refusal::Age => self.child_months.is_some_and(|months| !facility.takes(months)),
+            Refusal::Vacancy => self.with_vacancy && facility.vacant().is_none_or(|vacant| vacant <= 0.0),
+            Refusal::Date => self.on.is_some_and(|day| !facility.is_open_on(day)),
+        }
+    }
+}
+
+named! {
+    /// A condition for which a facility does not count.
+    Refusal {
+        /// It is of another kind.
+        Kind = "kind",
+        /// It is not known to be inclusive, or known not to be, as asked.
+        Inclusive = "inclusive",
+        /// It has not reached the step.
+        Status = "status",
+        /// It is not known to have so many places.
+        Places = "places",
+        /// It does not take a child of that age.
+        Age = "age",
+        /// It is not known to have a place that nobody has taken.
+        Vacancy = "vacancy",
+        /// It is closed on that day.
+        Date = "date",
     }
 }
 
@@ -236,6 +267,27 @@ mod tests {
             Facility { places_infant: Some(1), places_toddler: Some(1), places_senior: Some(1), ..nursery() };
         let taken: Vec<u32> = (0..48).filter(|&months| every_class.takes(months)).collect();
         assert_eq!(taken, (6..=36).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_condition_that_is_not_met_is_told() {
+        let facility = Facility { places: Some(9), opened: Some(Date::constant(2025, 1, 1)), ..nursery() };
+        let none = Eligibility::default();
+        for (asked, refusal) in [
+            (Eligibility { kinds: vec![Kind::Family], ..none.clone() }, Refusal::Kind),
+            (Eligibility { inclusive: Some(false), ..none.clone() }, Refusal::Inclusive),
+            (Eligibility { status: Some(Status::Filed), ..none.clone() }, Refusal::Status),
+            (Eligibility { min_places: Some(10), ..none.clone() }, Refusal::Places),
+            (Eligibility { child_months: Some(10), ..none.clone() }, Refusal::Age),
+            (Eligibility { with_vacancy: true, ..none.clone() }, Refusal::Vacancy),
+            (Eligibility { on: Some(Date::constant(2024, 1, 1)), ..none.clone() }, Refusal::Date),
+        ] {
+            assert_eq!(asked.refusals(&facility).collect::<Vec<_>>(), [refusal]);
+            assert!(!asked.admits(&facility));
+        }
+        assert!(none.admits(&facility) && none.refusals(&facility).next().is_none());
+        let all = Eligibility { kinds: vec![Kind::Family], with_vacancy: true, ..none };
+        assert_eq!(all.refusals(&facility).collect::<Vec<_>>(), [Refusal::Kind, Refusal::Vacancy]);
     }
 
     #[test]

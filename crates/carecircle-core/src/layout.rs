@@ -232,6 +232,11 @@ impl Layout {
         self.nodes[state as usize]
     }
 
+    /// The leg of a walk that a state stands for.
+    pub(crate) fn leg(&self, state: u32) -> usize {
+        (state - self.states.first[self.node(state).index()]) as usize
+    }
+
     /// The arcs that a search follows from a state.
     pub(crate) fn arcs(&self, state: u32) -> &[Arc] {
         self.arcs.of(state)

@@ -8,10 +8,11 @@ use crate::isochrone::Source;
 use crate::lanes::{LANES, Lanes};
 use crate::layout::Layout;
 use crate::network::{Network, NodeId, Snap};
+use crate::route::passed;
 use crate::search::{Origin, Search, along_edge, beginnings, ends};
 use crate::study::Door;
 use crate::time::WalkTime;
-use crate::weights::{Direction, Weights};
+use crate::weights::Weights;
 use rayon::prelude::*;
 use std::sync::Mutex;
 
@@ -253,25 +254,11 @@ impl Metres<'_> {
     fn to(&self, mut state: u32) -> f64 {
         let mut metres = 0.0;
         while let Some(before) = self.search.before(state) {
-            metres += self.between(before, state);
+            let edge = passed(self.network, self.weights, self.search, (before, state));
+            metres += edge.map_or(f64::INFINITY, |(edge, _)| self.network.edge(edge).length_m);
             state = before;
         }
         metres + self.first_part(state)
-    }
-
-    /// The length of the edge that leads from a state to the next.
-    fn between(&self, before: u32, state: u32) -> f64 {
-        let layout = self.weights.layout_ahead(self.network);
-        let (from, to) = (layout.node(before), layout.node(state));
-        let millis = self.search.time(state).millis() - self.search.time(before).millis();
-        let edges = self.network.edges_at(from).iter().filter_map(|&id| {
-            let edge = self.network.edge(id);
-            let walked = |direction| self.weights.edge(id, direction).millis() == millis;
-            let is_it = (edge.from == from && edge.to == to && walked(Direction::Forward))
-                || (edge.to == from && edge.from == to && walked(Direction::Backward));
-            is_it.then_some(edge.length_m)
-        });
-        edges.fold(f64::INFINITY, f64::min)
     }
 
     /// Metres from where the walk began to the first state.

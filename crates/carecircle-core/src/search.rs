@@ -274,6 +274,8 @@ pub(crate) struct End {
     pub(crate) state: u32,
     pub(crate) key: u64,
     pub(crate) metres: f64,
+    /// Where that end is, metres along the edge.
+    pub(crate) at_m: f64,
 }
 
 impl End {
@@ -321,9 +323,10 @@ fn ends_on<'a>(
     let off = Arrival { time: weights.speed().walk(snap.offset_m), label: origin.label };
     let (at_from, at_to) = end_times(network, weights, &snap, leg);
     let along_m = snap.along_m.min(edge.length_m);
-    let ends = [(edge.from, at_from, along_m), (edge.to, at_to, edge.length_m - along_m)];
-    ends.into_iter().flat_map(move |(node, time, part_m)| {
-        let end = move |state| End { state, key: off.after(time).key(), metres: part_m + snap.offset_m };
+    let ends = [(edge.from, at_from, 0.0), (edge.to, at_to, edge.length_m)];
+    ends.into_iter().flat_map(move |(node, time, at_m)| {
+        let metres = (at_m - along_m).abs() + snap.offset_m;
+        let end = move |state| End { state, key: off.after(time).key(), metres, at_m };
         legs.iter().filter_map(move |&leg| layout.state(node, leg)).map(end)
     })
 }

@@ -20,6 +20,19 @@ pub enum StreetClass {
     Ferry,
 }
 
+impl StreetClass {
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Footway => "footway",
+            Self::Steps => "steps",
+            Self::Elevator => "elevator",
+            Self::Street => "street",
+            Self::Ferry => "ferry",
+        }
+    }
+}
+
 /// Who may walk on a street, or pass a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {

@@ -171,6 +171,12 @@ impl Study {
         Self::source(at, weights, |weights: &Weights| self.doors_at(at, weights))
     }
 
+    /// A place that walks begin at as from a home: inside a compound on its streets, or at its gates; for whom `weights`
+    /// are. `None` when it is too far from any street.
+    pub fn home_source(&self, at: Point, weights: &Weights) -> Option<Source> {
+        Self::source(at, weights, |weights: &Weights| self.doors.of_home(&self.network, weights, at))
+    }
+
     /// Where walks to a place end that nothing is known of, for whom `weights` are.
     pub(crate) fn doors_at(&self, at: Point, weights: &Weights) -> Vec<Door> {
         self.doors.of_facility(&self.network, weights, &[], at)

@@ -225,6 +225,7 @@ pub struct Weights {
     opens_islands: bool,
     layout: OnceLock<Arc<Layout>>,
     layout_ahead: OnceLock<Arc<Layout>>,
+    reversed: OnceLock<Box<Weights>>,
 }
 
 impl Weights {
@@ -272,7 +273,26 @@ impl Weights {
             opens_islands,
             layout: OnceLock::new(),
             layout_ahead: OnceLock::new(),
+            reversed: OnceLock::new(),
         }
+    }
+
+    /// The times of every street walked the other way: what leads to a place by these is reached from it. Made when first
+    /// asked for.
+    pub fn reversed(&self) -> &Self {
+        self.reversed.get_or_init(|| {
+            Box::new(Self {
+                profile: self.profile.clone(),
+                times: self.times.iter().map(|&[there, back]| [back, there]).collect(),
+                classes: Arc::clone(&self.classes),
+                floor: self.floor().map(|floor| Box::new(floor.reversed().clone())),
+                opened: self.opened,
+                opens_islands: self.opens_islands,
+                layout: OnceLock::new(),
+                layout_ahead: OnceLock::new(),
+                reversed: OnceLock::new(),
+            })
+        })
     }
 
     /// The speed off the network and on firm, flat street.

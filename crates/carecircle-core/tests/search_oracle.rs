@@ -7,55 +7,16 @@ use carecircle_core::search::{Arrival, Origin, Reach, Search, Sweep};
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::{Way, Weights};
 use geo::Coord;
-use petgraph::algo::dijkstra;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{EdgeRef, Reversed};
+use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
+use town::Oracle;
+
 /// Every rounding to a millisecond may differ by one; a walk here has fewer pieces than this.
 const TOLERANCE_S: f64 = 0.03;
-
-/// The network with snaps inserted as nodes of their own; weights in seconds.
-struct Oracle {
-    graph: DiGraph<(), f64>,
-    snaps: Vec<NodeIndex>,
-    nodes: Vec<NodeIndex>,
-}
-
-impl Oracle {
-    fn new(network: &Network, speed_ms: f64, snaps: &[Snap]) -> Self {
-        let mut graph = DiGraph::new();
-        let nodes: Vec<_> = (0..network.node_count()).map(|_| graph.add_node(())).collect();
-        let inserted: Vec<_> = snaps.iter().map(|_| graph.add_node(())).collect();
-        for (i, edge) in network.edges().iter().enumerate() {
-            let mut stops = vec![(0.0, nodes[edge.from.index()]), (edge.length_m, nodes[edge.to.index()])];
-            let here = snaps.iter().zip(&inserted).filter(|(s, _)| s.edge == EdgeId(i as u32));
-            stops.extend(here.map(|(s, &node)| (s.along_m.min(edge.length_m), node)));
-            stops.sort_by(|a, b| a.0.total_cmp(&b.0));
-            for pair in stops.windows(2) {
-                let seconds = (pair[1].0 - pair[0].0) / speed_ms;
-                // Standing at an end is being at its node; an edge of no length keeps its direction all the same.
-                let still = seconds <= 0.0 && pair.iter().any(|(_, n)| inserted.contains(n));
-                if edge.forward || still {
-                    graph.add_edge(pair[0].1, pair[1].1, seconds);
-                }
-                if edge.backward || still {
-                    graph.add_edge(pair[1].1, pair[0].1, seconds);
-                }
-            }
-        }
-        Self { graph, snaps: inserted, nodes }
-    }
-
-    /// Seconds from every node to the snap `to`.
-    fn to(&self, to: usize) -> impl Fn(NodeIndex) -> f64 {
-        let times = dijkstra(Reversed(&self.graph), self.snaps[to], None, |e| *e.weight());
-        move |from| times.get(&from).copied().unwrap_or(f64::INFINITY)
-    }
-}
 
 fn close(found: Option<WalkTime>, truth: f64) -> bool {
     match found {

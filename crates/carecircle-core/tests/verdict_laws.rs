@@ -1,12 +1,13 @@
 //! Laws that every verdict obeys, whatever the town: what changes when the limit, the facilities or their order change.
 
-use carecircle_core::coverage::{BlockStatus, Coverage, Reason};
+use carecircle_core::coverage::{BlockStatus, Coverage, Reason, Walkers};
 use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::{Eligibility, Facility, Kind};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
+use carecircle_core::search::Search;
 use carecircle_core::street::Streets;
 use carecircle_core::study::Study;
 use geo::{MultiPolygon, Rect};
@@ -263,4 +264,50 @@ fn exactly_half_is_covered() {
     let study = Study::new(town::network(&streets), places, None, 250.0);
     let verdict = &study.check(&Policy::default()).verdicts[0];
     assert_eq!(verdict.status, BlockStatus::Covered, "{verdict:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn an_explanation_says_what_the_verdict_says(
+        streets in town::any_streets(), f in any_places(0..5), homes in any_places(1..8), limit in 1.0..12.0f64,
+        kinds in 0..3_usize, share in 0.1..1.0f64,
+    ) {
+        let kind = |i: usize| if i.is_multiple_of(2) { Kind::Nursery } else { Kind::Kindergarten };
+        let facilities = f.iter().enumerate().map(|(i, &at)| facility(i, at, kind(i))).collect();
+        let study = study(&streets, facilities, &homes);
+        let kinds = [vec![], vec![Kind::Nursery], vec![Kind::Family]][kinds].clone();
+        let eligibility = Eligibility { kinds, ..Eligibility::default() };
+        let policy = Policy { eligibility, block_share: share, ..minutes(limit) };
+        let coverage = study.check(&policy);
+        let walkers = Walkers::new(&study, &policy.profile);
+        let mut search = Search::new();
+        for (i, block) in study.demand().blocks.iter().enumerate() {
+            let explained = study.explain(&walkers, &policy, i);
+            prop_assert_eq!(&explained.verdict, &coverage.verdicts[i]);
+            prop_assert_eq!(&explained.eligible, &coverage.eligible);
+            prop_assert_eq!(explained.points.len(), block.points.len());
+            let middle = &explained.points[explained.middle.expect("a block has points")];
+            prop_assert_eq!(middle.walk.map(|walk| walk.time), explained.verdict.time);
+            prop_assert_eq!(middle.walk.map(|walk| walk.label as usize), explained.verdict.nearest);
+            let mut inside = 0.0;
+            for point in &explained.points {
+                prop_assert_eq!(point.walk, coverage.walks[point.point]);
+                let is_inside = point.walk.is_some_and(|walk| walk.time <= policy.limit());
+                prop_assert_eq!(point.reason.is_none(), is_inside);
+                inside += if is_inside { study.demand().points[point.point].weight } else { 0.0 };
+                let around = study.surroundings(&mut search, &walkers, &policy, point);
+                let counted = around.walks.iter().find(|walk| explained.eligible[walk.to]);
+                let nearest = point.walk.map(|walk| (walk.time, walk.label as usize));
+                prop_assert_eq!(counted.map(|walk| (walk.time, walk.to)), nearest);
+                prop_assert_eq!(around.route.map(|route| route.time()), point.walk.map(|walk| walk.time));
+                let refused = around.walks.iter().find(|walk| !explained.eligible[walk.to]);
+                if point.reason == Some(Reason::NotEligible) {
+                    prop_assert!(refused.is_some_and(|walk| walk.time <= policy.limit()));
+                }
+            }
+            prop_assert!((inside - explained.verdict.covered_share).abs() < 1e-9);
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! Geometry is turned back to degrees and rounded once, when a [`Drawing`] is made; features are then put together from
 //! bytes. Exterior rings run counter-clockwise, coordinates carry seven decimals at most, nothing depends on a hash map.
 
+pub mod walks;
+
 use crate::crs::Crs;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
@@ -146,6 +148,14 @@ impl Drawing {
         // The kind comes first, as in every drawing.
         let json = format!("{{\"type\":{},\"coordinates\":{}}}", geometry["type"], geometry["coordinates"]);
         Some(Self { json: json.into(), bbox: Some(bbox) })
+    }
+
+    /// A line on the plan, drawn in degrees, place by place.
+    fn line(projection: &Projection, line: &[Point]) -> Self {
+        let mut pen = Pen::new("LineString");
+        let places: Vec<LonLat> = line.iter().filter_map(|&at| to_lonlat(projection, at)).collect();
+        pen.ring(&places);
+        pen.finish()
     }
 
     /// A shape on the plan, drawn in degrees: a Polygon, or a MultiPolygon where there are several.

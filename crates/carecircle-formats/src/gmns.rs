@@ -4,8 +4,8 @@
 //! search adds up; gates and lines across squares are links like others. Islands and closed streets keep their nodes, so
 //! that a node's number is always the network's own.
 
-use carecircle_core::network::{Edge, EdgeId, Network, NodeId};
-use carecircle_core::street::StreetClass;
+use carecircle_core::network::{EdgeId, Network, NodeId};
+use carecircle_core::route::LegKind;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::{Direction, Way, Weights};
 use std::io::{self, Write};
@@ -91,7 +91,7 @@ impl Tables<'_> {
                 };
                 let [from, to] = ends.map(|node| leg * nodes + u64::from(node.0));
                 let link = leg * arcs + link;
-                write!(out, "{link},{from},{to},true,1,{:.3},{},walk,", edge.length_m, facility_type(edge))?;
+                write!(out, "{link},{from},{to},true,1,{:.3},{},walk,", edge.length_m, LegKind::of(edge).name())?;
                 write!(out, "{},{access},", time.millis())?;
                 // A link through a gate is part of no way.
                 if edge.way() != 0 {
@@ -200,17 +200,5 @@ impl NodeTraits {
 
     fn ctrl_type(self) -> &'static str {
         if self.has_signals { "signal" } else { "" }
-    }
-}
-
-fn facility_type(edge: &Edge) -> &'static str {
-    match edge.class {
-        _ if edge.gate().is_some() => "gate",
-        _ if edge.is_across() => "square",
-        StreetClass::Footway => "footway",
-        StreetClass::Steps => "steps",
-        StreetClass::Elevator => "elevator",
-        StreetClass::Street => "street",
-        StreetClass::Ferry => "ferry",
     }
 }

@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema, tiles};
+use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema, tiles, walks};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -186,6 +186,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
         .merge(tiles::routes())
+        .merge(walks::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())

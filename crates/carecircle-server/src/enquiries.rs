@@ -23,6 +23,9 @@ use std::time::Instant;
 /// The bands drawn unless the client names others, minutes.
 pub(crate) const BANDS: [f64; 3] = [5.0, 10.0, 15.0];
 
+/// Which way is walked: to the place, as parents do, unless the client asks for the way from it.
+pub(crate) const DIRECTIONS: [&str; 2] = ["to", "from"];
+
 /// Where an isochrone is drawn around.
 struct Origin {
     at: LonLat,
@@ -36,10 +39,11 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
     let who = ["profile", "speed_kmh", "signal_delay_s"];
-    let known = ["lon", "lat", "facility", "minutes", "depth", "tolerance", "f"].into_iter().chain(who);
+    let known = ["lon", "lat", "facility", "minutes", "direction", "depth", "tolerance", "f"].into_iter().chain(who);
     let mut query = Query::parse(parts.uri.query(), &known.collect::<Vec<_>>())?;
     query.word("f", &["geojson", "json"])?;
     let bands = query.bands(&BANDS)?;
+    let is_from = query.word("direction", &DIRECTIONS)? == Some("from");
     let drawing = query.drawing()?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
     let origin = origin(&snapshot, &mut query, &profile)?;
@@ -49,10 +53,11 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
         return Ok(response);
     }
     reply.analysed(false);
-    let members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
+    let mut members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
+    members["parameters"]["direction"] = json!(DIRECTIONS[usize::from(is_from)]);
     // Drawn and written at once: what has been drawn holds no memory while others are drawn.
     let write = move || {
-        let drawn = draw(&snapshot, &profile, &origin.source, &bands, &drawing);
+        let drawn = draw(&snapshot, &profile, (&origin.source, is_from), &bands, &drawing);
         Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)))
     };
     reply.find_and_write(&app, &app.workers, write).await
@@ -89,16 +94,25 @@ fn origin(snapshot: &Snapshot, query: &mut Query, profile: &Profile) -> Result<O
 }
 
 fn too_far_off(snap_m: f64, what: &str) -> ApiError {
-    ApiError::unanswerable(format!(
-        "no street within {snap_m} m of {what}: choose a place nearer to a street, inside the extract"
-    ))
+    ApiError::unanswerable(no_street(snap_m, what))
 }
 
-/// The features of the bands, the shortest first.
-fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64], drawing: &Drawing) -> Vec<Vec<u8>> {
+/// What is said of a place that no street is near enough to.
+pub(crate) fn no_street(snap_m: f64, what: &str) -> String {
+    format!("no street within {snap_m} m of {what}: choose a place nearer to a street, inside the extract")
+}
+
+/// The features of the bands around a place, the shortest first; or, where asked for, of what is reached from it.
+fn draw(
+    snapshot: &Snapshot,
+    profile: &Profile,
+    (source, is_from): (&Source, bool),
+    bands: &[f64],
+    drawing: &Drawing,
+) -> Vec<Vec<u8>> {
     let study = &snapshot.served.study;
     let walkers = snapshot.walkers(profile);
-    let weights = walkers.weights();
+    let weights = if is_from { walkers.weights().reversed() } else { walkers.weights() };
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
     let drawn = snapshot.with_search(|search| isochrone::isochrones(search, study, weights, source, &limits, drawing));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {

@@ -21,6 +21,7 @@ mod stall;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod walks;
 mod work;
 
 use app::App;

@@ -7,7 +7,7 @@
 use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column};
 use crate::cql2::LENGTH_MAX;
-use crate::enquiries::BANDS;
+use crate::enquiries::{BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
@@ -198,6 +198,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "lat",
         "facility",
         "bands",
+        "direction",
         "depth",
         "tolerance",
         "profile",
@@ -222,6 +223,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
     add("/summary", operation("getSummary", "enquiries", "Indicators per area", &summary, &sheet, &["400"]));
+    crate::walks::paths(&mut add);
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
         ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
@@ -239,7 +241,7 @@ fn equality(column: &Column) -> Value {
     in_query(&column.name, &description, &column.holds.schema().into())
 }
 
-fn in_query(name: &str, description: &str, schema: &Value) -> Value {
+pub(crate) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
     json!({
         "name": name, "in": "query", "required": false, "style": "form", "explode": false,
         "description": description, "schema": schema,
@@ -373,6 +375,11 @@ fn parameters(policy: &Policy) -> Value {
                 "items": number(Policy::MINUTES, None),
             }),
         ),
+        "direction": in_query(
+            "direction",
+            "Which way is walked: to the place, or from it",
+            &json!({ "type": "string", "enum": DIRECTIONS, "default": DIRECTIONS[0] }),
+        ),
         "split": in_query(
             "split",
             "All circles as one, each facility's by itself, or as one divided by which facility is nearest",
@@ -425,7 +432,7 @@ fn schemas() -> Value {
     let geometry = json!({
         "type": "object", "nullable": true, "required": ["type", "coordinates"],
         "properties": {
-            "type": { "type": "string", "enum": ["Point", "Polygon", "MultiPolygon"] },
+            "type": { "type": "string", "enum": ["Point", "LineString", "Polygon", "MultiPolygon"] },
             "coordinates": { "type": "array", "items": {} },
         },
     });

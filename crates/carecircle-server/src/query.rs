@@ -8,6 +8,7 @@ use crate::collections::{CRS84, Column};
 use crate::cql2::{self, Coordinates, Expr, Language};
 use crate::problem::ApiError;
 use carecircle_core::facility::{Eligibility, Kind, Status};
+use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
@@ -156,8 +157,8 @@ impl Query {
         self.take(name, "true or false", |text| truth(text).map(|value| (value, value.to_string())))
     }
 
-    /// A whole number.
-    fn count(&mut self, name: &str, least: usize, most: usize) -> Result<Option<usize>, ApiError> {
+    /// A whole number; one beyond `most` is taken for that.
+    pub(crate) fn count(&mut self, name: &str, least: usize, most: usize) -> Result<Option<usize>, ApiError> {
         let wanted = format!("a whole number from {least} on");
         self.take(name, &wanted, |text| {
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -165,6 +166,17 @@ impl Query {
             let value = digits.then(|| text.parse().unwrap_or(usize::MAX))?;
             let value = (value >= least).then_some(value.min(most))?;
             Some((value, value.to_string()))
+        })
+    }
+
+    /// A place: longitude and latitude in degrees.
+    pub(crate) fn place(&mut self, name: &str) -> Result<Option<LonLat>, ApiError> {
+        self.take(name, "lon,lat in degrees, as in 28.83,47.02", |text| {
+            let (lon, lat) = text.split_once(',')?;
+            let (lon, lat) = (number(lon.trim())?, number(lat.trim())?);
+            let is_on_earth = (-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat);
+            let at = LonLat::from_degrees(lon, lat).filter(|_| is_on_earth)?;
+            Some((at, format!("{lon},{lat}")))
         })
     }
 

@@ -7,3 +7,4 @@ mod filters;
 mod manners;
 mod tiles;
 mod town;
+mod walks;

@@ -6,8 +6,11 @@ use carecircle_core::matrix::{Walk, matrix};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
+use carecircle_core::route::{LegKind, route};
+use carecircle_core::search::Search;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
+use carecircle_formats::profile;
 use carecircle_osm::ReadOptions;
 use carecircle_tests::oracle::{Oracle, Rules};
 use carecircle_tests::pbf::Compression;
@@ -79,4 +82,57 @@ fn every_pair_of_a_gated_town_agrees() {
     std::fs::remove_file(&path).expect("the town is ours");
     eprintln!("{joined} pairs joined, {apart} apart");
     assert!(joined > 10_000, "too few walks to prove anything");
+}
+
+/// Walks out of compounds and through gates, on foot and with a stroller, drawn: their legs add up to what the matrix tells.
+#[test]
+fn the_legs_of_every_walk_of_a_gated_town_add_up() {
+    let path = std::env::temp_dir().join(format!("carecircle-routes-{}.osm.pbf", std::process::id()));
+    let mut over = std::collections::BTreeMap::<&str, usize>::new();
+    for seed in 300..304 {
+        std::fs::write(&path, random_gated_town(seed).to_pbf(Compression::Raw)).expect("a town on disk");
+        let oracle = Oracle::read(&path, Rules::default()).expect("the oracle reads the town");
+        let extract = carecircle_osm::read(&path, &ReadOptions::default()).expect("a sound town");
+        let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
+        let study = Study::new(network, extract.places, None, SNAP_WITHIN_M);
+        let network = study.network();
+        for profile in [Profile::walk(), profile::named("stroller").expect("a profile that comes along")] {
+            let weights = network.weigh(&profile);
+            let near = oracle.random_points_near(40, seed).into_iter();
+            let from: Vec<Source> = near
+                .filter_map(|(lon, lat)| {
+                    let at = LonLat::from_degrees(lon, lat).expect("a place on earth");
+                    study.home_source(network.projection().project(at), &weights)
+                })
+                .collect();
+            let facilities = 0..study.facilities().len();
+            let to: Vec<Source> = facilities.filter_map(|i| study.facility_source(i, &weights)).collect();
+            let mut search = Search::new();
+            let row = |i: usize, walks: &[Walk]| {
+                for (j, end) in to.iter().enumerate() {
+                    let found = route(&mut search, network, &weights, &from[i], end);
+                    let walk = walks.iter().find(|walk| walk.to == j);
+                    let (name, here) = (&profile.name, from[i].at);
+                    assert_eq!(
+                        found.as_ref().map(|route| route.time()),
+                        walk.map(|walk| walk.time),
+                        "town {seed}, {name}, {here:?} to {j}"
+                    );
+                    let Some((found, walk)) = found.zip(walk) else { continue };
+                    let (told, drawn) = (walk.metres, found.metres());
+                    assert!((told - drawn).abs() < 1e-6, "town {seed}, {name}: {told} m, drawn {drawn} m");
+                    for leg in &found.legs {
+                        *over.entry(leg.kind.name()).or_default() += 1;
+                    }
+                }
+                Ok::<(), Infallible>(())
+            };
+            matrix(network, &weights, &from, &to, WalkTime::NEVER, row).expect("no row fails");
+        }
+    }
+    std::fs::remove_file(&path).expect("the town is ours");
+    eprintln!("legs: {over:?}");
+    for kind in [LegKind::OffStreet, LegKind::Gate, LegKind::Square] {
+        assert!(over.get(kind.name()).is_some_and(|legs| *legs > 10), "{}: {over:?}", kind.name());
+    }
 }

@@ -1,11 +1,14 @@
 //! Small random towns for property tests.
 
 use carecircle_core::geometry::{LonLat, LonLatShape};
-use carecircle_core::network::{Network, NetworkOptions, Snap};
+use carecircle_core::network::{EdgeId, Network, NetworkOptions, Snap};
 use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
 use geo::Coord;
+use petgraph::algo::dijkstra;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{EdgeRef, Reversed};
 use proptest::prelude::*;
 
 /// A way as drawn by a test: its places, and whether it may be walked forward and backward.
@@ -81,4 +84,43 @@ pub(crate) fn any_points(count: std::ops::Range<usize>) -> impl Strategy<Value =
 /// Where points meet the network; those that don't are left out.
 pub(crate) fn snaps(network: &Network, points: &[Coord<f64>]) -> Vec<Snap> {
     points.iter().filter_map(|&p| network.snap(p, 250.0)).collect()
+}
+
+/// The network with snaps inserted as nodes of their own; weights in seconds.
+pub(crate) struct Oracle {
+    graph: DiGraph<(), f64>,
+    pub(crate) snaps: Vec<NodeIndex>,
+    pub(crate) nodes: Vec<NodeIndex>,
+}
+
+impl Oracle {
+    pub(crate) fn new(network: &Network, speed_ms: f64, snaps: &[Snap]) -> Self {
+        let mut graph = DiGraph::new();
+        let nodes: Vec<_> = (0..network.node_count()).map(|_| graph.add_node(())).collect();
+        let inserted: Vec<_> = snaps.iter().map(|_| graph.add_node(())).collect();
+        for (i, edge) in network.edges().iter().enumerate() {
+            let mut stops = vec![(0.0, nodes[edge.from.index()]), (edge.length_m, nodes[edge.to.index()])];
+            let here = snaps.iter().zip(&inserted).filter(|(s, _)| s.edge == EdgeId(i as u32));
+            stops.extend(here.map(|(s, &node)| (s.along_m.min(edge.length_m), node)));
+            stops.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for pair in stops.windows(2) {
+                let seconds = (pair[1].0 - pair[0].0) / speed_ms;
+                // Standing at an end is being at its node; an edge of no length keeps its direction all the same.
+                let still = seconds <= 0.0 && pair.iter().any(|(_, n)| inserted.contains(n));
+                if edge.forward || still {
+                    graph.add_edge(pair[0].1, pair[1].1, seconds);
+                }
+                if edge.backward || still {
+                    graph.add_edge(pair[1].1, pair[0].1, seconds);
+                }
+            }
+        }
+        Self { graph, snaps: inserted, nodes }
+    }
+
+    /// Seconds from every node to the snap `to`.
+    pub(crate) fn to(&self, to: usize) -> impl Fn(NodeIndex) -> f64 {
+        let times = dijkstra(Reversed(&self.graph), self.snaps[to], None, |e| *e.weight());
+        move |from| times.get(&from).copied().unwrap_or(f64::INFINITY)
+    }
 }
