@@ -5,3 +5,5 @@ mod answers;
 mod circles;
 mod manners;
 mod town;
+
+pub(crate) use town::{BASE, Got, answer_of, app, app_of};
