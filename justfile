@@ -26,6 +26,11 @@ peers CITY *ARGS:
     cargo build --release -p carecircle-benches --example peers-ours
     python3 peers/peers.py {{CITY}} {{ARGS}}
 
+# Lets GDAL, OWSLib, QGIS, MapLibre and schemathesis work with the service: clients/README.md.
+clients *ARGS:
+    cargo build --release -p carecircle
+    python3 clients/clients.py {{ARGS}}
+
 bench:
     cargo bench -p carecircle-benches
 

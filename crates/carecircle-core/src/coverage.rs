@@ -3,15 +3,20 @@
 //! Decided by network time at each demand point. Polygons have no say in it.
 
 use crate::allocation;
-use crate::demand::{Block, DemandPoint};
+use crate::demand::Block;
+use crate::doors::Door;
 use crate::facility::{Facility, Kind, Status};
 use crate::opening::Openings;
 use crate::policy::Policy;
+use crate::profile::Profile;
 use crate::search::{Arrival, Origin, Sweep};
 use crate::study::Study;
 use crate::time::WalkTime;
 use crate::weights::{Opened, Weights};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::iter::once;
+use std::sync::OnceLock;
 
 /// Where a block stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,30 +258,121 @@ pub struct Coverage {
 impl Study {
     /// Judges every block by a policy.
     pub fn check(&self, policy: &Policy) -> Coverage {
-        Coverage::new(self, policy)
+        Coverage::new(self, &Walkers::new(self, &policy.profile), policy)
+    }
+
+    /// As [`Study::check`], for walkers who are known already: those of the policy's profile.
+    pub fn check_for(&self, walkers: &Walkers, policy: &Policy) -> Coverage {
+        debug_assert_eq!(walkers.profile, policy.profile);
+        Coverage::new(self, walkers, policy)
+    }
+}
+
+/// Who walks by a profile: their times on every edge, and where their walks begin, whichever facilities count.
+#[derive(Debug)]
+pub struct Walkers {
+    profile: Profile,
+    today: Footing,
+    /// If every passage were open; `None` where there is none.
+    opened: Option<Footing>,
+}
+
+impl Walkers {
+    /// Those who walk by a profile.
+    pub fn new(study: &Study, profile: &Profile) -> Self {
+        let network = study.network();
+        let opened = network.has_passages().then(|| Footing::new(network.weigh_with(profile, Opened::All)));
+        Self { profile: profile.clone(), today: Footing::new(network.weigh(profile)), opened }
+    }
+
+    /// Their times on every edge, as the map is.
+    pub fn weights(&self) -> &Weights {
+        &self.today.weights
+    }
+
+    /// Finds now what a first [`Study::check_for`] would find.
+    pub fn prepare(&self, study: &Study) {
+        for footing in once(&self.today).chain(&self.opened) {
+            footing.doors(study);
+            footing.floor_doors(study);
+        }
+    }
+}
+
+/// Times on every edge, and the doors that walks begin and end at by them, and by their floor: found when first asked for.
+#[derive(Debug)]
+pub(crate) struct Footing {
+    weights: Weights,
+    doors: OnceLock<OwnDoors>,
+    floor_doors: OnceLock<OwnDoors>,
+}
+
+impl Footing {
+    pub(crate) fn new(weights: Weights) -> Self {
+        Self { weights, doors: OnceLock::new(), floor_doors: OnceLock::new() }
+    }
+
+    fn doors(&self, study: &Study) -> &OwnDoors {
+        self.doors.get_or_init(|| OwnDoors::new(study, &self.weights))
+    }
+
+    fn floor_doors(&self, study: &Study) -> Option<(&Weights, &OwnDoors)> {
+        let floor = self.weights.floor()?;
+        Some((floor, self.floor_doors.get_or_init(|| OwnDoors::new(study, floor))))
+    }
+}
+
+/// The doors that some weights lead to where the study's own don't do, by demand point and by facility.
+#[derive(Debug)]
+struct OwnDoors {
+    points: Vec<Option<Box<[Door]>>>,
+    facilities: Vec<Option<Box<[Door]>>>,
+}
+
+impl OwnDoors {
+    fn new(study: &Study, weights: &Weights) -> Self {
+        let own = |doors: Cow<'_, [Door]>| match doors {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(doors) => Some(doors.into()),
+        };
+        let points = study.demand().points.par_iter().map(|point| own(study.doors_of_point(point, weights)));
+        let facilities =
+            (0..study.facilities().len()).into_par_iter().map(|i| own(study.doors_of_facility(i, weights)));
+        Self { points: points.collect(), facilities: facilities.collect() }
+    }
+
+    /// Where walks from a demand point begin.
+    fn of_point<'a>(&'a self, study: &'a Study, i: usize) -> &'a [Door] {
+        self.points[i].as_deref().unwrap_or_else(|| study.known_doors(&study.demand().points[i]))
+    }
+
+    /// The facilities that count, as origins at their doors.
+    fn origins(&self, study: &Study, counts: impl Fn(usize) -> bool) -> Vec<Origin> {
+        let counted = study.facilities().iter().zip(&self.facilities).enumerate().filter(|(i, _)| counts(*i));
+        let doors = counted.flat_map(|(i, (facility, own))| {
+            own.as_deref()
+                .unwrap_or(&facility.doors)
+                .iter()
+                .map(move |door| Origin { snap: door.snap, label: i as u32 })
+        });
+        doors.collect()
     }
 }
 
 impl Coverage {
-    fn new(study: &Study, policy: &Policy) -> Self {
-        let network = study.network();
-        let weights = network.weigh(&policy.profile);
+    fn new(study: &Study, walkers: &Walkers, policy: &Policy) -> Self {
         let eligible: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
-        let walks_by = |weights: &Weights, counts: &dyn Fn(usize) -> bool, limit| walks(study, weights, counts, limit);
-        let walks = walks_by(&weights, &|i| eligible[i], WalkTime::NEVER);
+        let walks_by = |footing: &Footing, counts: &dyn Fn(usize) -> bool, limit| walks(study, footing, counts, limit);
+        let walks = walks_by(&walkers.today, &|i| eligible[i], WalkTime::NEVER);
         let limit = policy.limit();
         // A second sweep tells "too far" from "not counted"; without excluded facilities there is nothing to tell. A third
         // one tells it from "behind a gate".
         let excludes = eligible.contains(&false);
-        let any = if excludes { walks_by(&weights, &|_| true, limit) } else { Vec::new() };
-        let opened = if network.has_passages() {
-            walks_by(&network.weigh_with(&policy.profile, Opened::All), &|i| eligible[i], limit)
-        } else {
-            Vec::new()
-        };
+        let any = if excludes { walks_by(&walkers.today, &|_| true, limit) } else { Vec::new() };
+        let opened = walkers.opened.as_ref().map_or_else(Vec::new, |opened| walks_by(opened, &|i| eligible[i], limit));
         let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
         let judge =
-            Judge { study, policy, weights: &weights, walks: &walks, any: &any, opened: &opened, some_eligible };
+            Judge { study, policy, today: &walkers.today, walks: &walks, any: &any, opened: &opened, some_eligible };
         let verdicts: Vec<Verdict> = study.demand().blocks.par_iter().map(|block| judge.verdict(block)).collect();
         let is_inside = |i: usize| walks[i].is_some_and(|a| a.time <= limit);
         let Tallies { areas, outside, total } = tally(study, &verdicts, &eligible, is_inside);
@@ -310,23 +406,20 @@ pub(crate) fn origins(study: &Study, weights: &Weights, counts: impl Fn(usize) -
 /// The walk of each demand point to its nearest facility that counts.
 pub(crate) fn walks(
     study: &Study,
-    weights: &Weights,
+    footing: &Footing,
     counts: &dyn Fn(usize) -> bool,
     limit: WalkTime,
 ) -> Vec<Option<Arrival>> {
     let network = study.network();
-    let by = |weights: &Weights| -> Vec<Option<Arrival>> {
-        let sweep = Sweep::new(network, weights, &origins(study, weights, counts), limit);
-        let walk = |p: &DemandPoint| {
-            let doors = study.doors_of_point(p, weights);
-            doors.iter().filter_map(|door| sweep.at(network, weights, &door.snap)).min()
-        };
-        study.demand().points.par_iter().map(walk).collect()
+    let by = |weights: &Weights, doors: &OwnDoors| -> Vec<Option<Arrival>> {
+        let sweep = Sweep::new(network, weights, &doors.origins(study, counts), limit);
+        let walk = |i| doors.of_point(study, i).iter().filter_map(|door| sweep.at(network, weights, &door.snap)).min();
+        (0..study.demand().points.len()).into_par_iter().map(walk).collect()
     };
-    let mut walks = by(weights);
-    if let Some(floor) = weights.floor() {
+    let mut walks = by(&footing.weights, footing.doors(study));
+    if let Some((floor, floor_doors)) = footing.floor_doors(study) {
         // Whoever has a route with a stroller has one without.
-        for (walk, plain) in walks.iter_mut().zip(by(floor)) {
+        for (walk, plain) in walks.iter_mut().zip(by(floor, floor_doors)) {
             *walk = walk.zip(plain).map(|(walk, plain)| Arrival { time: walk.time.max(plain.time), ..walk });
         }
     }
@@ -336,7 +429,7 @@ pub(crate) fn walks(
 struct Judge<'a> {
     study: &'a Study,
     policy: &'a Policy,
-    weights: &'a Weights,
+    today: &'a Footing,
     walks: &'a [Option<Arrival>],
     /// Walks to any facility, counted or not; empty when all count.
     any: &'a [Option<Arrival>],
@@ -357,7 +450,7 @@ impl Judge<'_> {
             let walk = self.walks[i];
             routes.extend(walk.map(|arrival| (arrival, point.weight)));
             if !is_inside(i) {
-                reasons[self.reason(i, point, walk) as usize] += point.weight;
+                reasons[self.reason(i, walk) as usize] += point.weight;
             }
         }
         let (status, covered_share) = judged(self.study, block, is_inside, self.policy.block_share);
@@ -376,14 +469,14 @@ impl Judge<'_> {
         }
     }
 
-    fn reason(&self, i: usize, point: &DemandPoint, walk: Option<Arrival>) -> Reason {
+    fn reason(&self, i: usize, walk: Option<Arrival>) -> Reason {
         let is_near =
             |walks: &[Option<Arrival>]| walks.get(i).copied().flatten().is_some_and(|a| a.time <= self.policy.limit());
         match walk {
             _ if is_near(self.any) => Reason::NotEligible,
             _ if !self.some_eligible => Reason::NoFacility,
             _ if is_near(self.opened) => Reason::Gate,
-            _ if self.study.doors_of_point(point, self.weights).is_empty() => Reason::NoStreet,
+            _ if self.today.doors(self.study).of_point(self.study, i).is_empty() => Reason::NoStreet,
             None => Reason::CutOff,
             Some(_) => Reason::TooFar,
         }

@@ -620,8 +620,8 @@ fn sensitivity(study: &Study, coverage: &Coverage) -> Vec<Sensitivity> {
         let profile = Profile { speed, ..coverage.policy.profile.clone() };
         let is_known = profile == coverage.policy.profile && coverage.walks.len() == study.demand().points.len();
         let walked = (!is_known).then(|| {
-            let weights = study.network().weigh(&profile);
-            coverage::walks(study, &weights, &|i| coverage.eligible[i], most)
+            let footing = coverage::Footing::new(study.network().weigh(&profile));
+            coverage::walks(study, &footing, &|i| coverage.eligible[i], most)
         });
         let walks = walked.as_ref().unwrap_or(&coverage.walks);
         let covered_shares = OTHER_MINUTES.map(|minutes| {

@@ -4,7 +4,7 @@
 //! anybody; the others are passed over because nobody who is outside the limit today could reach a facility in time by way
 //! of them, even if all were open.
 
-use crate::coverage::{Coverage, covered_share, origins, walks};
+use crate::coverage::{Coverage, Footing, covered_share, origins, walks};
 use crate::network::{EdgeId, Snap};
 use crate::policy::Policy;
 use crate::search::{Search, Sweep};
@@ -48,7 +48,7 @@ impl Study {
         let today: Vec<f64> = coverage.verdicts.iter().map(|v| v.covered_share).collect();
         let open = |passage: Passage| {
             let weights = self.network().weigh_with(&policy.profile, Opened::Only(passage));
-            let walks = walks(self, &weights, &counts, limit);
+            let walks = walks(self, &Footing::new(weights), &counts, limit);
             let mut opening = Opening { passage, children: 0.0, shares: Vec::new() };
             for (i, block) in blocks.iter().enumerate() {
                 let share = covered_share(self, block, &walks, limit);

@@ -146,8 +146,12 @@ impl Study {
     /// Where walks from a demand point begin, for whom `weights` are. Where the map as it is leads nowhere that they may
     /// walk, another street is looked for.
     pub fn doors_of_point(&self, point: &DemandPoint, weights: &Weights) -> Cow<'_, [Door]> {
-        let known = &self.starts[point.doors.start as usize..point.doors.end as usize];
-        self.doors_for(known, weights, || self.doors.of_home(&self.network, weights, point.at))
+        self.doors_for(self.known_doors(point), weights, || self.doors.of_home(&self.network, weights, point.at))
+    }
+
+    /// Where walks from a demand point begin by the map as it is, for who walks plainly.
+    pub(crate) fn known_doors(&self, point: &DemandPoint) -> &[Door] {
+        &self.starts[point.doors.start as usize..point.doors.end as usize]
     }
 
     /// Where walks to a facility end, for whom `weights` are.

@@ -9,7 +9,7 @@ use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
 use crate::problem::ApiError;
 use crate::work::Workers;
-use carecircle_core::coverage::{BlockStatus, Coverage, Verdict};
+use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
 use carecircle_core::facility::Eligibility;
 use carecircle_core::isochrone;
 use carecircle_core::network::EdgeId;
@@ -18,8 +18,8 @@ use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
 use carecircle_core::study::Study;
-use carecircle_core::weights::Weights;
 use carecircle_formats::geojson::{self, Drawing, Drawings};
+use carecircle_formats::profile;
 use geo::{BoundingRect, Coord, MultiPoint, MultiPolygon, Rect};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
@@ -41,9 +41,13 @@ pub(crate) struct Snapshot {
     pub(crate) circle_bytes: usize,
     /// Finished bodies by everything that decides them.
     pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
-    weights: Mutex<Option<(Profile, Arc<Weights>)>>,
+    /// By all numbers of their profile, as text.
+    walkers: moka::sync::Cache<String, Arc<Walkers>>,
     searches: Mutex<Vec<Search>>,
 }
+
+/// Each takes about as much memory as the network itself.
+const PROFILES_KEPT: u64 = 8;
 
 /// Where a collection's features come from: gaps are blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Snapshot {
             circles,
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
             answers,
-            weights: Mutex::new(None),
+            walkers: moka::sync::Cache::new(PROFILES_KEPT),
             searches: Mutex::new(Vec::new()),
             served,
         }
@@ -145,16 +149,15 @@ impl Snapshot {
         kept(&self.analyses, workers, key, move || Ok(Analysis::new(&snapshot, &policy))).await
     }
 
-    /// The walking times of all edges for a profile. The last are kept: most requests come with the same.
-    pub(crate) fn weights(&self, profile: &Profile) -> Arc<Weights> {
-        let mut kept = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some((of, weights)) if of == profile => Arc::clone(weights),
-            _ => {
-                let weights = Arc::new(self.served.study.network().weigh(profile));
-                *kept = Some((profile.clone(), Arc::clone(&weights)));
-                weights
-            }
+    /// Who walks by a profile. The last are kept: most requests come with the same.
+    pub(crate) fn walkers(&self, profile: &Profile) -> Arc<Walkers> {
+        self.walkers.get_with(format!("{profile:?}"), || Arc::new(Walkers::new(&self.served.study, profile)))
+    }
+
+    /// Gets to know in advance who walks by the profiles that a query may name.
+    pub(crate) fn prepare(&self) {
+        for profile in profile::NAMES.iter().filter_map(|name| profile::named(name)) {
+            self.walkers(&profile).prepare(&self.served.study);
         }
     }
 
@@ -242,7 +245,7 @@ pub(crate) struct Analysis {
 impl Analysis {
     fn new(snapshot: &Snapshot, policy: &Policy) -> Self {
         let study = &snapshot.served.study;
-        let mut coverage = study.check(policy);
+        let mut coverage = study.check_for(&snapshot.walkers(&policy.profile), policy);
         coverage.walks = Vec::new();
         let layers = [
             Features::write(study.demand().blocks.len(), |out, blank, i| {

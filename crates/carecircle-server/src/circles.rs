@@ -63,10 +63,10 @@ impl Circles {
     fn new(snapshot: &Snapshot, question: &Question, most_bytes: usize) -> Result<Self, ApiError> {
         let Question { policy, split, drawing } = question;
         let study = &snapshot.served.study;
-        let weights = snapshot.weights(&policy.profile);
+        let walkers = snapshot.walkers(&policy.profile);
         let counts: Vec<bool> = study.facilities().iter().map(|f| policy.eligibility.admits(&f.facility)).collect();
         let draw = |counts: &(dyn Fn(usize) -> bool + Sync)| {
-            isochrone::circles(study, &weights, counts, &[policy.limit()], *split, drawing)
+            isochrone::circles(study, walkers.weights(), counts, &[policy.limit()], *split, drawing)
         };
         let mut out = Self {
             question: question.clone(),

@@ -61,7 +61,8 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
 /// The place asked about, and where it meets a street.
 fn origin(snapshot: &Snapshot, query: &mut Query, profile: &Profile) -> Result<Origin, ApiError> {
     let study = &snapshot.served.study;
-    let weights = snapshot.weights(profile);
+    let walkers = snapshot.walkers(profile);
+    let weights = walkers.weights();
     let lon = query.number("lon", &(-180.0..=180.0))?;
     let lat = query.number("lat", &(-90.0..=90.0))?;
     match (lon, lat, query.text("facility").map(str::to_owned)) {
@@ -71,7 +72,7 @@ fn origin(snapshot: &Snapshot, query: &mut Query, profile: &Profile) -> Result<O
                 return Err(ApiError::not_found(detail));
             };
             let sited = &study.facilities()[i];
-            let source = study.facility_source(i, &weights);
+            let source = study.facility_source(i, weights);
             let source = source.ok_or_else(|| too_far_off(study.snap_m(), "the facility"))?;
             Ok(Origin { at: sited.facility.at, facility: Some(id), source })
         }
@@ -79,7 +80,7 @@ fn origin(snapshot: &Snapshot, query: &mut Query, profile: &Profile) -> Result<O
             let wanted = "lon and lat must lie on the earth";
             let at = LonLat::from_degrees(lon, lat).ok_or_else(|| ApiError::bad_request(wanted))?;
             let place = study.network().projection().project(at);
-            let source = study.place_source(place, &weights);
+            let source = study.place_source(place, weights);
             let source = source.ok_or_else(|| too_far_off(study.snap_m(), &format!("{lon},{lat}")))?;
             Ok(Origin { at, facility: None, source })
         }
@@ -96,9 +97,10 @@ fn too_far_off(snap_m: f64, what: &str) -> ApiError {
 /// The features of the bands, the shortest first.
 fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64], drawing: &Drawing) -> Vec<Vec<u8>> {
     let study = &snapshot.served.study;
-    let weights = snapshot.weights(profile);
+    let walkers = snapshot.walkers(profile);
+    let weights = walkers.weights();
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, study, &weights, source, &limits, drawing));
+    let drawn = snapshot.with_search(|search| isochrone::isochrones(search, study, weights, source, &limits, drawing));
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();

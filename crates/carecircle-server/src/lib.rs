@@ -112,6 +112,8 @@ pub async fn serve(
     // Drawing a whole city takes a while: not on an async thread.
     let app = tokio::task::spawn_blocking(move || Arc::new(App::new(served, options, local)));
     let app = app.await.map_err(io::Error::other)?;
+    let snapshot = app.snapshot();
+    tokio::task::spawn_blocking(move || snapshot.prepare());
     let options = &app.options;
     let routes = app::router(&app);
     let mut http = hyper::server::conn::http1::Builder::new();
