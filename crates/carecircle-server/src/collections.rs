@@ -4,9 +4,10 @@ use crate::analysis::{Analysis, Features, Layer, Snapshot};
 use crate::app::App;
 use crate::circles::{CIRCLE_NAMES, Circles, Question};
 use crate::problem::{ApiError, shortened};
-use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
+use crate::query::{PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply};
 use crate::schema;
+use crate::systems::{Bbox, System, advertised};
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -16,7 +17,7 @@ use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_formats::geojson::{self, Drawing};
 use carecircle_formats::policy;
-use geo::{Coord, Intersects, Rect};
+use geo::{Coord, Intersects};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -285,7 +286,8 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "title": collection.title(),
         "description": collection.description(),
         "itemType": "feature",
-        "crs": [CRS84],
+        "crs": advertised(snapshot.extent(collection)),
+        "storageCrs": CRS84,
         "attribution": geojson::ATTRIBUTION,
         "links": links,
     });
@@ -332,7 +334,10 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     query.word("f", &["geojson", "json"])?;
     query.datetime()?;
     let page = query.page()?;
-    let bbox = query.bbox()?;
+    let extent = snapshot.extent(collection);
+    let system = query.system("crs", extent)?;
+    let bbox_system = query.system("bbox-crs", extent)?;
+    let bbox = query.bbox(&bbox_system, extent)?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let mut conditions = Vec::new();
     for column in columns.iter().filter(|c| c.is_choosable()) {
@@ -340,13 +345,13 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     }
     let path = format!("/collections/{}/items", collection.id());
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question).in_system(&system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
-    let choice = Choice { collection, bbox, conditions };
+    let choice = Choice { collection, system, bbox, conditions };
     reply.write(&app, move || Ok(write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}")))).await
 }
 
@@ -479,25 +484,44 @@ impl Found {
 
     /// Whether a feature's geometry has a point in common with a box. The feature's own box decides, except where the
     /// edge of the box asked for runs through it.
-    fn touches(&self, snapshot: &Snapshot, i: usize, bbox: Bbox) -> bool {
+    fn touches(&self, snapshot: &Snapshot, i: usize, bbox: &Bbox) -> bool {
         let Some([west, south, east, north]) = self.drawings(snapshot)[i].bbox else { return false };
-        bbox.parts().any(|[w, s, e, n]| {
+        bbox.parts.iter().any(|part| {
+            let [w, s, e, n] = part.outer;
             if west > e || east < w || south > n || north < s {
                 return false;
             }
+            let [w, s, e, n] = part.inner;
             if west >= w && east <= e && south >= s && north <= n {
                 return true;
             }
-            let window = Rect::new(Coord { x: w, y: s }, Coord { x: e, y: n });
-            let projection = snapshot.served.study.network().projection();
-            self.shape(snapshot, i).is_none_or(|shape| projection.unproject_shape(shape).intersects(&window))
+            match self.shape(snapshot, i) {
+                None => part.outline.intersects(&Coord { x: west, y: south }),
+                Some(shape) => {
+                    let projection = snapshot.served.study.network().projection();
+                    projection.unproject_shape(shape).intersects(&part.outline)
+                }
+            }
         })
+    }
+
+    /// Appends a feature, drawn in a system.
+    fn push(&self, out: &mut Vec<u8>, snapshot: &Snapshot, system: &System, i: usize) {
+        let features = self.features();
+        match self {
+            _ if system.is_stored() => features.push(out, &self.drawings(snapshot)[i], i),
+            Self::Verdicts { layer, .. } => {
+                snapshot.with_drawing(*layer, system, i, |drawing| features.push(out, drawing, i));
+            }
+            Self::Circles(circles) => features.push(out, &system.draw(&circles.drawings[i]), i),
+        }
     }
 }
 
-/// Which features of a collection are asked for.
+/// Which features of a collection are asked for, and in which coordinate system.
 struct Choice {
     collection: Collection,
+    system: System,
     bbox: Option<Bbox>,
     conditions: Vec<Condition>,
 }
@@ -512,7 +536,7 @@ impl Choice {
         }
         let matching: Vec<usize> = (0..all)
             .map(|n| found.nth(n))
-            .filter(|&i| self.bbox.is_none_or(|bbox| found.touches(snapshot, i, bbox)))
+            .filter(|&i| self.bbox.as_ref().is_none_or(|bbox| found.touches(snapshot, i, bbox)))
             .filter(|&i| self.conditions.iter().all(|c| c.holds(found.features(), i)))
             .collect();
         let on_page = matching.iter().copied().skip(page.offset).take(page.limit).collect();
@@ -548,8 +572,8 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     members.insert("numberMatched".to_owned(), json!(matched));
     members.insert("numberReturned".to_owned(), json!(on_page.len()));
     members.insert("links".to_owned(), Value::Array(links));
-    let (features, drawings) = (found.features(), found.drawings(snapshot));
-    write_features(&members, &on_page, |out, &i| features.push(out, &drawings[i], i))
+    members.extend(choice.system.about());
+    write_features(&members, &on_page, |out, &i| found.push(out, snapshot, &choice.system, i))
 }
 
 /// A FeatureCollection: its members, then one feature on each line.
@@ -577,9 +601,10 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     let collection = Collection::named(&id)?;
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["f"].into_iter().chain(collection.parameters()).collect();
+    let known: Vec<&str> = ["crs", "f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
     query.word("f", &["geojson", "json"])?;
+    let system = query.system("crs", snapshot.extent(collection))?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let is_known = asked.knows(&snapshot, &feature);
     if is_known == Some(false) {
@@ -590,7 +615,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     // In a path a plus is a plus.
     let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question).in_system(&system);
     // That it is there comes before "you have it already".
     if is_known == Some(true)
         && let Some(response) = reply.early(&parts.headers)
@@ -605,8 +630,9 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     reply.analysed(hit);
     let write = move || {
         let mut out = Vec::new();
-        found.features().push(&mut out, &found.drawings(&snapshot)[i], i);
+        found.push(&mut out, &snapshot, &system, i);
         let mut members = found.about(&snapshot);
+        members.extend(system.about());
         let links = json!([
             link("self", Media::GeoJson, "This feature", format!("{base}{question}")),
             link("collection", Media::Json, collection.title(), format!("{base}/collections/{}", collection.id())),

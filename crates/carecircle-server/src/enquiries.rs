@@ -2,10 +2,11 @@
 
 use crate::analysis::{Analysis, Snapshot};
 use crate::app::App;
-use crate::collections::write_features;
+use crate::collections::{Collection, write_features};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, Reply, preferred};
+use crate::systems::System;
 use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::geometry::LonLat;
@@ -36,23 +37,26 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
     let who = ["profile", "speed_kmh", "signal_delay_s"];
-    let known = ["lon", "lat", "facility", "minutes", "depth", "tolerance", "f"].into_iter().chain(who);
+    let known = ["lon", "lat", "facility", "minutes", "depth", "tolerance", "crs", "f"].into_iter().chain(who);
     let mut query = Query::parse(parts.uri.query(), &known.collect::<Vec<_>>())?;
     query.word("f", &["geojson", "json"])?;
     let bands = query.bands(&BANDS)?;
     let drawing = query.drawing()?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
+    let system = query.system("crs", snapshot.extent(Collection::Circles))?;
     let origin = origin(&snapshot, &mut query, &profile)?;
     let question = format!("/isochrones{}", query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = reply.in_system(&system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     reply.analysed(false);
-    let members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
+    let mut members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
+    members.extend(system.about());
     // Drawn and written at once: what has been drawn holds no memory while others are drawn.
     let write = move || {
-        let drawn = draw(&snapshot, &profile, &origin.source, &bands, &drawing);
+        let drawn = draw(&snapshot, &profile, &origin.source, (&bands, &drawing), &system);
         Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)))
     };
     reply.find_and_write(&app, &app.workers, write).await
@@ -94,7 +98,13 @@ fn too_far_off(snap_m: f64, what: &str) -> ApiError {
 }
 
 /// The features of the bands, the shortest first.
-fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64], drawing: &Drawing) -> Vec<Vec<u8>> {
+fn draw(
+    snapshot: &Snapshot,
+    profile: &Profile,
+    source: &Source,
+    (bands, drawing): (&[f64], &Drawing),
+    system: &System,
+) -> Vec<Vec<u8>> {
     let study = &snapshot.served.study;
     let weights = snapshot.weights(profile);
     let limits: Vec<WalkTime> = bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
@@ -102,7 +112,9 @@ fn draw(snapshot: &Snapshot, profile: &Profile, source: &Source, bands: &[f64], 
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
-        geojson::isochrone_feature(&mut out, study.network().projection(), isochrone, &id, profile.speed.kmh());
+        let outline = geojson::Drawing::shape(study.network().projection(), &isochrone.shape);
+        let outline = if system.is_stored() { outline } else { system.draw(&outline) };
+        geojson::band_feature(&mut out, &outline, isochrone.limit, &id, profile.speed.kmh());
         out
     });
     features.collect()

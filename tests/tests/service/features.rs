@@ -213,8 +213,8 @@ fn f08_the_conformance_classes_are_declared() {
         let uri = format!("http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{class}");
         assert!(classes.contains(&Value::from(uri)), "{class}");
     }
-    // HTML of every resource, and other coordinate systems, would have to be kept then.
-    for absent in ["conf/html", "conf/gmlsf", "conf/crs"] {
+    // HTML of every resource would have to be kept then.
+    for absent in ["conf/html", "conf/gmlsf"] {
         assert!(!declared["conformsTo"].to_string().contains(absent));
     }
 }

@@ -12,4 +12,5 @@ mod hostile;
 mod lifetime;
 mod manners;
 mod schema;
+mod systems;
 mod town;
