@@ -2,10 +2,11 @@
 
 use crate::analysis::{Analysis, Snapshot};
 use crate::app::App;
-use crate::collections::write_features;
+use crate::collections::{Collection, write_features};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, Reply, preferred};
+use crate::systems::System;
 use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::geometry::LonLat;
@@ -39,25 +40,29 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
     let who = ["profile", "speed_kmh", "signal_delay_s"];
-    let known = ["lon", "lat", "facility", "minutes", "direction", "depth", "tolerance", "f"].into_iter().chain(who);
+    let known =
+        ["lon", "lat", "facility", "minutes", "direction", "depth", "tolerance", "crs", "f"].into_iter().chain(who);
     let mut query = Query::parse(parts.uri.query(), &known.collect::<Vec<_>>())?;
     query.word("f", &["geojson", "json"])?;
     let bands = query.bands(&BANDS)?;
     let is_from = query.word("direction", &DIRECTIONS)? == Some("from");
     let drawing = query.drawing()?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
+    let system = query.system("crs", snapshot.extent(Collection::Circles))?;
     let origin = origin(&snapshot, &mut query, &profile)?;
     let question = format!("/isochrones{}", query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = reply.in_system(&system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     reply.analysed(false);
     let mut members = isochrone_members(&snapshot, &origin, &profile, (&bands, &drawing), &format!("{base}{question}"));
     members["parameters"]["direction"] = json!(DIRECTIONS[usize::from(is_from)]);
+    members.extend(system.about());
     // Drawn and written at once: what has been drawn holds no memory while others are drawn.
     let write = move || {
-        let drawn = draw(&snapshot, &profile, (&origin.source, is_from), &bands, &drawing);
+        let drawn = draw(&snapshot, &profile, (&origin.source, is_from), (&bands, &drawing), &system);
         Ok(write_features(&members, &drawn, |out, feature: &Vec<u8>| out.extend_from_slice(feature)))
     };
     reply.find_and_write(&app, &app.workers, write).await
@@ -107,8 +112,8 @@ fn draw(
     snapshot: &Snapshot,
     profile: &Profile,
     (source, is_from): (&Source, bool),
-    bands: &[f64],
-    drawing: &Drawing,
+    (bands, drawing): (&[f64], &Drawing),
+    system: &System,
 ) -> Vec<Vec<u8>> {
     let study = &snapshot.served.study;
     let walkers = snapshot.walkers(profile);
@@ -118,7 +123,9 @@ fn draw(
     let features = drawn.iter().zip(bands).map(|(isochrone, minutes)| {
         let id = geojson::isochrone_id(*minutes);
         let mut out = Vec::new();
-        geojson::isochrone_feature(&mut out, study.network().projection(), isochrone, &id, profile.speed.kmh());
+        let outline = geojson::Drawing::shape(study.network().projection(), &isochrone.shape);
+        let outline = if system.is_stored() { outline } else { system.draw(&outline) };
+        geojson::band_feature(&mut out, &outline, isochrone.limit, &id, profile.speed.kmh());
         out
     });
     features.collect()

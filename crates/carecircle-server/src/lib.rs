@@ -19,6 +19,7 @@ mod query;
 mod reply;
 mod schema;
 mod stall;
+mod systems;
 #[cfg(test)]
 mod tests;
 mod tiles;

@@ -5,7 +5,7 @@
 //! declared as a parameter.
 
 use crate::analysis::Snapshot;
-use crate::collections::{Collection, Column};
+use crate::collections::{CRS84, Collection, Column};
 use crate::cql2::LENGTH_MAX;
 use crate::enquiries::{BANDS, DIRECTIONS};
 use crate::query::{
@@ -163,7 +163,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> =
-            ["limit", "offset", "bbox", "datetime", "f_items", "resultType"].map(parameter).into();
+            ["limit", "offset", "bbox", "datetime", "f_items", "resultType", "crs", "bbox-crs"].map(parameter).into();
         page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
@@ -179,7 +179,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
             ),
         );
-        let mut single = vec![parameter("featureId"), parameter("f_item")];
+        let mut single = vec![parameter("featureId"), parameter("f_item"), parameter("crs")];
         single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
@@ -204,6 +204,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "profile",
         "speed_kmh",
         "signal_delay_s",
+        "crs",
         "f_geojson",
     ];
     let place = place.map(parameter);
@@ -274,13 +275,26 @@ fn parameters(policy: &Policy) -> Value {
         "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
         "bbox": in_query(
             "bbox",
-            "West, south, east, north in degrees (or with heights, six numbers); west of its east it spans the date line",
+            "West, south, east, north in degrees (or with heights, six numbers; or in the order of the axes of bbox-crs); west of its \
+             east it spans the date line",
             &json!({ "type": "array", "minItems": 4, "maxItems": 6, "items": { "type": "number" } }),
         ),
         "datetime": in_query(
             "datetime",
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
+        ),
+        "crs": in_query(
+            "crs",
+            "The coordinate system of the answer, by its URI: those of the collection's crs, or another of the EPSG register; axes \
+             run as its definition says (latitude first in EPSG:4326 and 4490, northing first in the zones of CGCS2000). Or gcj02 \
+             or bd09, longitude first. A feature that the system doesn't reach has no geometry",
+            &json!({ "type": "string", "default": CRS84 }),
+        ),
+        "bbox-crs": in_query(
+            "bbox-crs",
+            "The coordinate system of bbox, as in crs",
+            &json!({ "type": "string", "default": CRS84 }),
         ),
         "resultType": in_query(
             "resultType",
@@ -460,7 +474,7 @@ fn schemas() -> Value {
             "type": "object", "required": ["id", "links"],
             "properties": {
                 "id": text, "title": text, "description": text, "itemType": text,
-                "crs": { "type": "array", "items": text },
+                "crs": { "type": "array", "items": text }, "storageCrs": text,
                 "extent": { "type": "object" },
                 "links": links,
             },

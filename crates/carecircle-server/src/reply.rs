@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::download;
 use crate::problem::ApiError;
+use crate::systems::System;
 use crate::work::Workers;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -97,6 +98,8 @@ pub(crate) struct Reply {
     snapshot: Arc<Snapshot>,
     media: Media,
     gzip: bool,
+    /// The coordinate system of its features, where it has any.
+    content_crs: Option<HeaderValue>,
     /// Everything that decides the bytes.
     key: String,
     etag: String,
@@ -122,7 +125,22 @@ impl Reply {
         let etag = format!("\"{:032x}{suffix}\"", fnv1a(plain.as_bytes()));
         let key = plain + suffix;
         let timing = Timing { parse: begun.elapsed(), ..Timing::default() };
-        Self { snapshot: Arc::clone(snapshot), media, gzip, key, etag, timing, begun: Instant::now() }
+        Self {
+            snapshot: Arc::clone(snapshot),
+            media,
+            gzip,
+            content_crs: None,
+            key,
+            etag,
+            timing,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Says in which coordinate system its features are.
+    pub(crate) fn in_system(mut self, system: &System) -> Self {
+        self.content_crs = HeaderValue::from_str(&format!("<{}>", system.name())).ok();
+        self
     }
 
     /// The response, where no work is needed: the client has the answer, or we do.
@@ -224,6 +242,9 @@ impl Reply {
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(ETAG, etag);
+        }
+        if let Some(system) = &self.content_crs {
+            headers.insert("content-crs", system.clone());
         }
         if self.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

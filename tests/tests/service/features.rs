@@ -213,7 +213,7 @@ fn f08_the_conformance_classes_are_declared() {
         let uri = format!("http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{class}");
         assert!(classes.contains(&Value::from(uri)), "{class}");
     }
-    for absent in ["conf/gmlsf", "conf/crs"] {
+    for absent in ["conf/gmlsf"] {
         assert!(!declared["conformsTo"].to_string().contains(absent));
     }
 }

@@ -13,5 +13,6 @@ mod hostile;
 mod lifetime;
 mod manners;
 mod schema;
+mod systems;
 mod tiles;
 mod town;
