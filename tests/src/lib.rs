@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod dice;
 pub mod mutate;
+pub mod mvt;
 pub mod oracle;
 pub mod pbf;
 pub mod public_streets;

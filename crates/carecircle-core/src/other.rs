@@ -3,49 +3,40 @@
 use std::fmt;
 use std::ops::Index;
 
-/// Columns that pass through as they came: texts by name, in the names' order. Kept in two allocations however many there
+/// Columns that pass through as they came: texts by name, in the names' order. Kept in one allocation however many there
 /// are, for a register has them a million times.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OtherColumns {
-    /// A name, its text, the next name, its text …
+    /// A name, its text, the next name, its text …, each behind its length: digits to the base 64, of which all but the last
+    /// have 64 added.
     text: Box<str>,
-    /// Where each of these ends.
-    ends: Box<[u32]>,
 }
 
 impl OtherColumns {
     /// Columns that come in the order of their names, each name once.
-    ///
-    /// # Panics
-    /// When the texts have more than 4 GiB.
     pub fn from_sorted<'a>(columns: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
         debug_assert!(columns.clone().is_sorted_by(|a, b| a.0 < b.0), "names ascend");
-        let (mut bytes, mut pieces) = (0, 0);
-        for (name, text) in columns.clone() {
-            bytes += name.len() + text.len();
-            pieces += 2;
-        }
-        let (mut text, mut ends) = (String::with_capacity(bytes), Vec::with_capacity(pieces));
-        for piece in columns.flat_map(|(name, text)| [name, text]) {
+        let pieces = columns.flat_map(|(name, text)| [name, text]);
+        let mut text = String::with_capacity(pieces.clone().map(|piece| digits(piece.len()) + piece.len()).sum());
+        for piece in pieces {
+            for digit in (0..digits(piece.len())).rev() {
+                let more = if digit > 0 { 64 } else { 0 };
+                text.push((piece.len() >> (6 * digit) & 63 | more) as u8 as char);
+            }
             text.push_str(piece);
-            ends.push(u32::try_from(text.len()).expect("a row is shorter than 4 GiB"));
         }
-        Self { text: text.into(), ends: ends.into() }
+        Self { text: text.into() }
     }
 
     /// Each name with its text, in the names' order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        let mut start = 0;
-        self.ends.chunks_exact(2).map(move |ends| {
-            let [name_end, text_end] = [ends[0] as usize, ends[1] as usize];
-            let name = &self.text[std::mem::replace(&mut start, text_end)..name_end];
-            (name, &self.text[name_end..text_end])
-        })
+        let mut rest = &*self.text;
+        std::iter::from_fn(move || Some((first_of(&mut rest)?, first_of(&mut rest)?)))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.text.is_empty()
     }
 
     /// The text of a column.
@@ -59,6 +50,20 @@ impl OtherColumns {
         let behind = self.iter().skip_while(|(has, _)| *has <= name);
         *self = Self::from_sorted(before.chain([(name, text)]).chain(behind));
     }
+}
+
+/// How many digits to the base 64 a length has.
+fn digits(length: usize) -> usize {
+    length.checked_ilog2().map_or(1, |log| log as usize / 6 + 1)
+}
+
+/// The first piece of a text of pieces, which is left without it.
+fn first_of<'t>(rest: &mut &'t str) -> Option<&'t str> {
+    let digits = rest.bytes().position(|digit| digit < 64)? + 1;
+    let length = rest.bytes().take(digits).fold(0, |length, digit| length << 6 | usize::from(digit & 63));
+    let (piece, behind) = rest[digits..].split_at(length);
+    *rest = behind;
+    Some(piece)
 }
 
 impl fmt::Debug for OtherColumns {
@@ -88,6 +93,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn texts_of_any_length_come_back() {
+        let texts = [0, 1, 63, 64, 65, 4_095, 4_096, 300_000].map(|length| "x".repeat(length));
+        let kept: OtherColumns =
+            ["a", "b", "c", "d", "e", "f", "g", "h"].into_iter().zip(texts.iter().map(String::as_str)).collect();
+        assert!(kept.iter().map(|(_, text)| text).eq(texts.iter().map(String::as_str)));
+    }
 
     proptest! {
         #[test]

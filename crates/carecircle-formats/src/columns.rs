@@ -228,8 +228,9 @@ pub fn facilities(table: &Table, declared: &Declared) -> Result<Sorted<Facility>
             ..Facility::new(id, at, kind)
         };
         // What writers hand on: the day in one form, or what stands there instead.
-        for (column, day) in [(Column::Opened, facility.opened), (Column::Closed, facility.closed)] {
+        for column in [Column::Opened, Column::Closed] {
             if let Some(text) = cells.text(column) {
+                let day = if column == Column::Opened { facility.opened } else { facility.closed };
                 let day = day.map(|day| day.to_string());
                 facility.other.insert(column.name(), day.as_deref().unwrap_or(text));
             }

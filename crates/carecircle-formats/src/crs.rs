@@ -22,12 +22,19 @@ enum Kind {
     Wgs84,
     Gcj02,
     Bd09,
-    Epsg { code: u16, from: Arc<Proj>, wgs84: Arc<Proj> },
+    /// What a definition for PROJ computes; the code is its number in the EPSG register.
+    Proj {
+        code: Option<u16>,
+        definition: String,
+        from: Arc<Proj>,
+        wgs84: Arc<Proj>,
+    },
 }
 
 impl PartialEq for Crs {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        // A file may call its system anything.
+        self.name == other.name && self.definition() == other.definition()
     }
 }
 
@@ -110,16 +117,23 @@ impl Crs {
             return Err(unrelated(&name));
         }
         // Web Mercator's note that no datum shift is meant says nothing to the library but costs it a lookup.
-        let definition = definition.replace("+nadgrids=@null", "");
-        let from = Proj::from_proj_string(&definition).map_err(|_| unknown())?;
-        if from.is_geocent() || !from.has_inverse() || !(from.has_forward() || from.is_latlong()) {
-            return Err(unknown());
-        }
-        let wgs84 = Proj::from_proj_string("+proj=longlat +datum=WGS84 +no_defs").map_err(|_| unknown())?;
-        Ok(Self { name, kind: Kind::Epsg { code, from: Arc::new(from), wgs84: Arc::new(wgs84) } })
+        let kind = Kind::of_proj(Some(code), definition.replace("+nadgrids=@null", "")).ok_or_else(unknown)?;
+        Ok(Self { name, kind })
     }
 
-    /// Its name, as `--crs` takes it.
+    /// The system of a definition as PROJ writes it, by the name that a file gives it; `None` where it can't be computed.
+    pub(crate) fn of_proj(name: &str, definition: &str) -> Option<Self> {
+        Some(Self { name: name.to_owned(), kind: Kind::of_proj(None, definition.to_owned())? })
+    }
+
+    fn definition(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Proj { definition, .. } => Some(definition),
+            Kind::Wgs84 | Kind::Gcj02 | Kind::Bd09 => None,
+        }
+    }
+
+    /// Its name: as `--crs` takes it, or as the file calls it that defines it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -129,14 +143,14 @@ impl Crs {
         match &self.kind {
             Kind::Wgs84 => Some(4326),
             Kind::Gcj02 | Kind::Bd09 => None,
-            Kind::Epsg { code, .. } => Some(*code),
+            Kind::Proj { code, .. } => *code,
         }
     }
 
     /// Whether its coordinates are degrees (longitude, latitude) rather than metres (east, north).
     pub fn is_degrees(&self) -> bool {
         match &self.kind {
-            Kind::Epsg { from, .. } => from.is_latlong(),
+            Kind::Proj { from, .. } => from.is_latlong(),
             _ => true,
         }
     }
@@ -150,7 +164,7 @@ impl Crs {
             Kind::Wgs84 => Some((x, y)),
             Kind::Gcj02 => Some(invert(gcj02_of, (x, y))),
             Kind::Bd09 => Some(invert(|at| bd09_of_gcj02(gcj02_of(at)), (x, y))),
-            Kind::Epsg { from, wgs84, .. } => {
+            Kind::Proj { from, wgs84, .. } => {
                 let at = convert(from, wgs84, (x, y))?;
                 // Far outside its zone a projection makes places of anything: what doesn't lead back is none.
                 let (back_x, back_y) = convert(wgs84, from, at)?;
@@ -170,12 +184,23 @@ impl Crs {
             Kind::Wgs84 => Some((lon, lat)),
             Kind::Gcj02 => Some(gcj02_of((lon, lat))),
             Kind::Bd09 => Some(bd09_of_gcj02(gcj02_of((lon, lat)))),
-            Kind::Epsg { from, wgs84, .. } => convert(wgs84, from, (lon, lat)),
+            Kind::Proj { from, wgs84, .. } => convert(wgs84, from, (lon, lat)),
         }
     }
 
     fn may_be(&self, x: f64, y: f64) -> bool {
         if self.is_degrees() { x.abs() <= 180.0 && y.abs() <= 90.0 } else { x.is_finite() && y.is_finite() }
+    }
+}
+
+impl Kind {
+    fn of_proj(code: Option<u16>, definition: String) -> Option<Self> {
+        let from = Proj::from_proj_string(&definition).ok()?;
+        if from.is_geocent() || !from.has_inverse() || !(from.has_forward() || from.is_latlong()) {
+            return None;
+        }
+        let wgs84 = Proj::from_proj_string("+proj=longlat +datum=WGS84 +no_defs").ok()?;
+        Some(Self::Proj { code, definition, from: Arc::new(from), wgs84: Arc::new(wgs84) })
     }
 }
 

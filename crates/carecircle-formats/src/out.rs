@@ -19,6 +19,7 @@ pub use workbook::{Cell, Sheet, write_workbook};
 use crate::crs::Crs;
 use geo::{Coord, Geometry, LineString, MultiPolygon, Point, Polygon};
 use serde_json::Value as Json;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -66,6 +67,14 @@ pub struct Feature {
     pub values: Vec<Value>,
     /// Its geometry, a point or polygons.
     pub geometry: Option<Geometry<f64>>,
+}
+
+impl Feature {
+    /// The row of a GeoJSON feature.
+    pub fn of_json(feature: &Json, columns: &[Column]) -> Self {
+        let values = columns.iter().map(|c| value_of(&feature["properties"][&c.name], c.kind)).collect();
+        Self { values, geometry: geometry_of(&feature["geometry"]) }
+    }
 }
 
 /// Things of one sort on their way out.
@@ -130,16 +139,15 @@ impl Layer {
         let columns = own.iter().copied().chain(others);
         let columns: Vec<Column> =
             columns.map(|name| Column { name: name.to_owned(), kind: kind_known(name, found[name]) }).collect();
-        let features = features.iter().map(|feature| Feature {
-            values: columns.iter().map(|c| value_of(&feature["properties"][&c.name], c.kind)).collect(),
-            geometry: geometry_of(&feature["geometry"]),
-        });
-        Self { name: name.to_owned(), features: features.collect(), columns, crs }
+        let features = features.iter().map(|feature| Feature::of_json(feature, &columns)).collect();
+        Self { name: name.to_owned(), features, columns, crs }
     }
 
     /// Writes FlatGeobuf, with an index where every row has a geometry.
     pub fn write_flatgeobuf(&self, out: impl Write) -> io::Result<()> {
-        flatgeobuf::write(self, out)
+        let shapes =
+            Shapes::of(self.features.iter().map(|f| f.geometry.as_ref().map(|g| matches!(g, Geometry::Point(_)))));
+        write_flatgeobuf(&self.name, &self.columns, &self.crs, shapes, &self.features, out)
     }
 
     /// Writes GeoParquet 1.1.
@@ -149,18 +157,62 @@ impl Layer {
     }
 
     /// Writes CSV with a byte order mark, by which Excel reads Chinese; text that it would run is guarded.
-    pub fn write_csv(&self, mut out: impl Write) -> io::Result<()> {
-        out.write_all("\u{feff}".as_bytes())?;
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.columns.iter().map(|c| guarded(&c.name).into_owned()))?;
-        for feature in &self.features {
-            writer.write_record(feature.values.iter().map(|value| match value {
-                Value::Text(text) => guarded(text).into_owned(),
-                other => other.to_text(),
-            }))?;
-        }
-        writer.flush()
+    pub fn write_csv(&self, out: impl Write) -> io::Result<()> {
+        write_csv(&self.columns, &self.features, out)
     }
+}
+
+/// Writes rows as [`Layer::write_csv`] does, one after the other as they come.
+pub fn write_csv(
+    columns: &[Column],
+    features: impl IntoIterator<Item: Borrow<Feature>>,
+    mut out: impl Write,
+) -> io::Result<()> {
+    out.write_all("\u{feff}".as_bytes())?;
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(columns.iter().map(|c| guarded(&c.name).into_owned()))?;
+    for feature in features {
+        writer.write_record(feature.borrow().values.iter().map(|value| match value {
+            Value::Text(text) => guarded(text).into_owned(),
+            other => other.to_text(),
+        }))?;
+    }
+    writer.flush()
+}
+
+/// Which geometries a layer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shapes {
+    points: bool,
+    polygons: bool,
+    /// Whether every row has one.
+    all: bool,
+}
+
+impl Shapes {
+    /// Those of rows whose geometry is a point, is polygons, or is not there.
+    pub fn of(is_point: impl Iterator<Item = Option<bool>>) -> Self {
+        let none = Self { points: true, polygons: true, all: true };
+        is_point.fold(none, |shapes, is_point| Self {
+            points: shapes.points && is_point != Some(false),
+            polygons: shapes.polygons && is_point != Some(true),
+            all: shapes.all && is_point.is_some(),
+        })
+    }
+}
+
+/// Writes rows as [`Layer::write_flatgeobuf`] does. They wait in a file until the index is known.
+pub fn write_flatgeobuf(
+    name: &str,
+    columns: &[Column],
+    crs: &Crs,
+    shapes: Shapes,
+    features: impl IntoIterator<Item: Borrow<Feature>>,
+    out: impl Write,
+) -> io::Result<()> {
+    let mut writer = flatgeobuf::Writer::new(name, columns, crs, shapes)?;
+    features.into_iter().try_for_each(|feature| writer.push(feature.borrow()))?;
+    writer.write(out)
 }
 
 impl Value {

@@ -84,15 +84,10 @@ impl<'a> Row<'a> {
     /// Its cells that aren't empty, each with its column: a table may have more columns than a row has cells.
     pub fn cells(self) -> impl Iterator<Item = (usize, &'a str)> {
         let head = self.table.rows[self.index];
-        let Part { cells, text } = &self.table.parts[head.part as usize];
+        let part = &self.table.parts[head.part as usize];
         let next = self.table.rows.get(self.index + 1).filter(|next| next.part == head.part);
-        let end = next.map_or(cells.len(), |next| next.first_cell as usize);
-        let first = head.first_cell as usize;
-        let mut start = if first == 0 { 0 } else { cells[first - 1].text_end as usize };
-        cells[first..end].iter().map(move |cell| {
-            let text = &text[std::mem::replace(&mut start, cell.text_end as usize)..cell.text_end as usize];
-            (cell.column as usize, text)
-        })
+        let end = next.map_or(part.codes.len(), |next| next.first_code as usize);
+        part.cells(head.first_code as usize..end, head.text as usize)
     }
 
     /// Its geometry, where the format has one; the error where there is one that is no point or polygon.
@@ -101,38 +96,105 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Where a row's cells begin, and which geometry is its own: beyond the last for none.
+/// Where a row's cells and its text begin, and which geometry is its own: beyond the last for none.
 #[derive(Clone, Copy, Debug)]
 struct RowHead {
     number: u32,
     part: u32,
-    first_cell: u32,
+    first_code: u32,
+    text: u32,
     geometry: u32,
 }
 
-/// A cell that isn't empty; its text begins where the one before it ends.
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    column: u32,
-    text_end: u32,
-}
-
 /// The cells of some rows, all in one text.
+///
+/// A cell is a code of 15 bits where it stands near the one before it in its row: how many columns were skipped (2 bits),
+/// how many bytes of text (3 bits), and how many bytes long it is (10 bits). Any other is five codes: its column with a mark
+/// that says so, and the lower and upper halves of where its text begins and of how long it is.
 #[derive(Clone, Debug, Default)]
 struct Part {
-    cells: Vec<Cell>,
+    codes: Vec<u16>,
+    cells: usize,
     text: String,
+    /// Text of cells that is not the table's text as it stands.
+    spilled: String,
+    /// Where a cell must begin to be the next one: its column, and its place in the text.
+    next: (usize, usize),
 }
 
+/// Marks a cell that takes five codes.
+const FAR: u16 = 0x8000;
+
+/// Marks one of these whose text is spilled.
+const SPILLED: u16 = 0x4000;
+
 impl Part {
+    /// Begins a row, whose text begins there.
+    fn row(&mut self, text: usize) {
+        self.next = (0, text);
+    }
+
     /// Adds a clean cell that isn't empty.
     fn push(&mut self, column: usize, text: &str) {
+        let begin = self.text.len();
         self.text.push_str(text);
-        self.cells.push(Cell { column: column as u32, text_end: self.text.len() as u32 });
+        self.push_at(column, begin, text.len());
+    }
+
+    /// Adds a cell whose text stands in the part's text, or will.
+    fn push_at(&mut self, column: usize, begin: usize, length: usize) {
+        let skipped = (column.wrapping_sub(self.next.0), begin.wrapping_sub(self.next.1));
+        self.next = (column + 1, begin + length);
+        if skipped.0 < 4 && skipped.1 < 8 && length < 1024 {
+            self.codes.push((skipped.0 << 13 | skipped.1 << 10 | length) as u16);
+            self.cells += 1;
+        } else {
+            self.push_far(column as u16, begin, length);
+        }
+    }
+
+    /// Adds a cell whose text stands nowhere else.
+    fn push_spilled(&mut self, column: usize, text: &str) {
+        self.next.0 = column + 1;
+        self.push_far(column as u16 | SPILLED, self.spilled.len(), text.len());
+        self.spilled.push_str(text);
+    }
+
+    fn push_far(&mut self, column: u16, begin: usize, length: usize) {
+        let halves = |n: usize| [n as u16, (n >> 16) as u16];
+        let ([begin, begin_high], [length, length_high]) = (halves(begin), halves(length));
+        self.codes.extend([FAR | column, begin, begin_high, length, length_high]);
+        self.cells += 1;
+    }
+
+    /// The cells of a row, each with its column.
+    fn cells(&self, codes: std::ops::Range<usize>, text: usize) -> impl Iterator<Item = (usize, &str)> {
+        let mut codes = self.codes[codes].iter().map(|code| usize::from(*code));
+        let (mut column, mut at) = (0, text);
+        std::iter::from_fn(move || {
+            let code = codes.next()?;
+            let (here, text) = if code < usize::from(FAR) {
+                let begin = at + (code >> 10 & 7);
+                at = begin + (code & 1023);
+                (column + (code >> 13), &self.text[begin..at])
+            } else {
+                let mut half = || codes.next();
+                let (begin, length) = (half()? | half()? << 16, half()? | half()? << 16);
+                let here = code & usize::from(SPILLED - 1);
+                if code & usize::from(SPILLED) == 0 {
+                    at = begin + length;
+                    (here, &self.text[begin..at])
+                } else {
+                    (here, &self.spilled[begin..begin + length])
+                }
+            };
+            column = here + 1;
+            Some((here, text))
+        })
     }
 
     fn is_full(&self, more: usize) -> bool {
-        self.cells.len() >= MOST_CELLS || self.text.len() + more > u32::MAX as usize
+        self.cells >= MOST_CELLS || self.text.len() + more > u32::MAX as usize
     }
 }
 
@@ -173,8 +235,8 @@ impl PartialEq for Table {
 #[derive(Default)]
 struct Lot {
     part: Part,
-    /// Each row's number, and its first cell in the part.
-    rows: Vec<(usize, u32)>,
+    /// The rows, their numbers counted within the lot.
+    rows: Vec<RowHead>,
     /// So many columns have a cell.
     columns: usize,
     /// The row with a cell that is too long.
@@ -184,30 +246,45 @@ struct Lot {
 impl Lot {
     /// Room for what so many bytes of text usually hold.
     fn with_room(bytes: usize) -> Self {
-        let part = Part { cells: Vec::with_capacity(bytes / 8), text: String::with_capacity(bytes) };
+        let part = Part { codes: Vec::with_capacity(bytes / 8), ..Part::default() };
         Self { part, rows: Vec::with_capacity(bytes / 64), ..Self::default() }
     }
 
-    fn row(&mut self, number: usize) {
+    /// Begins a row, whose text begins there.
+    fn row(&mut self, number: usize, text: usize) {
         // A row without a cell is none.
-        let first_cell = self.part.cells.len() as u32;
-        self.rows.pop_if(|(_, first)| *first == first_cell);
-        self.rows.push((number, first_cell));
+        self.drop_row_if_empty();
+        let first_code = self.part.codes.len() as u32;
+        let head = RowHead { number: number as u32, part: 0, first_code, text: text as u32, geometry: u32::MAX };
+        self.rows.push(head);
+        self.part.row(text);
     }
 
-    fn cell(&mut self, column: usize, text: &str) {
+    fn drop_row_if_empty(&mut self) {
+        let end = self.part.codes.len() as u32;
+        self.rows.pop_if(|row| row.first_code == end);
+    }
+
+    /// A cell: a piece of the lot's text, which is `within`, or else one that stands nowhere.
+    fn cell(&mut self, column: usize, text: &str, within: Option<&str>) {
         let text = clean(text);
         if text.is_empty() {
             return;
         }
         if text.len() > LONGEST_CELL {
-            self.long_cell = self.long_cell.or(self.rows.last().map(|(number, _)| *number));
+            self.long_cell = self.long_cell.or(self.rows.last().map(|row| row.number as usize));
             return;
         }
         self.columns = self.columns.max(column + 1);
         // Beyond that the table is refused whatever the cell.
         if column < MOST_COLUMNS {
-            self.part.push(column, text);
+            match within {
+                Some(whole) => {
+                    let begin = text.as_ptr().addr() - whole.as_ptr().addr();
+                    self.part.push_at(column, begin, text.len());
+                }
+                None => self.part.push_spilled(column, text),
+            }
         }
     }
 }
@@ -245,14 +322,9 @@ impl Builder {
         self.table.crs = Some(crs);
     }
 
-    /// The coordinate system that the file states by name, or else what it calls one that isn't known. An empty name is
-    /// none.
-    fn stated_crs(&mut self, stated: Result<String, String>) {
-        let known = stated.and_then(|name| match name.as_str() {
-            "" => Ok(None),
-            _ => Crs::named(&name).map(Some).map_err(|_| name),
-        });
-        match known {
+    /// The coordinate system that the file states, if any, or else what it calls one that isn't known.
+    fn stated_crs(&mut self, stated: Result<Option<Crs>, String>) {
+        match stated {
             Ok(crs) => self.table.crs = crs,
             Err(name) => self.table.unknown_crs = Some(name),
         }
@@ -314,24 +386,20 @@ impl Builder {
     /// Rows that were read apart, their numbers counted from `before`.
     fn add_lot(&mut self, mut lot: Lot, before: usize) -> Result<(), TableError> {
         self.widen(lot.columns)?;
-        lot.rows.pop_if(|(_, first)| *first as usize == lot.part.cells.len());
+        lot.drop_row_if_empty();
         if let Some(row) = lot.long_cell {
             self.refuse(|path| TableError::LongCell { path, row: row + before });
         }
         if self.table.rows.len() + lot.rows.len() > MOST_ROWS {
             self.refuse(|path| TableError::TooManyRows { path });
         }
-        if self.table.parts.iter().map(|part| part.cells.len()).sum::<usize>() + lot.part.cells.len() > MOST_CELLS {
+        if self.table.parts.iter().map(|part| part.cells).sum::<usize>() + lot.part.cells > MOST_CELLS {
             self.refuse(|path| TableError::TooManyCells { path });
         }
         if self.refused.is_none() {
             let part = self.table.parts.len() as u32;
-            self.table.rows.extend(lot.rows.iter().map(|&(number, first_cell)| RowHead {
-                number: (number + before) as u32,
-                part,
-                first_cell,
-                geometry: u32::MAX,
-            }));
+            let number = |row: &RowHead| row.number + before as u32;
+            self.table.rows.extend(lot.rows.iter().map(|row| RowHead { number: number(row), part, ..*row }));
             self.table.parts.push(lot.part);
         }
         Ok(())
@@ -344,8 +412,10 @@ impl Builder {
         }
         if self.refused.is_none() {
             let part = self.table.parts.len() as u32 - 1;
-            let first_cell = self.last_part().cells.len() as u32;
-            self.table.rows.push(RowHead { number: number as u32, part, first_cell, geometry: u32::MAX });
+            let last = self.last_part();
+            last.row(last.text.len());
+            let (first_code, text) = (last.codes.len() as u32, last.text.len() as u32);
+            self.table.rows.push(RowHead { number: number as u32, part, first_code, text, geometry: u32::MAX });
         }
     }
 
@@ -381,8 +451,8 @@ impl Builder {
 
     /// Takes the row back where it has neither a cell nor a geometry.
     pub fn drop_row_if_empty(&mut self) {
-        let cells = self.last_part().cells.len() as u32;
-        if self.table.rows.last().is_some_and(|row| row.first_cell == cells && row.geometry == u32::MAX) {
+        let end = self.last_part().codes.len() as u32;
+        if self.table.rows.last().is_some_and(|row| row.first_code == end && row.geometry == u32::MAX) {
             self.table.rows.pop();
         }
     }
@@ -408,13 +478,22 @@ impl Builder {
     }
 }
 
+/// The coordinate system of a name in a file, which is the error where it isn't known. An empty name is none.
+fn named_crs(name: &str) -> Result<Option<Crs>, String> {
+    match name {
+        "" => Ok(None),
+        _ => Crs::named(name).map(Some).map_err(|_| name.to_owned()),
+    }
+}
+
 /// A cell without the blanks around it, and without the byte order mark that joined files have in their middle.
 fn clean(text: &str) -> &str {
     // Nearly every cell begins and ends with a letter, a digit or a Chinese character.
-    let letter = |bytes: &[u8]| matches!(bytes, [b'!'..=b'~'] | [0xe4..=0xe9, _, _]);
+    let letter = |bytes: &[u8]| matches!(bytes, [0xe4..=0xe9, _, _]);
+    let sign = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
     let bytes = text.as_bytes();
-    let begins = bytes.first_chunk::<3>().is_some_and(|first| letter(first) || letter(&first[..1]));
-    if begins && bytes.last_chunk::<3>().is_some_and(|last| letter(last) || letter(&last[2..])) {
+    let begins = sign(bytes.first()) || bytes.first_chunk::<3>().is_some_and(|first| letter(first));
+    if begins && (sign(bytes.last()) || bytes.last_chunk::<3>().is_some_and(|last| letter(last))) {
         return text;
     }
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')

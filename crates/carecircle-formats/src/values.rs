@@ -44,8 +44,8 @@ pub(crate) fn not_a_value(text: &str) -> Option<Phrase<'static>> {
 
 /// A number as people write it: thousands marks, full-width digits, blanks around.
 pub fn number(text: &str) -> Option<f64> {
-    if text.len() < 16 && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(text.bytes().fold(0_u64, |sum, b| sum * 10 + u64::from(b - b'0')) as f64);
+    if let Some(value) = short_decimal(text) {
+        return Some(value);
     }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
         return text.parse().ok().filter(|value: &f64| value.is_finite());
@@ -62,6 +62,25 @@ pub fn number(text: &str) -> Option<f64> {
     let value: f64 =
         if (whole || marked) && decimals_clean { plain.replace(',', "").parse().ok()? } else { return None };
     value.is_finite().then_some(value)
+}
+
+/// A number of fifteen digits at most, with a point and a sign or without: exact, as both parts of the fraction are.
+fn short_decimal(text: &str) -> Option<f64> {
+    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mut sum, mut digits, mut whole) = (0_u64, 0, None);
+    for byte in unsigned.bytes() {
+        match byte {
+            b'0'..=b'9' if digits < 15 => {
+                sum = sum * 10 + u64::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if whole.is_none() => whole = Some(digits),
+            _ => return None,
+        }
+    }
+    let value = sum as f64 / POWERS[digits - whole.unwrap_or(digits)];
+    (digits > 0).then_some(if unsigned.len() < text.len() { -value } else { value })
 }
 
 /// Which sign stands before decimals; the other one stands between thousands.
@@ -112,6 +131,9 @@ pub(crate) enum Axis {
 
 /// A coordinate in degrees: decimal, with a point or a comma, or in degrees, minutes and seconds.
 pub(crate) fn degrees(text: &str, axis: Axis) -> Option<f64> {
+    if let Some(value) = short_decimal(text) {
+        return Some(value);
+    }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
         return number(text);
     }
@@ -361,6 +383,7 @@ fn nested(rest: &mut &str, depth: usize) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_comma_is_a_thousands_mark_only_where_thousands_stand() {
@@ -371,6 +394,13 @@ mod tests {
         }
         for text in ["1234,5", "1,23", "0,123", "1.5,000", "", "-", "1e999", "nan"] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_those_of_the_standard_library(text in "-?[0-9]{0,9}[.]?[0-9]{0,9}") {
+            prop_assert_eq!(number(&text).map(f64::to_bits), text.parse().ok().map(f64::to_bits));
         }
     }
 

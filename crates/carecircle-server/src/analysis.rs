@@ -7,7 +7,10 @@
 use crate::Served;
 use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
+use crate::cql2::{Cells, Place};
+use crate::mvt;
 use crate::problem::ApiError;
+use crate::tiles::Tiles;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
 use carecircle_core::facility::Eligibility;
@@ -23,9 +26,12 @@ use carecircle_formats::profile;
 use geo::{BoundingRect, Coord, MultiPoint, MultiPolygon, Rect};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A study ready to be served: drawn, indexed, with its own caches. Requests see one snapshot from beginning to end.
 pub(crate) struct Snapshot {
@@ -33,12 +39,15 @@ pub(crate) struct Snapshot {
     pub(crate) drawings: Drawings,
     ids: [BTreeMap<String, usize>; 3],
     columns: [Vec<Column>; 4],
+    /// Where the features of each layer are, once a filter asks.
+    places: [OnceLock<Vec<Option<Place>>>; 3],
     /// The box around all that a circle can reach.
     circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
     pub(crate) circles: moka::future::Cache<CirclesKey, Arc<Circles>>,
     /// About as much memory as circles may take.
     pub(crate) circle_bytes: usize,
+    pub(crate) tiles: Tiles,
     /// Finished bodies by everything that decides them.
     pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
     /// By all numbers of their profile, as text.
@@ -58,8 +67,8 @@ pub(crate) enum Layer {
 }
 
 impl Snapshot {
-    /// Draws and indexes a study. A quarter of `cache_bytes` is for finished answers, another for circles, the rest for
-    /// analyses.
+    /// Draws and indexes a study. An eighth of `cache_bytes` is for finished answers, a quarter for tiles, another for
+    /// circles, the rest for analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
@@ -85,7 +94,7 @@ impl Snapshot {
         // popular the others are.
         let analyses = moka::future::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 2 / 1024)
+            .max_capacity(cache_bytes / 8 * 3 / 1024)
             .weigher(|_, analysis: &Arc<Analysis>| u32::try_from(analysis.bytes / 1024 + 1).unwrap_or(u32::MAX))
             .build();
         let circles = moka::future::Cache::builder()
@@ -95,14 +104,17 @@ impl Snapshot {
             .build();
         let answers = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 4)
+            .max_capacity(cache_bytes / 8)
             .weigher(|key: &String, body: &axum::body::Bytes| u32::try_from(key.len() + body.len()).unwrap_or(u32::MAX))
             .build();
+        let circles_extent = circles_extent(study);
         Self {
+            tiles: Tiles::new(&served, &drawings, circles_extent, cache_bytes / 4),
             drawings,
             ids,
             columns,
-            circles_extent: circles_extent(study),
+            places: std::array::from_fn(|_| OnceLock::new()),
+            circles_extent,
             analyses,
             circles,
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
@@ -122,7 +134,12 @@ impl Snapshot {
         }
     }
 
-    /// The place of the feature of that id.
+    /// Where the features of a layer are.
+    pub(crate) fn places_of(&self, layer: Layer) -> &[Option<Place>] {
+        self.places[layer as usize].get_or_init(|| Place::all(self.drawings_of(layer)))
+    }
+
+    /// The number of the feature of that id.
     pub(crate) fn index_of(&self, layer: Layer, id: &str) -> Option<usize> {
         self.ids[layer as usize].get(id).copied()
     }
@@ -135,8 +152,7 @@ impl Snapshot {
     /// The box around a collection; `None` when it is empty.
     pub(crate) fn extent(&self, collection: Collection) -> Option<[f64; 4]> {
         let Some(layer) = collection.layer() else { return self.circles_extent };
-        let boxes = self.drawings_of(layer).iter().filter_map(|d| d.bbox);
-        boxes.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
+        around(self.drawings_of(layer))
     }
 
     /// The analysis by a policy, and whether it was there already.
@@ -170,6 +186,16 @@ impl Snapshot {
         pool().push(search);
         out
     }
+}
+
+/// The box around drawings; `None` when there is nothing to see.
+pub(crate) fn around(drawings: &[Drawing]) -> Option<[f64; 4]> {
+    drawings.iter().filter_map(|d| d.bbox).reduce(joined)
+}
+
+/// The box around two.
+pub(crate) fn joined(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
 }
 
 /// What a cache keeps under a key, computed where it doesn't; and whether it was there.
@@ -236,6 +262,8 @@ pub(crate) struct Analysis {
     /// The verdicts and sums; the walks of single demand points are let go.
     pub(crate) coverage: Coverage,
     layers: [Features; 3],
+    /// The properties of each layer as tiles have them, read when a tile is first asked for.
+    in_tiles: [OnceLock<mvt::Columns>; 3],
     /// Which blocks are not covered.
     pub(crate) gaps: Vec<usize>,
     /// About what it takes in memory.
@@ -247,14 +275,15 @@ impl Analysis {
         let study = &snapshot.served.study;
         let mut coverage = study.check_for(&snapshot.walkers(&policy.profile), policy);
         coverage.walks = Vec::new();
+        let width = |layer: Layer| snapshot.columns[layer as usize].len();
         let layers = [
-            Features::write(study.demand().blocks.len(), |out, blank, i| {
+            Features::write(study.demand().blocks.len(), width(Layer::Blocks), |out, blank, i| {
                 geojson::block_feature(out, study, &coverage, blank, i);
             }),
-            Features::write(study.facilities().len(), |out, blank, i| {
+            Features::write(study.facilities().len(), width(Layer::Facilities), |out, blank, i| {
                 geojson::facility_feature(out, study, &coverage, blank, i);
             }),
-            Features::write(study.areas().all().len(), |out, blank, i| {
+            Features::write(study.areas().all().len(), width(Layer::Areas), |out, blank, i| {
                 geojson::area_feature(out, study, &coverage, blank, i);
             }),
         ];
@@ -262,12 +291,18 @@ impl Analysis {
         coverage.openings = Openings::default();
         let is_gap = |(i, verdict): (usize, &Verdict)| (verdict.status != BlockStatus::Covered).then_some(i);
         let gaps: Vec<usize> = coverage.verdicts.iter().enumerate().filter_map(is_gap).collect();
-        let bytes = layers.iter().map(Features::bytes).sum::<usize>()
+        // In tiles the same properties take no more once again.
+        let bytes = 2 * layers.iter().map(Features::bytes).sum::<usize>()
             + size_of_val(&gaps[..])
             + size_of_val(&coverage.verdicts[..])
             + size_of_val(&coverage.areas[..])
             + coverage.eligible.len();
-        Self { coverage, layers, gaps, bytes }
+        Self { coverage, layers, in_tiles: Default::default(), gaps, bytes }
+    }
+
+    /// The properties of a layer's features, as tiles have them.
+    pub(crate) fn in_tiles(&self, layer: Layer, columns: &[Column]) -> &mvt::Columns {
+        self.in_tiles[layer as usize].get_or_init(|| mvt::Columns::read(self.features(layer), columns))
     }
 
     /// The features of a layer.
@@ -282,6 +317,8 @@ pub(crate) struct Features {
     bytes: Vec<u8>,
     /// Where the geometry of each belongs, and where each ends.
     spans: Vec<(usize, usize)>,
+    /// Their properties by column, once a filter asks.
+    cells: Box<[OnceLock<Cells>]>,
 }
 
 /// Where a feature written with a blank drawing wants its geometry. No id can hold this: its quotes would be escaped.
@@ -289,8 +326,8 @@ const GEOMETRY: &[u8] = b"\"geometry\":";
 const BLANK: &[u8] = b"\"geometry\":,";
 
 impl Features {
-    /// Writes so many features, each with a blank for its geometry.
-    pub(crate) fn write(count: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
+    /// Writes so many features with so many properties, each with a blank for its geometry.
+    pub(crate) fn write(count: usize, width: usize, feature: impl Fn(&mut Vec<u8>, &Drawing, usize) + Sync) -> Self {
         const CHUNK: usize = 1_024;
         let blank = Drawing { json: "".into(), bbox: None };
         let chunks: Vec<Self> = (0..count.div_ceil(CHUNK))
@@ -309,6 +346,7 @@ impl Features {
         let mut out = Self {
             bytes: Vec::with_capacity(chunks.iter().map(|c| c.bytes.len()).sum()),
             spans: Vec::with_capacity(count),
+            cells: (0..width).map(|_| OnceLock::new()).collect(),
         };
         for chunk in chunks {
             let base = out.bytes.len();
@@ -323,9 +361,9 @@ impl Features {
         self.spans.len()
     }
 
-    /// What they take in memory.
+    /// What they take in memory, once every column has been asked for.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(&self.spans[..])
+        self.bytes.len() + size_of_val(&self.spans[..]) + self.cells.len() * self.len() * Cells::BYTES
     }
 
     /// A feature's bytes before and after its geometry.
@@ -333,6 +371,13 @@ impl Features {
         let start = if i == 0 { 0 } else { self.spans[i - 1].1 };
         let (gap, end) = self.spans[i];
         (&self.bytes[start..gap], &self.bytes[gap..end])
+    }
+
+    /// The JSON object of a feature's properties.
+    pub(crate) fn properties(&self, i: usize) -> &[u8] {
+        let (_, tail) = self.parts(i);
+        let object = tail.strip_prefix(b",\"properties\":").and_then(|tail| tail.strip_suffix(b"}"));
+        object.unwrap_or_default()
     }
 
     /// Appends a whole feature.
@@ -343,29 +388,53 @@ impl Features {
         out.extend_from_slice(tail);
     }
 
-    /// The JSON text of a property. `key` is the name as it stands in JSON between a comma and a colon, both included:
-    /// no string can hold that, its quotes would be escaped.
-    pub(crate) fn property(&self, i: usize, key: &[u8]) -> Option<&[u8]> {
-        let (_, tail) = self.parts(i);
-        // The first property follows a brace; every key but that one is found with its comma.
-        let at = find(tail, key).or_else(|| {
-            let open = find(tail, b"{")?;
-            tail[open + 1..].starts_with(&key[1..]).then_some(open)
-        })?;
-        let value = &tail[at + key.len()..];
-        let end = if value.first() == Some(&b'"') {
-            let mut escaped = false;
-            let close = value[1..].iter().position(|&b| {
-                let closes = b == b'"' && !escaped;
-                escaped = b == b'\\' && !escaped;
-                closes
-            });
-            close? + 2
-        } else {
-            value.iter().position(|b| matches!(b, b',' | b'}'))?
-        };
-        Some(&value[..end])
+    /// The values of the n-th column.
+    pub(crate) fn cells(&self, n: usize, column: &Column) -> &Cells {
+        self.cells[n].get_or_init(|| {
+            let key = format!(",{}:", Value::from(column.name.as_str())).into_bytes();
+            let chunk = |i| {
+                let (_, tail) = self.parts(i);
+                let span = property(tail, &key)?;
+                Some((u32::try_from(span.start).ok()?, &tail[span]))
+            };
+            let spans: Vec<_> = (0..self.len()).into_par_iter().with_min_len(1_024).map(chunk).collect();
+            Cells::read(column, spans.into_iter())
+        })
     }
+
+    /// The text that stands at a place of the i-th feature.
+    pub(crate) fn text(&self, i: usize, (start, length): (u32, u32)) -> Cow<'_, str> {
+        let (_, tail) = self.parts(i);
+        let (start, end) = (start as usize, start as usize + length as usize);
+        match std::str::from_utf8(&tail[start..end]) {
+            Ok(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
+            _ => Cow::Owned(serde_json::from_slice(&tail[start - 1..=end]).unwrap_or_default()),
+        }
+    }
+}
+
+/// Where the JSON text of a property stands in the end of a feature. `key` is the name as it stands in JSON between a comma
+/// and a colon, both included: no string can hold that, its quotes would be escaped.
+fn property(tail: &[u8], key: &[u8]) -> Option<Range<usize>> {
+    // The first property follows a brace; every key but that one is found with its comma.
+    let at = find(tail, key).or_else(|| {
+        let open = find(tail, b"{")?;
+        tail[open + 1..].starts_with(&key[1..]).then_some(open)
+    })?;
+    let start = at + key.len();
+    let value = &tail[start..];
+    let length = if value.first() == Some(&b'"') {
+        let mut escaped = false;
+        let close = value[1..].iter().position(|&b| {
+            let closes = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            closes
+        });
+        close? + 2
+    } else {
+        value.iter().position(|b| matches!(b, b',' | b'}'))?
+    };
+    Some(start..start + length)
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -388,10 +457,11 @@ mod tests {
     fn properties_are_found_whatever_the_strings_hold() {
         let tail = r#","properties":{"id":"a","name":"x,\"status\":\\","status":"covered","share":0.5,"reason":null}}"#;
         let texts = [format!("{{\"type\":\"Feature\",\"id\":\"\\\"geometry\\\":,\",\"geometry\":{tail}")];
-        let features = Features::write(1, |out, _, i| out.extend_from_slice(texts[i].as_bytes()));
+        let features = Features::write(1, 0, |out, _, i| out.extend_from_slice(texts[i].as_bytes()));
         let get = |name: &str| {
-            let value = features.property(0, format!(",\"{name}\":").as_bytes());
-            value.map(|v| String::from_utf8(v.to_vec()).unwrap())
+            let (_, tail) = features.parts(0);
+            let value = property(tail, format!(",\"{name}\":").as_bytes());
+            value.map(|span| String::from_utf8(tail[span].to_vec()).unwrap())
         };
         assert_eq!(get("id").as_deref(), Some("\"a\""));
         assert_eq!(get("name").as_deref(), Some(r#""x,\"status\":\\""#));

@@ -5,7 +5,7 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, openapi, walks};
+use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema, tiles, walks};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
@@ -22,23 +22,42 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// An address longer than this is refused.
-const URI_MAX: usize = 8_192;
+pub(crate) const URI_MAX: usize = 8_192;
 
 /// So much of a body is taken in and forgotten; the connection of one who sends more is closed.
 const BODY_MAX: usize = 16 << 20;
 
+/// Downloads written at once: each holds a thread as long as its client takes.
+const DOWNLOADS: usize = 16;
+
 const MAP: &str = include_str!("map.html");
 
 /// The OGC conformance classes that hold here.
-const CONFORMANCE: [&str; 5] = [
+const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+    "http://www.opengis.net/spec/cql2/1.0/conf/advanced-comparison-operators",
+    "http://www.opengis.net/spec/cql2/1.0/conf/case-insensitive-comparison",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions-plus",
+    "http://www.opengis.net/spec/cql2/1.0/conf/spatial-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/property-property",
+    "http://www.opengis.net/spec/cql2/1.0/conf/arithmetic",
 ];
 
 /// What every request sees.
@@ -47,6 +66,10 @@ pub(crate) struct App {
     pub(crate) workers: Workers,
     /// For what has been found and only has to be written: it doesn't wait behind what others ask.
     pub(crate) writers: Workers,
+    /// A permit for each download that may be written at once.
+    pub(crate) downloads: Arc<Semaphore>,
+    /// For tiles: each takes little, and a map asks for many at once.
+    pub(crate) cutters: Workers,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
     local: String,
@@ -63,6 +86,8 @@ impl App {
             snapshot: Arc::new(Snapshot::new(served, options.cache_bytes)),
             workers: Workers::new(options.workers, options.queue),
             writers: Workers::new(options.workers, options.queue),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            cutters: Workers::new(options.workers, options.max_connections),
             options,
             local,
             draining: AtomicBool::new(false),
@@ -93,7 +118,7 @@ impl App {
         Ok(format!("http://{host}"))
     }
 
-    /// A resource that takes no parameter but `f`, and no analysis.
+    /// A resource that takes no parameter but `f`, and no analysis; as a page for who prefers HTML.
     pub(crate) async fn document(
         self: &Arc<Self>,
         parts: &Parts,
@@ -103,14 +128,22 @@ impl App {
         let begun = Instant::now();
         let base = self.base(parts)?;
         let mut query = Query::parse(parts.uri.query(), &["f"])?;
-        query.word("f", &["json"])?;
+        let media = match query.word("f", &["json", "html"])? {
+            Some("html") => Media::Html,
+            Some(_) => media,
+            None => preferred(parts, &[media, Media::Html]),
+        };
         let snapshot = self.snapshot();
         let question = format!("{}{}", parts.uri.path(), query.canonical());
         let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
         if let Some(response) = reply.early(&parts.headers) {
             return Ok(response);
         }
-        reply.write(self, move || Ok(write(&snapshot, &base).to_string().into_bytes())).await
+        let write = move || {
+            let document = write(&snapshot, &base);
+            Ok(if media == Media::Html { html::page(&question, &document) } else { document.to_string().into_bytes() })
+        };
+        reply.write(self, write).await
     }
 }
 
@@ -152,9 +185,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         )
         .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
+        .merge(tiles::routes())
         .merge(walks::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .merge(schema::routes())
         .fallback(missing)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
@@ -222,6 +257,9 @@ async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
     // It names a host and port instead of a path, which no route would match.
     if request.method() == Method::CONNECT {
         return ApiError::method_not_allowed().into_response();
+    }
+    if let Some(response) = tiles::kept_tile(app, request.method(), request.uri(), request.headers()).await {
+        return response;
     }
     match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
         Ok(response) => response,
@@ -319,6 +357,8 @@ async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
                 link("conformance", Media::Json, "Conformance classes", "/conformance"),
                 link("data", Media::Json, "The collections", "/collections"),
                 link("related", Media::Json, "Indicators per area", "/summary"),
+                tiles::link_to_tilesets(&format!("{base}/tiles")),
+                tiles::link_to_schemes(&base),
             ],
         });
         Ok(landing.to_string().into_bytes())
@@ -332,7 +372,8 @@ async fn conformance(State(app): State<Arc<App>>, parts: Parts) -> Answered {
         let links = json!([
             { "rel": "self", "type": "application/json", "title": "This document", "href": format!("{base}/conformance") }
         ]);
-        json!({ "links": links, "conformsTo": CONFORMANCE })
+        let classes = [&CONFORMANCE[..], &tiles::CONFORMANCE].concat();
+        json!({ "links": links, "conformsTo": classes })
     })
     .await
 }

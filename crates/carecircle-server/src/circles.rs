@@ -2,7 +2,12 @@
 
 use crate::Served;
 use crate::analysis::{AnalysisKey, Features, Snapshot, kept};
+use crate::collections::{Collection, Column};
+use crate::cql2::Place;
+use crate::mvt;
 use crate::problem::ApiError;
+use crate::query::Query;
+use crate::tiles::Sheet;
 use crate::work::Workers;
 use carecircle_core::geometry::{Point, Shape};
 use carecircle_core::isochrone::{self, Circle, Split};
@@ -11,7 +16,7 @@ use carecircle_formats::geojson::{self, Drawing};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The parameters that only circles have.
 pub(crate) const CIRCLE_NAMES: [&str; 3] = ["split", "depth", "tolerance"];
@@ -32,6 +37,16 @@ pub(crate) struct Question {
 pub(crate) type CirclesKey = (AnalysisKey, &'static str, [u64; 2]);
 
 impl Question {
+    /// All circles as one, by a policy.
+    pub(crate) fn plain(policy: &Policy) -> Self {
+        Self { policy: policy.clone(), split: Split::None, drawing: isochrone::Drawing::default() }
+    }
+
+    /// What a query asks of the circles by a policy.
+    pub(crate) fn read(query: &mut Query, policy: Policy) -> Result<Self, ApiError> {
+        Ok(Self { policy, split: query.split()?, drawing: query.drawing()? })
+    }
+
     fn key(&self) -> CirclesKey {
         let policy = Policy { what_if_gates: false, ..self.policy.clone() };
         let numbers = [self.drawing.depth_m, self.drawing.tolerance_m].map(f64::to_bits);
@@ -46,6 +61,9 @@ pub(crate) struct Circles {
     pub(crate) drawings: Vec<Drawing>,
     /// On the plan.
     pub(crate) shapes: Vec<Shape>,
+    places: OnceLock<Vec<Option<Place>>>,
+    /// The same as tiles have them, made when a tile is first asked for.
+    in_tiles: OnceLock<(Sheet, mvt::Columns)>,
     ids: Vec<String>,
     /// About what they take in memory.
     pub(crate) bytes: usize,
@@ -73,6 +91,8 @@ impl Circles {
             features: Features::default(),
             drawings: Vec::new(),
             shapes: Vec::new(),
+            places: OnceLock::new(),
+            in_tiles: OnceLock::new(),
             ids: Vec::new(),
             bytes: size_of::<Self>(),
         };
@@ -101,12 +121,12 @@ impl Circles {
             whose.extend(out.take(snapshot, draw(&|f| counts[f])));
         }
         let id = |facility: Option<usize>| facility.map_or(TOGETHER, |f| &study.facilities()[f].facility.id);
-        out.features = Features::write(whose.len(), |bytes, blank, i| {
+        out.features = Features::write(whose.len(), Column::CIRCLES.len(), |bytes, blank, i| {
             let whose = (whose[i], policy.limit());
             geojson::circle_feature(bytes, study, &policy.profile, blank, id(whose.0), whose);
         });
         out.ids = whose.iter().map(|&facility| id(facility).to_owned()).collect();
-        out.bytes += out.features.bytes() + out.ids.iter().map(|id| id.len() + size_of_val(id)).sum::<usize>();
+        out.bytes += 2 * out.features.bytes() + out.ids.iter().map(|id| id.len() + size_of_val(id)).sum::<usize>();
         Ok(out)
     }
 
@@ -119,7 +139,8 @@ impl Circles {
         self.drawings.extend(drawings);
         let mut whose = Vec::with_capacity(circles.len());
         for circle in circles {
-            self.bytes += circle.isochrone.shape.coords_count() * size_of::<Point>();
+            // On the plan, in degrees once a filter asks, and in tiles as much once again.
+            self.bytes += 2 * circle.isochrone.shape.coords_count() * size_of::<Point>();
             self.shapes.push(circle.isochrone.shape);
             whose.push(circle.facility);
         }
@@ -133,7 +154,21 @@ impl Circles {
         geojson::about_circles(&served.study, policy, &json!(policy.minutes), *split, drawing, date)
     }
 
-    /// The place of the circle of that id.
+    /// Where they are.
+    pub(crate) fn places(&self) -> &[Option<Place>] {
+        self.places.get_or_init(|| Place::all(&self.drawings))
+    }
+
+    /// Their shapes and properties, as tiles have them.
+    pub(crate) fn in_tiles(&self, snapshot: &Snapshot) -> &(Sheet, mvt::Columns) {
+        self.in_tiles.get_or_init(|| {
+            let projection = snapshot.served.study.network().projection();
+            let columns = snapshot.columns(Collection::Circles);
+            (Sheet::of_shapes(projection, self.shapes.iter().enumerate()), mvt::Columns::read(&self.features, columns))
+        })
+    }
+
+    /// The number of the circle of that id.
     pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
         self.ids.iter().position(|own| own == id)
     }

@@ -1,11 +1,16 @@
 //! The collections: what they are, their pages and their single features (OGC API Features, Part 1).
 
 use crate::analysis::{Analysis, Features, Layer, Snapshot};
-use crate::app::App;
+use crate::app::{App, URI_MAX};
 use crate::circles::{CIRCLE_NAMES, Circles, Question};
+use crate::cql2::{Expr, Place, Table};
+use crate::download::{Contents, FileFormat};
+use crate::html;
 use crate::problem::{ApiError, shortened};
 use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
-use crate::reply::{Media, Reply};
+use crate::reply::{Media, Reply, preferred};
+use crate::schema;
+use crate::tiles;
 use crate::work::Workers;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -13,10 +18,14 @@ use carecircle_core::demand::Outline;
 use carecircle_core::geometry::Shape;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
+use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, Drawing};
+use carecircle_formats::policy;
 use geo::{Coord, Intersects, Rect};
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,7 +99,7 @@ impl Collection {
         POLICY_NAMES.into_iter().chain(own.iter().copied())
     }
 
-    fn named(id: &str) -> Result<Self, ApiError> {
+    pub(crate) fn named(id: &str) -> Result<Self, ApiError> {
         let found = Self::ALL.into_iter().find(|c| c.id() == id);
         found.ok_or_else(|| {
             let ids = Self::ALL.map(Self::id).join(", ");
@@ -103,6 +112,8 @@ impl Collection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     Text,
+    /// As text, `2024-06-30`.
+    Day,
     Number,
     Integer,
     Truth,
@@ -115,7 +126,7 @@ pub(crate) struct Column {
     pub(crate) holds: ColumnType,
 }
 
-use ColumnType::{Integer, Number, Text, Truth};
+use ColumnType::{Day, Integer, Number, Text, Truth};
 
 impl Column {
     /// What the properties of a block hold, in the order of [`geojson::BLOCK_PROPERTIES`].
@@ -155,8 +166,8 @@ impl Column {
         ("health_manager", Truth),
         ("min_months", Integer),
         ("max_months", Integer),
-        ("opened", Text),
-        ("closed", Text),
+        ("opened", Day),
+        ("closed", Day),
         ("counted", Truth),
         ("snap_m", Number),
         ("entrances", Number),
@@ -214,58 +225,47 @@ impl Column {
     }
 }
 
-/// `property=value`, ready to be compared with a feature's JSON.
-struct Condition {
-    /// The name as it stands in JSON, from the comma before it to the colon after it.
-    key: Vec<u8>,
-    wanted: Wanted,
-}
-
-enum Wanted {
-    /// The JSON text.
-    Exactly(Vec<u8>),
-    Number(f64),
-}
-
-impl Condition {
-    fn read(query: &mut Query, column: &Column) -> Result<Option<Self>, ApiError> {
-        let Some(text) = query.text(&column.name) else { return Ok(None) };
-        let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
-        let wanted = match column.holds {
-            Text => Wanted::Exactly(Value::from(text).to_string().into_bytes()),
-            Truth => Wanted::Exactly(truth(text).ok_or_else(|| bad("true or false"))?.to_string().into_bytes()),
-            Number => Wanted::Number(number(text).ok_or_else(|| bad("a number"))?),
-            Integer => {
-                let whole = number(text).filter(|v| v.fract() == 0.0);
-                Wanted::Number(whole.ok_or_else(|| bad("a whole number"))?)
-            }
-        };
-        Ok(Some(Self { key: format!(",{}:", Value::from(column.name.as_str())).into_bytes(), wanted }))
-    }
-
-    fn holds(&self, features: &Features, i: usize) -> bool {
-        let Some(value) = features.property(i, &self.key) else { return false };
-        match &self.wanted {
-            Wanted::Exactly(text) => value == text,
-            // Compared by value, as read from the same decimal text that the client saw.
-            Wanted::Number(number) => {
-                let value: Option<f64> = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
-                value.is_some_and(|v| {
-                    v.to_bits() == number.to_bits() || (v - number).abs() <= f64::EPSILON * number.abs()
-                })
-            }
+/// `property=value`.
+fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, ApiError> {
+    let Some(text) = query.text(&column.name) else { return Ok(None) };
+    let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
+    let value = match column.holds {
+        Text => Expr::Text(text.to_owned()),
+        Day => Expr::Text(policy::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?.to_string()),
+        Truth => Expr::Truth(truth(text).ok_or_else(|| bad("true or false"))?),
+        Number => Expr::Number(number(text).ok_or_else(|| bad("a number"))?),
+        Integer => {
+            let whole = number(text).filter(|v| v.fract() == 0.0);
+            Expr::Number(whole.ok_or_else(|| bad("a whole number"))?)
         }
-    }
+    };
+    Ok(Some(Expr::equality(at, value)))
 }
 
 /// The links, and what stands beside them, that an answer starts with.
-fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
+pub(crate) fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
     json!({ "rel": rel, "type": media.name(), "title": title, "href": href.into() })
 }
 
 /// A collection's description.
 pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
     let here = format!("{base}/collections/{}", collection.id());
+    let mut links = vec![
+        link("self", Media::Json, "This collection", here.clone()),
+        link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
+        link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
+        link("enclosure", Media::Csv, "All of it as a table", format!("{here}/items?f=csv")),
+        link(
+            "enclosure",
+            Media::GeoJsonSeq,
+            "All of it as a GeoJSON text sequence",
+            format!("{here}/items?f=geojsonseq"),
+        ),
+        link("enclosure", Media::FlatGeobuf, "All of it as FlatGeobuf", format!("{here}/items?f=fgb")),
+        license(),
+    ];
+    links.push(tiles::link_to_tilesets(&format!("{here}/tiles")));
+    links.extend(schema::links(&here));
     let mut out = json!({
         "id": collection.id(),
         "title": collection.title(),
@@ -273,11 +273,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "itemType": "feature",
         "crs": [CRS84],
         "attribution": geojson::ATTRIBUTION,
-        "links": [
-            link("self", Media::Json, "This collection", here.clone()),
-            link("items", Media::GeoJson, collection.title(), format!("{here}/items")),
-            license(),
-        ],
+        "links": links,
     });
     if let Some(bbox) = snapshot.extent(collection) {
         out["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });
@@ -285,7 +281,7 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
     out
 }
 
-fn license() -> Value {
+pub(crate) fn license() -> Value {
     let href = "https://opendatacommons.org/licenses/odbl/1-0/";
     json!({ "rel": "license", "type": "text/html", "title": "Open Database License 1.0", "href": href })
 }
@@ -295,7 +291,11 @@ pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiErr
     app.document(&parts, Media::Json, |snapshot, base| {
         let collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
         json!({
-            "links": [link("self", Media::Json, "The collections", format!("{base}/collections")), license()],
+            "links": [
+                link("self", Media::Json, "The collections", format!("{base}/collections")),
+                link("alternate", Media::Html, "The collections, as a page", format!("{base}/collections?f=html")),
+                license(),
+            ],
             "collections": collections,
         })
     })
@@ -319,25 +319,81 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     let mut known: Vec<&str> = PAGE_NAMES.into_iter().chain(collection.parameters()).collect();
     known.extend(names.filter(|n| *n != "inclusive"));
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let (media, file) = form(&parts, query.word("f", &FORMS)?);
     query.datetime()?;
-    let page = query.page()?;
+    let mut page = query.page()?;
+    if file.is_some() && query.text("limit").is_none() {
+        page.limit = usize::MAX;
+    }
     let bbox = query.bbox()?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
-    let mut conditions = Vec::new();
-    for column in columns.iter().filter(|c| c.is_choosable()) {
-        conditions.extend(Condition::read(&mut query, column)?);
+    let mut filters: Vec<Expr> = query.filter(columns)?.into_iter().collect();
+    for (at, column) in columns.iter().enumerate().filter(|(_, c)| c.is_choosable()) {
+        filters.extend(equality(&query, at, column)?);
     }
+    let filter = Expr::all(filters);
     let path = format!("/collections/{}/items", collection.id());
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    // Whoever is given a page must be able to ask for the next.
+    let paging = "&offset=4294967295&limit=10000".len();
+    if question.len() + paging > URI_MAX {
+        return Err(ApiError::uri_too_long(URI_MAX));
+    }
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
-    let choice = Choice { collection, bbox, conditions };
-    reply.write(&app, move || Ok(write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}")))).await
+    let choice = Choice { collection, bbox, filter };
+    if let Some((format, ending)) = file {
+        let write = move |out: &mut dyn Write| {
+            let (_, chosen) = choice.page(&snapshot, &found, page);
+            let contents = Contents {
+                name: collection.id(),
+                columns: snapshot.columns(collection),
+                features: found.features(),
+                drawings: found.drawings(&snapshot),
+                crs: &Crs::wgs84(),
+                chosen: &chosen,
+            };
+            contents.write(format, out)
+        };
+        return reply.stream(&app, &format!("{}.{ending}", collection.id()), write);
+    }
+    let write = move || {
+        let json = write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}"));
+        Ok(if media == Media::Html { as_page(&question, &json) } else { json })
+    };
+    reply.write(&app, write).await
+}
+
+/// What a page of features can be asked for as: `f`, and what is said by Accept.
+const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
+
+/// The representation of a page, and as which file; a page of GeoJSON unless something else is named or preferred.
+fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'static str)>) {
+    let offered = [Media::GeoJson, Media::Html, Media::Csv, Media::GeoJsonSeq, Media::FlatGeobuf];
+    let media = match named {
+        Some("html") => Media::Html,
+        Some("csv") => Media::Csv,
+        Some("geojsonseq") => Media::GeoJsonSeq,
+        Some("fgb") => Media::FlatGeobuf,
+        Some(_) => Media::GeoJson,
+        None => preferred(parts, &offered),
+    };
+    let file = match media {
+        Media::Csv => Some((FileFormat::Csv, "csv")),
+        Media::GeoJsonSeq => Some((FileFormat::GeoJsonSeq, "geojsons")),
+        Media::FlatGeobuf => Some((FileFormat::FlatGeobuf, "fgb")),
+        _ => None,
+    };
+    (media, file)
+}
+
+/// GeoJSON that was written for programs, for people.
+fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
+    html::page(title, &serde_json::from_slice(json).unwrap_or_default())
 }
 
 /// What the features of a collection are computed by.
@@ -351,7 +407,7 @@ impl Asked {
         let policy = query.policy(&snapshot.served.policy)?;
         match collection.layer() {
             Some(layer) => Ok(Self::Verdicts { layer, gaps_only: collection == Collection::Gaps, policy }),
-            None => Ok(Self::Circles(Question { policy, split: query.split()?, drawing: query.drawing()? })),
+            None => Ok(Self::Circles(Question::read(query, policy)?)),
         }
     }
 
@@ -399,6 +455,13 @@ impl Found {
         match self {
             Self::Verdicts { layer, .. } => snapshot.drawings_of(*layer),
             Self::Circles(circles) => &circles.drawings,
+        }
+    }
+
+    fn places<'a>(&'a self, snapshot: &'a Snapshot) -> &'a [Option<Place>] {
+        match self {
+            Self::Verdicts { layer, .. } => snapshot.places_of(*layer),
+            Self::Circles(circles) => circles.places(),
         }
     }
 
@@ -489,21 +552,27 @@ impl Found {
 struct Choice {
     collection: Collection,
     bbox: Option<Bbox>,
-    conditions: Vec<Condition>,
+    filter: Option<Expr>,
 }
 
 impl Choice {
     /// How many features match, and which of them are on the page.
     fn page(&self, snapshot: &Snapshot, found: &Found, page: Page) -> (usize, Vec<usize>) {
         let all = found.count();
-        if self.bbox.is_none() && self.conditions.is_empty() {
+        if self.bbox.is_none() && self.filter.is_none() {
             let end = page.offset.saturating_add(page.limit).min(all);
             return (all, (page.offset.min(end)..end).map(|n| found.nth(n)).collect());
         }
+        let columns = snapshot.columns(self.collection);
+        let table = |filter| Table::new(filter, found.features(), columns, || found.places(snapshot));
+        let filter = self.filter.as_ref().map(|filter| (filter, table(filter)));
+        // What is unknown doesn't match.
         let matching: Vec<usize> = (0..all)
+            .into_par_iter()
+            .with_min_len(1_024)
             .map(|n| found.nth(n))
             .filter(|&i| self.bbox.is_none_or(|bbox| found.touches(snapshot, i, bbox)))
-            .filter(|&i| self.conditions.iter().all(|c| c.holds(found.features(), i)))
+            .filter(|&i| filter.as_ref().is_none_or(|(filter, table)| filter.truth(table, i) == Some(true)))
             .collect();
         let on_page = matching.iter().copied().skip(page.offset).take(page.limit).collect();
         (matching.len(), on_page)
@@ -514,8 +583,17 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     let (matched, on_page) = choice.page(snapshot, found, page);
     let collection = choice.collection;
     let parent = here.trim_end_matches("/items").to_owned();
+    let as_form = |query: &Query, form: &str| {
+        let whole = (form != "html").then_some([("limit", None), ("offset", None)]);
+        let changes: Vec<_> = whole.into_iter().flatten().chain([("f", Some(form.to_owned()))]).collect();
+        format!("{here}{}", query.with(&changes))
+    };
     let mut links = vec![
-        link("self", Media::GeoJson, "This page", format!("{here}{}", query.canonical())),
+        link("self", Media::GeoJson, "This page", format!("{here}{}", query.with(&[("f", None)]))),
+        link("alternate", Media::Html, "This page for people", as_form(query, "html")),
+        link("alternate", Media::Csv, "All of it as a table", as_form(query, "csv")),
+        link("alternate", Media::GeoJsonSeq, "All of it as a GeoJSON text sequence", as_form(query, "geojsonseq")),
+        link("alternate", Media::FlatGeobuf, "All of it as FlatGeobuf", as_form(query, "fgb")),
         link("collection", Media::Json, collection.title(), parent),
     ];
     // Never a next page that is empty: some clients would fetch it.
@@ -569,7 +647,11 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let media = match query.word("f", &["geojson", "json", "html"])? {
+        Some("html") => Media::Html,
+        Some(_) => Media::GeoJson,
+        None => preferred(&parts, &[Media::GeoJson, Media::Html]),
+    };
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let is_known = asked.knows(&snapshot, &feature);
     if is_known == Some(false) {
@@ -580,7 +662,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     // In a path a plus is a plus.
     let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     // That it is there comes before "you have it already".
     if is_known == Some(true)
         && let Some(response) = reply.early(&parts.headers)
@@ -598,7 +680,13 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
         found.features().push(&mut out, &found.drawings(&snapshot)[i], i);
         let mut members = found.about(&snapshot);
         let links = json!([
-            link("self", Media::GeoJson, "This feature", format!("{base}{question}")),
+            link("self", Media::GeoJson, "This feature", format!("{base}{path}{}", query.with(&[("f", None)]))),
+            link(
+                "alternate",
+                Media::Html,
+                "This feature for people",
+                format!("{base}{path}{}", query.with(&[("f", Some("html".to_owned()))]))
+            ),
             link("collection", Media::Json, collection.title(), format!("{base}/collections/{}", collection.id())),
         ]);
         members.insert("links".to_owned(), links);
@@ -608,7 +696,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
             out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
         }
         out.extend_from_slice(b"}\n");
-        Ok(out)
+        Ok(if media == Media::Html { as_page(&question, &out) } else { out })
     };
     reply.write(&app, write).await
 }

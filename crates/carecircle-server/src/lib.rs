@@ -7,14 +7,20 @@ mod analysis;
 mod app;
 mod circles;
 mod collections;
+mod cql2;
+mod download;
 mod enquiries;
+mod html;
+mod mvt;
 mod openapi;
 mod problem;
 mod query;
 mod reply;
+mod schema;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod walks;
 mod work;
 

@@ -5,9 +5,15 @@
 //! declared as a parameter.
 
 use crate::analysis::Snapshot;
-use crate::collections::{Collection, Column, ColumnType};
+use crate::collections::{Collection, Column};
+use crate::cql2::LENGTH_MAX;
 use crate::enquiries::{BANDS, DIRECTIONS};
-use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::query::{
+    BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
+};
+use crate::reply::Media;
+use crate::schema;
+use crate::tiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -20,6 +26,8 @@ use serde_json::{Map, Value, json};
 /// The whole document.
 pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     let served = &snapshot.served;
+    let mut schemas = schemas();
+    tiles::add_schemas(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -32,6 +40,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "tags": [
             { "name": "about", "description": "What there is" },
             { "name": "features", "description": "OGC API Features" },
+            { "name": "tiles", "description": "OGC API Tiles, and TileJSON" },
             { "name": "enquiries", "description": "Isochrones and indicators" },
             { "name": "health", "description": "For whoever runs the service" },
         ],
@@ -39,15 +48,17 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
         "components": {
             "parameters": parameters(&served.policy),
             "responses": responses(),
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
 
+/// A parameter that the document declares.
 pub(crate) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
+/// What may be asked of a path, and what answers.
 pub(crate) fn operation(
     id: &str,
     tag: &str,
@@ -66,6 +77,16 @@ pub(crate) fn operation(
     json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
 }
 
+/// An answer that there is as a page too.
+fn with_page(mut content: Value) -> Value {
+    content["text/html"] = json!({ "schema": { "type": "string" } });
+    content
+}
+
+fn essence(media: Media) -> &'static str {
+    media.name().split(';').next().unwrap_or_default()
+}
+
 pub(crate) fn content(media: &str, schema: &str) -> Value {
     json!({ media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
@@ -74,8 +95,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     let json_format = || parameter("f_json");
     let mut paths = Map::new();
     let mut add = |path: &str, operation: Value| paths.insert(path.to_owned(), operation);
-    let mut landing = content("application/json", "LandingPage");
-    landing["text/html"] = json!({ "schema": { "type": "string" } });
+    let landing = with_page(content("application/json", "LandingPage"));
     add(
         "/",
         operation(
@@ -94,7 +114,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "about",
             "Conformance classes",
             &[json_format()],
-            &content("application/json", "Conformance"),
+            &with_page(content("application/json", "Conformance")),
             &["400"],
         ),
     );
@@ -105,7 +125,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "about",
             "This document",
             &[json_format()],
-            &json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } }),
+            &with_page(json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } })),
             &["400"],
         ),
     );
@@ -116,7 +136,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "features",
             "The collections",
             &[json_format()],
-            &content("application/json", "Collections"),
+            &with_page(content("application/json", "Collections")),
             &["400"],
         ),
     );
@@ -127,14 +147,24 @@ fn paths(snapshot: &Snapshot) -> Value {
             "features",
             "A collection",
             &[parameter("collectionId"), json_format()],
-            &content("application/json", "Collection"),
+            &with_page(content("application/json", "Collection")),
             &["400", "404"],
         ),
     );
+    let mut page_forms = with_page(content("application/geo+json", "FeatureCollection"));
+    for media in [Media::Csv, Media::GeoJsonSeq] {
+        page_forms[essence(media)] = json!({ "schema": { "type": "string" } });
+    }
+    page_forms[essence(Media::FlatGeobuf)] = json!({ "schema": { "type": "string", "format": "binary" } });
+    for (path, operation) in schema::paths() {
+        add(path, operation);
+    }
     for collection in Collection::ALL {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
-        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_geojson"].map(parameter).into();
+        let mut page: Vec<Value> =
+            ["limit", "offset", "bbox", "datetime", "f_items", "resultType"].map(parameter).into();
+        page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
@@ -145,11 +175,11 @@ fn paths(snapshot: &Snapshot) -> Value {
                 "features",
                 collection.title(),
                 &page,
-                &content("application/geo+json", "FeatureCollection"),
+                &page_forms,
                 if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
             ),
         );
-        let mut single = vec![parameter("featureId"), parameter("f_geojson")];
+        let mut single = vec![parameter("featureId"), parameter("f_item")];
         single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
@@ -158,7 +188,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 "features",
                 collection.title(),
                 &single,
-                &content("application/geo+json", "Feature"),
+                &with_page(content("application/geo+json", "Feature")),
                 if collection == Collection::Circles { &["400", "404", "422"] } else { &["400", "404"] },
             ),
         );
@@ -201,19 +231,14 @@ fn paths(snapshot: &Snapshot) -> Value {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
+    paths.extend(tiles::paths());
     paths.into()
 }
 
 /// `property=value`.
 fn equality(column: &Column) -> Value {
-    let schema = match column.holds {
-        ColumnType::Text => json!({ "type": "string" }),
-        ColumnType::Number => json!({ "type": "number" }),
-        ColumnType::Integer => json!({ "type": "integer" }),
-        ColumnType::Truth => json!({ "type": "boolean" }),
-    };
     let description = format!("Only features whose {} is this", column.name);
-    in_query(&column.name, &description, &schema)
+    in_query(&column.name, &description, &column.holds.schema().into())
 }
 
 pub(crate) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
@@ -221,6 +246,10 @@ pub(crate) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
         "name": name, "in": "query", "required": false, "style": "form", "explode": false,
         "description": description, "schema": schema,
     })
+}
+
+pub(crate) fn in_path(name: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema })
 }
 
 fn parameters(policy: &Policy) -> Value {
@@ -234,10 +263,9 @@ fn parameters(policy: &Policy) -> Value {
     let words = |words: &[&str]| json!({ "type": "string", "enum": words });
     let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
     let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
-    let in_path = |name: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema });
     json!({
-        "collectionId": in_path("collectionId", words(&Collection::ALL.map(Collection::id))),
-        "featureId": in_path("featureId", json!({ "type": "string" })),
+        "collectionId": in_path("collectionId", &words(&Collection::ALL.map(Collection::id))),
+        "featureId": in_path("featureId", &json!({ "type": "string" })),
         "limit": in_query(
             "limit",
             "Features on a page; a larger number is taken for the maximum",
@@ -254,7 +282,37 @@ fn parameters(policy: &Policy) -> Value {
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
         ),
-        "f_json": in_query("f", "The representation", &words(&["json"])),
+        "resultType": in_query(
+            "resultType",
+            "results: the page of features; hits: only how many match, as numberMatched",
+            &words(&["results", "hits"]),
+        ),
+        "f_json": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
+        "f_items": in_query(
+            "f",
+            "The representation; without it by Accept. csv, geojsonseq and fgb hold all that matches where no limit is given",
+            &words(&["geojson", "json", "html", "csv", "geojsonseq", "fgb"]),
+        ),
+        "f_item": in_query("f", "The representation; without it by Accept", &words(&["geojson", "json", "html"])),
+        "filter": in_query(
+            "filter",
+            "Only features of which this is true, in CQL2: status <> 'covered' AND children > 25, \
+             S_INTERSECTS(geometry, BBOX(116.3,39.9,116.4,40))",
+            &json!({ "type": "string", "minLength": 1, "maxLength": LENGTH_MAX }),
+        ),
+        "filter-lang": in_query(
+            "filter-lang",
+            "How the filter is written; cql-text is taken for cql2-text",
+            &json!({ "type": "string", "enum": FILTER_LANGUAGES, "default": FILTER_LANGUAGES[0] }),
+        ),
+        "filter-crs": in_query(
+            "filter-crs",
+            "The coordinates of the filter's geometries",
+            &json!({
+                "type": "string", "format": "uri", "enum": FILTER_SYSTEMS.map(|(uri, _)| uri), "default": FILTER_SYSTEMS[0].0,
+            }),
+        ),
+        "f_mvt": in_query("f", "The representation", &words(&["mvt"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
         "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),

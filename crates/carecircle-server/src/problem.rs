@@ -49,6 +49,11 @@ impl ApiError {
         Self { parameter: Some(name.to_owned()), ..Self::bad_request(detail) }
     }
 
+    /// A parameter that says something wrong.
+    pub(crate) fn bad_parameter(name: &str, why: &str) -> Self {
+        Self { parameter: Some(name.to_owned()), ..Self::bad_request(format!("parameter {name}: {why}")) }
+    }
+
     /// Nothing of that name.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)

@@ -4,6 +4,8 @@
 //! `minutes=15` and `minutes=15.0` are one question. Of a name given twice the last value counts, since clients add
 //! theirs to links that already carry them.
 
+use crate::collections::{CRS84, Column};
+use crate::cql2::{self, Coordinates, Expr, Language};
 use crate::problem::ApiError;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::geometry::LonLat;
@@ -11,6 +13,7 @@ use carecircle_core::isochrone::{Drawing, Split};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::time::Speed;
+use carecircle_formats::crs::Crs;
 use carecircle_formats::{policy as policies, profile};
 use std::collections::BTreeMap;
 
@@ -22,7 +25,16 @@ pub(crate) const LIMIT_MAX: usize = 10_000;
 pub(crate) const BANDS_MAX: usize = 10;
 
 /// The parameters that choose a page of features.
-pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
+pub(crate) const PAGE_NAMES: [&str; 9] =
+    ["limit", "offset", "bbox", "datetime", "f", "resultType", "filter", "filter-lang", "filter-crs"];
+/// How filters may be written; the last is what GDAL calls the first.
+pub(crate) const FILTER_LANGUAGES: [&str; 3] = ["cql2-text", "cql2-json", "cql-text"];
+/// The systems that a filter's geometries may come in, and whether north comes first; the first unless asked otherwise.
+pub(crate) const FILTER_SYSTEMS: [(&str, bool); 3] = [
+    (CRS84, false),
+    ("http://www.opengis.net/def/crs/EPSG/0/4326", true),
+    ("http://www.opengis.net/def/crs/EPSG/0/3857", false),
+];
 /// The parameters of an analysis.
 pub(crate) const POLICY_NAMES: [&str; 11] = [
     "minutes",
@@ -168,11 +180,12 @@ impl Query {
         })
     }
 
-    /// `limit` and `offset`.
+    /// `limit` and `offset`; with `resultType=hits` the page is empty, and counts alone.
     pub(crate) fn page(&mut self) -> Result<Page, ApiError> {
         let limit = self.count("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let offset = self.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
-        Ok(Page { limit, offset })
+        let is_count = self.word("resultType", &["hits", "results"])? == Some("hits");
+        Ok(if is_count { Page { limit: 0, offset: 0 } } else { Page { limit, offset } })
     }
 
     /// `bbox`: four numbers, or six with heights, which plane features pay no heed to.
@@ -184,6 +197,26 @@ impl Query {
             let canonical: Vec<String> = numbers.iter().map(f64::to_string).collect();
             (south <= north).then(|| (Bbox { west, south, east, north }, canonical.join(",")))
         })
+    }
+
+    /// `filter` over such columns, as `filter-lang` and `filter-crs` say. In canonical form it needs neither.
+    pub(crate) fn filter(&mut self, columns: &[Column]) -> Result<Option<Expr>, ApiError> {
+        let language = match self.word("filter-lang", &FILTER_LANGUAGES)? {
+            Some("cql2-json") => Language::Json,
+            _ => Language::Text,
+        };
+        let names = FILTER_SYSTEMS.map(|(uri, _)| uri);
+        let uri = self.word("filter-crs", &names)?.unwrap_or(names[0]);
+        let (_, north_first) = FILTER_SYSTEMS.into_iter().find(|(known, _)| *known == uri).unwrap_or(FILTER_SYSTEMS[0]);
+        let crs = Crs::named(uri).map_err(|error| ApiError::internal(error.to_string()))?;
+        for name in ["filter-lang", "filter-crs"] {
+            self.given.remove(name);
+        }
+        let Some(text) = self.given.get_mut("filter") else { return Ok(None) };
+        let filter = cql2::read(language, text, columns, &Coordinates { crs, north_first })
+            .map_err(|why| ApiError::bad_parameter("filter", &why))?;
+        *text = filter.print(columns);
+        Ok(Some(filter))
     }
 
     /// `datetime`: an instant or interval by RFC 3339. No feature here has a time, so all of them match.
@@ -381,7 +414,7 @@ fn decoded(raw: &str) -> Option<String> {
 }
 
 /// Whether a text is an RFC 3339 date-time, or a full date.
-fn is_rfc3339(text: &str) -> bool {
+pub(crate) fn is_rfc3339(text: &str) -> bool {
     let Some((date, rest)) = text.split_at_checked(10) else { return false };
     let field = |text: &str, range: std::ops::RangeInclusive<u32>| {
         text.bytes().all(|b| b.is_ascii_digit()) && text.parse().is_ok_and(|n| range.contains(&n))

@@ -6,18 +6,20 @@
 
 use crate::analysis::Snapshot;
 use crate::app::App;
+use crate::download;
 use crate::problem::ApiError;
 use crate::work::Workers;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,8 +29,12 @@ pub(crate) enum Media {
     Json,
     GeoJson,
     OpenApi,
+    Schema,
     Html,
     Csv,
+    GeoJsonSeq,
+    FlatGeobuf,
+    Tile,
 }
 
 impl Media {
@@ -38,8 +44,12 @@ impl Media {
             Self::Json => "application/json",
             Self::GeoJson => "application/geo+json",
             Self::OpenApi => "application/vnd.oai.openapi+json;version=3.0",
+            Self::Schema => "application/schema+json",
             Self::Html => "text/html; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8",
+            Self::GeoJsonSeq => "application/geo+json-seq",
+            Self::FlatGeobuf => "application/flatgeobuf",
+            Self::Tile => "application/vnd.mapbox-vector-tile",
         }
     }
 
@@ -59,6 +69,11 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    /// Of an answer that was there already, or of one that took so long to write.
+    pub(crate) fn of(hit: bool, write: Duration) -> Self {
+        Self { write, hit: Some(hit), ..Self::default() }
+    }
+
     /// The value of `Server-Timing`, milliseconds.
     pub(crate) fn header(&self, total: Duration) -> String {
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
@@ -164,6 +179,35 @@ impl Reply {
         Ok(response)
     }
 
+    /// Responds with a body that is written while the client reads; `name` is that of the file where somebody keeps it. Only
+    /// so many are written at once.
+    pub(crate) fn stream(
+        self,
+        app: &App,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let busy = |_| ApiError::unavailable("others are downloading: ask again in a moment, or read page by page");
+        let place = Arc::clone(&app.downloads).try_acquire_owned().map_err(busy)?;
+        let (mut pieces, body) = download::pieces();
+        let gzip = self.gzip;
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let written = if gzip {
+                let mut encoder = GzEncoder::new(&mut pieces, FAST);
+                write(&mut encoder).and_then(|()| encoder.finish().map(|_| ()))
+            } else {
+                write(&mut pieces)
+            };
+            pieces.end(written);
+        });
+        let mut response = self.respond(body);
+        if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+            response.headers_mut().insert(CONTENT_DISPOSITION, value);
+        }
+        Ok(response)
+    }
+
     fn finish(&self, body: Bytes) -> Response {
         let length = HeaderValue::from(body.len());
         let mut response = self.respond(Body::from(body));
@@ -195,15 +239,17 @@ impl Reply {
     }
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    // Fast rather than small: coordinates hardly shrink further, and somebody waits.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::new(3));
+/// Fast rather than small: coordinates hardly shrink further, and somebody waits.
+const FAST: Compression = Compression::new(3);
+
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), FAST);
     encoder.write_all(bytes).expect("a vector takes every write");
     encoder.finish().expect("a vector takes every write")
 }
 
 /// FNV-1a with 128 bits (Fowler, Noll, Vo: draft-eastlake-fnv): stable across versions of the compiler.
-fn fnv1a(bytes: &[u8]) -> u128 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     bytes.iter().fold(BASIS, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
@@ -216,7 +262,7 @@ fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 }
 
 /// Whether `If-None-Match` names the tag, by weak comparison.
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     listed(headers, IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
@@ -228,7 +274,7 @@ fn weighed(item: &str) -> (&str, f32) {
     (name, quality.and_then(|q| q.parse().ok()).unwrap_or(1.0))
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let weight = |wanted: &str| {
         listed(headers, ACCEPT_ENCODING).map(weighed).find(|(n, _)| n.eq_ignore_ascii_case(wanted)).map(|(_, q)| q)
     };

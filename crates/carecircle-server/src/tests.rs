@@ -3,6 +3,8 @@
 
 mod answers;
 mod circles;
+mod filters;
 mod manners;
+mod tiles;
 mod town;
 mod walks;

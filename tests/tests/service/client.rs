@@ -123,12 +123,31 @@ impl Connection {
         }
         let mut answer = Answer { version, status, headers, body: Vec::new() };
         if !(to_head || status == 204 || status == 304) {
-            // Every answer here is written whole before its first byte leaves.
-            let length = answer.header("content-length").parse().map_err(|_| broken("no content length"))?;
-            answer.body = vec![0; length];
-            self.stream.read_exact(&mut answer.body)?;
+            if answer.header("transfer-encoding") == "chunked" {
+                answer.body = self.chunks()?;
+            } else {
+                // Every other answer is written whole before its first byte leaves.
+                let length = answer.header("content-length").parse().map_err(|_| broken("no content length"))?;
+                answer.body = vec![0; length];
+                self.stream.read_exact(&mut answer.body)?;
+            }
         }
         Ok(answer)
+    }
+
+    /// A body that came in pieces; one that ends early is an error.
+    fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        loop {
+            let length = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
+            let start = out.len();
+            out.resize(start + length, 0);
+            self.stream.read_exact(&mut out[start..])?;
+            self.line()?;
+            if length == 0 {
+                return Ok(out);
+            }
+        }
     }
 
     fn line(&mut self) -> io::Result<String> {

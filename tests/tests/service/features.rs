@@ -209,12 +209,11 @@ fn f08_the_conformance_classes_are_declared() {
     let declared = json("/conformance");
     let classes = declared["conformsTo"].as_array().unwrap();
     assert!(classes.iter().all(Value::is_string));
-    for class in ["core", "oas30", "geojson"] {
+    for class in ["core", "oas30", "geojson", "html"] {
         let uri = format!("http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/{class}");
         assert!(classes.contains(&Value::from(uri)), "{class}");
     }
-    // HTML of every resource, and other coordinate systems, would have to be kept then.
-    for absent in ["conf/html", "conf/gmlsf", "conf/crs"] {
+    for absent in ["conf/gmlsf", "conf/crs"] {
         assert!(!declared["conformsTo"].to_string().contains(absent));
     }
 }
@@ -229,13 +228,27 @@ fn f10_the_collections_link_to_themselves() {
     assert!(has_link(&json("/collections"), "self"));
 }
 
+/// A document links to itself as HTML, and that is what stands there, for whoever follows the link or prefers HTML.
+fn comes_as_a_page(document: &Value) {
+    let is_html = |l: &&Value| l["rel"] == "alternate" && l["type"].as_str().unwrap().starts_with("text/html");
+    let found = document["links"].as_array().unwrap().iter().find(is_html).expect("an alternate in HTML");
+    let path = town().path(found["href"].as_str().unwrap()).to_owned();
+    let bare = path.replacen("f=html", "", 1);
+    for (path, accept) in [(&path, "*/*"), (&bare, "text/html,application/xhtml+xml,*/*;q=0.8")] {
+        let page = get(path, accept);
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
+    }
+}
+
 #[test]
 fn f11_the_collections_come_in_every_encoding_declared() {
-    // JSON alone is declared for what is no feature, and self is JSON: no alternate is owed.
     let document = json("/collections");
     let links = document["links"].as_array().unwrap();
     assert!(links.iter().any(|l| l["rel"] == "self" && l["type"] == "application/json"));
-    assert!(links.iter().all(|l| l["rel"] != "alternate"));
+    comes_as_a_page(&document);
+    for collection in document["collections"].as_array().unwrap() {
+        comes_as_a_page(collection);
+    }
 }
 
 #[test]
@@ -302,6 +315,7 @@ fn f19_a_page_links_to_itself() {
     for path in items() {
         let page = get(&format!("{path}?limit=3&offset=2"), GEOJSON).ok();
         assert!(has_link(&page, "self"));
+        comes_as_a_page(&page);
         let again = get(town().path(&link(&page, "self").unwrap()), GEOJSON).ok();
         assert_eq!(again, page);
     }
@@ -519,6 +533,7 @@ fn f33_a_feature_links_to_itself_and_its_collection() {
     for path in items() {
         let id = ids(&get(&path, GEOJSON).features())[0].clone();
         let feature = get(&format!("{path}/{id}"), GEOJSON).ok();
+        comes_as_a_page(&feature);
         for rel in ["self", "collection"] {
             assert!(has_link(&feature, rel), "{rel}");
             let href = link(&feature, rel).unwrap();

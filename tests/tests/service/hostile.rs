@@ -6,7 +6,7 @@ use crate::town::town;
 use carecircle_tests::dice::Dice;
 use std::fmt::Write as _;
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 22] = [
     "/",
     "/api",
     "/conformance",
@@ -21,6 +21,12 @@ const PATHS: [&str; 16] = [
     "/collections/circles/items/all",
     "/isochrones",
     "/summary",
+    "/tiles",
+    "/tiles/blocks,streets",
+    "/tiles/blocks,circles/0/0/0",
+    "/collections/gaps/tiles",
+    "/collections/gaps/tiles/WebMercatorQuad",
+    "/tileMatrixSets/WebMercatorQuad",
     "/healthz",
     "/readyz",
 ];
@@ -247,6 +253,9 @@ fn chance_finds_nothing_in_paths_either() {
             format!("/collections/{odd}/items"),
             format!("/collections/blocks/items/{odd}"),
             format!("/collections/{odd}/items/{odd}"),
+            format!("/tiles/{odd}"),
+            format!("/tiles/blocks/{odd}/{odd}/{odd}"),
+            format!("/collections/blocks/tiles/WebMercatorQuad/{odd}/0/{odd}"),
         ] {
             ask(&mut connection, &target);
         }

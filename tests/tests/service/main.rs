@@ -7,8 +7,11 @@
 
 mod answers;
 mod client;
+mod downloads;
 mod features;
 mod hostile;
 mod lifetime;
 mod manners;
+mod schema;
+mod tiles;
 mod town;

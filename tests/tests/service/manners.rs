@@ -198,11 +198,14 @@ fn json_is_the_default_and_html_is_for_browsers() {
     for accept in ["*/*", "", "application/json", "image/png", "text/html;q=0.1, application/json"] {
         assert_eq!(media("/", accept), "application/json", "{accept}");
     }
+    for path in ["/collections", "/conformance", "/collections/blocks", "/collections/gaps/items?limit=1", "/api"] {
+        assert_eq!(media(path, browser), "text/html; charset=utf-8", "{path}");
+    }
     for path in ["/collections", "/conformance", "/collections/blocks"] {
-        assert_eq!(media(path, browser), "application/json", "{path}");
+        assert_eq!(media(path, "*/*"), "application/json", "{path}");
     }
     // MapLibre asks for GeoJSON by this name; GDAL by both.
-    for accept in ["application/json", "application/geo+json, application/json", browser, "image/png"] {
+    for accept in ["application/json", "application/geo+json, application/json", "*/*", "image/png"] {
         assert_eq!(media("/collections/gaps/items?limit=1", accept), "application/geo+json", "{accept}");
     }
 }

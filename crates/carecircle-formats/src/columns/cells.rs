@@ -15,11 +15,16 @@ use geo::{Area as _, BooleanOps, Coord, CoordsIter, MapCoords, Validation};
 use jiff::civil::Date;
 use std::cell::RefCell;
 
-/// A row with its cells by our columns.
+/// A row with its cells by our columns; then another, in the same memory.
 pub(super) struct Cells<'a> {
     plan: &'a Plan<'a>,
     pub(super) row: Row<'a>,
-    own: [Option<&'a str>; Column::ALL.len()],
+    /// The cells that are read.
+    read: Vec<&'a str>,
+    /// Which of them is each column's, counted from 1.
+    own: [u16; Column::ALL.len()],
+    /// The cells that pass through, each with its name's rank.
+    passed: Vec<(usize, &'a str)>,
     pub(super) doubts: RefCell<Vec<Bad>>,
 }
 
@@ -27,18 +32,35 @@ pub(super) struct Cells<'a> {
 pub(super) type Bad = (Column, Remark);
 
 impl<'a> Cells<'a> {
-    pub(super) fn new(plan: &'a Plan<'a>, row: Row<'a>) -> Self {
-        let mut own = [None; Column::ALL.len()];
-        for (at, cell) in row.cells() {
-            if let Use::Read(column) = plan.uses[at] {
-                own[column as usize] = Some(cell);
-            }
-        }
-        Self { plan, row, own, doubts: RefCell::default() }
+    /// The first row, of which nothing is known yet.
+    pub(super) fn new(plan: &'a Plan<'a>) -> Self {
+        let (read, passed) = (Vec::new(), Vec::new());
+        Self { plan, row: plan.table.row(0), read, own: [0; Column::ALL.len()], passed, doubts: RefCell::default() }
     }
 
+    /// Goes to another row.
+    pub(super) fn turn_to(&mut self, row: Row<'a>) {
+        self.row = row;
+        self.own.fill(0);
+        self.read.clear();
+        self.passed.clear();
+        self.doubts.get_mut().clear();
+        for (at, cell) in row.cells() {
+            match self.plan.uses[at] {
+                Use::Read(column) => {
+                    self.read.push(cell);
+                    self.own[column as usize] = self.read.len() as u16;
+                }
+                Use::Pass(rank) => self.passed.push((rank, cell)),
+                Use::Drop => {}
+            }
+        }
+        self.passed.sort_unstable_by_key(|(rank, _)| *rank);
+    }
+
+    #[inline]
     pub(super) fn text(&self, column: Column) -> Option<&'a str> {
-        self.own[column as usize]
+        usize::from(self.own[column as usize]).checked_sub(1).map(|at| self.read[at])
     }
 
     pub(super) fn owned(&self, column: Column) -> Option<String> {
@@ -82,7 +104,20 @@ impl<'a> Cells<'a> {
         if values::needs_no_marks(text) { Marks::Point } else { self.plan.marks(column) }
     }
 
+    #[inline]
     pub(super) fn count(&self, column: Column) -> Result<Option<u32>, Bad> {
+        // Nearly every count is a few digits.
+        match self.text(column) {
+            None => Ok(None),
+            Some(text) if text.len() < 7 && text.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Some(text.bytes().fold(0, |sum, b| sum * 10 + u32::from(b - b'0'))))
+            }
+            Some(_) => self.odd_count(column),
+        }
+    }
+
+    #[inline(never)]
+    fn odd_count(&self, column: Column) -> Result<Option<u32>, Bad> {
         let fits = |v: f64| v.fract() == 0.0 && (0.0..=1e6).contains(&v);
         Ok(self.amount(column, COUNT, fits)?.map(|v| v as u32))
     }
@@ -253,16 +288,8 @@ impl<'a> Cells<'a> {
 
     /// What passes through.
     pub(super) fn others(&self) -> OtherColumns {
-        if self.plan.passing.is_empty() {
-            return OtherColumns::default();
-        }
-        let passed = self.row.cells().filter_map(|(at, cell)| match self.plan.uses[at] {
-            Use::Pass(rank) => Some((rank, cell)),
-            _ => None,
-        });
-        let mut passed: Vec<_> = passed.collect();
-        passed.sort_unstable_by_key(|(rank, _)| *rank);
-        OtherColumns::from_sorted(passed.iter().map(|(rank, cell)| (self.plan.passing[*rank].as_str(), *cell)))
+        let passed = self.passed.iter();
+        OtherColumns::from_sorted(passed.map(|(rank, cell)| (self.plan.passing[*rank].as_str(), *cell)))
     }
 }
 

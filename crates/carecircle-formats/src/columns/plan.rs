@@ -141,8 +141,10 @@ impl<'a> Plan<'a> {
         }
         let bare = first.trim_end_matches([':', '：']);
         let is_total = TOTALS.iter().any(|total| total.eq_ignore_ascii_case(bare));
-        let first = quoted(first);
-        is_total.then(|| (at, remark!("{first} makes it a row of totals", "{first} 表明这是合计行")))
+        is_total.then(|| {
+            let first = quoted(first);
+            (at, remark!("{first} makes it a row of totals", "{first} 表明这是合计行"))
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use crate::table::{Remark, Row};
 use crate::values::{self, Marks, quoted};
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// What is to be said of a row, besides what it became.
@@ -33,30 +32,30 @@ pub(super) fn sort_rows<'a, T: Send>(
     };
     let faults: Mutex<Vec<(usize, Fault)>> = Mutex::default();
     let blame = |i: usize, fault: Fault| faults.lock().unwrap_or_else(PoisonError::into_inner).push((i, fault));
-    let read = |i: usize| {
+    let read = |cells: &mut Cells<'a>, (i, print): (usize, &mut u64)| {
         let row = table.row(i);
         if let Some((at, why)) = plan.no_thing(row) {
             blame(i, Fault::Reject(reject(row, &table.columns[at], why)));
-            return (None, 0);
+            return None;
         }
-        let cells = Cells::new(plan, row);
-        match cells.id().and_then(|id| make(&cells, id)) {
+        cells.turn_to(row);
+        match cells.id().and_then(|id| make(cells, id)) {
             Ok(thing) => {
-                let doubts = cells.doubts.take();
-                if !doubts.is_empty() {
-                    blame(i, Fault::Doubts(doubts));
+                if !cells.doubts.get_mut().is_empty() {
+                    blame(i, Fault::Doubts(cells.doubts.take()));
                 }
-                (Some(thing), cells.text(Column::Id).map_or(0, fingerprint))
+                *print = cells.text(Column::Id).map_or(0, fingerprint);
+                Some(thing)
             }
             Err((column, why)) => {
                 blame(i, Fault::Reject(reject(row, plan.header(column), why)));
-                (None, 0)
+                None
             }
         }
     };
-    let (mut made, mut fingerprints) = (Vec::new(), Vec::new());
-    let rows = (0..table.rows().len()).into_par_iter().with_min_len(1_024);
-    rows.map(read).unzip_into_vecs(&mut made, &mut fingerprints);
+    let (mut made, mut fingerprints) = (Vec::new(), vec![0; table.rows().len()]);
+    let rows = fingerprints.par_iter_mut().enumerate().with_min_len(1_024);
+    rows.map_init(|| Cells::new(plan), |cells, (i, print)| read(cells, (i, print))).collect_into_vec(&mut made);
     let mut faults = faults.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !all_differ(&fingerprints) {
         let mut seen: HashSet<&str> = HashSet::new();
@@ -96,41 +95,33 @@ pub(super) fn sort_rows<'a, T: Send>(
 
 /// A number that is seldom the same for two ids, and never 0.
 fn fingerprint(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish() | 1
+    // Knuth's multiplier for 64 bits.
+    let stir = |hash: u64| (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = id.as_bytes().as_chunks::<8>();
+    let words = words.iter().fold(id.len() as u64, |hash, word| stir(hash ^ u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    stir(stir(words ^ rest)) | 1
 }
 
 /// Whether no two fingerprints are the same, those of rows without an id aside: then no two ids are.
 fn all_differ(fingerprints: &[u64]) -> bool {
-    // Each part has a set that a processor's cache can hold.
+    // Each part has a table that a processor's cache can hold.
     let parts = (fingerprints.len() as u64 / 100_000 + 1).next_power_of_two();
+    let slots = (2 * fingerprints.len() / parts as usize + 1).next_power_of_two();
     (0..parts).into_par_iter().all(|part| {
-        let mine = |fingerprint: &u64| *fingerprint != 0 && fingerprint >> 32 & (parts - 1) == part;
-        let room = fingerprints.len() / parts as usize * 5 / 4;
-        let mut seen = HashSet::with_capacity_and_hasher(room, BuildHasherDefault::<Fingerprint>::new());
-        fingerprints.iter().filter(|fingerprint| mine(fingerprint)).all(|&fingerprint| seen.insert(fingerprint))
-    })
-}
-
-/// Takes a fingerprint for its own hash.
-#[derive(Default)]
-struct Fingerprint(u64);
-
-impl Hasher for Fingerprint {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        let mine = |fingerprint: &&u64| **fingerprint != 0 && **fingerprint >> 48 & (parts - 1) == part;
+        let (mut table, mut crowded) = (vec![0; slots], Vec::new());
+        for &fingerprint in fingerprints.iter().filter(mine) {
+            match &mut table[fingerprint as usize >> 8 & (slots - 1)] {
+                free @ 0 => *free = fingerprint,
+                same if *same == fingerprint => return false,
+                // The same one again would come here too.
+                _ => crowded.push(fingerprint),
+            }
         }
-    }
-
-    fn write_u64(&mut self, fingerprint: u64) {
-        self.0 = fingerprint;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+        crowded.sort_unstable();
+        crowded.is_sorted_by(|a, b| a < b)
+    })
 }
 
 /// What all rows together tell.
@@ -145,9 +136,13 @@ fn remarks_on_rows(plan: &Plan<'_>, rejects: &[Reject]) -> Vec<Remark> {
     }
     if !rejects.is_empty() && plan.has(Column::Lon) && plan.has(Column::Lat) && plan.crs.is_degrees() {
         let (lon, lat) = (plan.header(Column::Lon), plan.header(Column::Lat));
-        let rows = plan.table.rows().map(|row| Cells::new(plan, row));
-        let placed = rows.filter(|cells| cells.text(Column::Lon).is_some() && cells.text(Column::Lat).is_some());
-        let (swapped, rest): (Vec<_>, Vec<_>) = placed.map(|cells| cells.looks_swapped()).partition(|swapped| *swapped);
+        let mut cells = Cells::new(plan);
+        let looks = plan.table.rows().filter_map(|row| {
+            cells.turn_to(row);
+            let placed = cells.text(Column::Lon).is_some() && cells.text(Column::Lat).is_some();
+            placed.then(|| cells.looks_swapped())
+        });
+        let (swapped, rest): (Vec<_>, Vec<_>) = looks.partition(|swapped| *swapped);
         if swapped.len() > rest.len() {
             out.push(Remark {
                 en: format!("{name}: longitude and latitude look swapped; say --columns lon={lat},lat={lon}"),

@@ -14,6 +14,9 @@ impl Table {
     /// Reads CSV from bytes; `path` is for messages.
     pub fn from_csv(path: &Path, bytes: &[u8]) -> Result<Self, TableError> {
         let (text, encoding) = decode(path, bytes)?;
+        if text.len() > u32::MAX as usize {
+            return Err(TableError::TooLarge { path: path.to_owned(), bytes: text.len() as u64 });
+        }
         // Excel's own hint before the header.
         let stated = text.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
         let delimiter = stated.filter(u8::is_ascii).unwrap_or_else(|| delimiter(&text));
@@ -25,11 +28,11 @@ impl Table {
         let fail = |broken: Broken| broken.of(path);
         let mut cells = Vec::new();
         if stated.is_some() {
-            lines.record(|_, _, _| {}).map_err(fail)?;
+            lines.record(|_, _, _, _| {}).map_err(fail)?;
         }
         while !table.is_headed() {
             cells.clear();
-            let Some(number) = lines.record(|_, _, cell| cells.push(cell)).map_err(fail)? else { break };
+            let Some(number) = lines.record(|_, _, _, cell| cells.push(cell)).map_err(fail)? else { break };
             if cells.iter().any(|cell| cell.as_bytes().contains(&0)) {
                 return Err(Broken::Zero(number).of(path));
             }
@@ -95,9 +98,9 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    /// Hands the cells of the next record to `take`, with its line and their columns, and tells the line; blank lines are
-    /// none.
-    fn record(&mut self, mut take: impl FnMut(usize, usize, Cow<'t, str>)) -> Result<Option<usize>, Broken> {
+    /// Hands the cells of the next record to `take`, with its line, their columns and where they begin, and tells the line;
+    /// blank lines are none.
+    fn record(&mut self, mut take: impl FnMut(usize, usize, usize, Cow<'t, str>)) -> Result<Option<usize>, Broken> {
         let bytes = self.text.as_bytes();
         while self.line_ends() {}
         if self.at == bytes.len() {
@@ -105,8 +108,9 @@ impl<'t> Lines<'t> {
         }
         let line = self.line;
         for column in 0.. {
-            let quoted = bytes.get(self.at) == Some(&b'"');
-            take(line, column, if quoted { self.quoted()? } else { Cow::Borrowed(self.plain()) });
+            let begin = self.at;
+            let quoted = bytes.get(begin) == Some(&b'"');
+            take(line, column, begin, if quoted { self.quoted()? } else { Cow::Borrowed(self.plain()) });
             if bytes.get(self.at) != Some(&self.delimiter) {
                 break;
             }
@@ -139,24 +143,30 @@ impl<'t> Lines<'t> {
 
     /// The records up to the first that begins at `end` or behind it.
     fn lot(&mut self, end: usize) -> Result<Lot, Broken> {
-        let begin = self.at;
+        let (begin, whole) = (self.at, self.text);
+        let text = &whole[begin..];
         let mut lot = Lot::with_room(end - begin);
         // A row is begun with its first cell: its line is known by then.
         while self.at < end {
-            let record = self.record(|line, column, cell| {
+            let record = self.record(|line, column, at, cell| {
                 if column == 0 {
-                    lot.row(line);
+                    lot.row(line, at - begin);
                 }
-                lot.cell(column, unguarded(&cell));
+                let within = matches!(cell, Cow::Borrowed(_)).then_some(text);
+                lot.cell(column, unguarded(&cell), within);
             })?;
             if record.is_none() {
                 break;
             }
         }
-        match self.text.as_bytes()[begin..self.at].iter().position(|b| *b == 0) {
-            Some(zero) => Err(Broken::Zero(line_breaks(&self.text.as_bytes()[begin..begin + zero]) + 1)),
-            None => Ok(lot),
+        let text = &whole[begin..self.at];
+        // Looking for where it is takes longer than whether it is.
+        if text.as_bytes().contains(&0) {
+            let before = text.split('\0').next().unwrap_or_default();
+            return Err(Broken::Zero(line_breaks(before.as_bytes()) + 1));
         }
+        text.clone_into(&mut lot.part.text);
+        Ok(lot)
     }
 
     /// Steps over the end of a line, if one is there.
@@ -182,7 +192,8 @@ impl<'t> Lines<'t> {
         &self.text[start..self.at]
     }
 
-    /// A cell in quotation marks, two of which stand for one; text behind the last belongs to it.
+    /// A cell in quotation marks, two of which stand for one; text behind the last belongs to it. Borrowed, it is a piece of
+    /// the text.
     fn quoted(&mut self) -> Result<Cow<'t, str>, Broken> {
         let (begin, opened) = (self.at, self.line);
         let fail = || Broken::OpenQuote(opened);
@@ -199,7 +210,7 @@ impl<'t> Lines<'t> {
             if self.text.as_bytes().get(self.at) != Some(&b'"') {
                 break;
             }
-            out += "\"";
+            out += &self.text[self.at..=self.at];
         }
         let behind = self.plain();
         // Where other text follows a cell of several lines, a mark that was meant to open the next cell has closed this one.
@@ -309,7 +320,7 @@ mod tests {
         let mut out = Vec::new();
         loop {
             let mut cells = Vec::new();
-            match lines.record(|_, _, cell| cells.push(cell.into_owned())) {
+            match lines.record(|_, _, _, cell| cells.push(cell.into_owned())) {
                 Ok(Some(_)) => out.push(cells),
                 Ok(None) => return out,
                 Err(broken) => panic!("{}", broken.of(Path::new("t.csv"))),
@@ -338,6 +349,20 @@ mod tests {
         let torn = text + "9,\"";
         let error = Table::from_csv(Path::new("t.csv"), torn.as_bytes()).unwrap_err();
         assert!(matches!(error, TableError::OpenQuote { line: at, .. } if at == line), "{error} {line}");
+    }
+
+    #[test]
+    fn cells_come_back_wherever_their_text_stands() {
+        let long = [1_023, 1_024, 70_000].map(|length| "托".repeat(length));
+        let text = format!(
+            "a,b,c,d,e,f,g,h,i\n1,\"\"\"\",\"  x \",,,,,\"a\"\"b\",z\n,,,,,,,,{}\n\"\"q,{},\"\"\"\"\"\",\"{}\",2\n",
+            long[0], long[1], long[2]
+        );
+        let table = Table::from_csv(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let rows: Vec<Vec<(usize, &str)>> = table.rows().map(|row| row.cells().collect()).collect();
+        assert_eq!(rows[0], [(0, "1"), (1, "\""), (2, "x"), (7, "a\"b"), (8, "z")]);
+        assert_eq!(rows[1], [(8, &*long[0])]);
+        assert_eq!(rows[2], [(0, "q"), (1, &*long[1]), (2, "\"\""), (3, &*long[2]), (4, "2")]);
     }
 
     proptest! {

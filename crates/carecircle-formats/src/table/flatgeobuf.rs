@@ -4,7 +4,7 @@
 //! checked here.
 
 use super::shapes::{Bytes, flag_text, number_text, other_kind, point, points, polygon, ring, shape};
-use super::{Builder, Form, Geometry, Remark, Table, TableError, prj};
+use super::{Builder, Form, Geometry, Remark, Table, TableError, named_crs, prj};
 use crate::remark;
 use flatgeobuf::{ColumnType, Crs, Feature, GeometryType, Header};
 use geo::{Coord, Polygon};
@@ -115,14 +115,14 @@ fn index_bytes(features: u64, node: u16) -> Option<u64> {
     nodes.checked_mul(40)
 }
 
-/// What the header says of the coordinate system: a name, or what it calls one that isn't known.
-fn stated(crs: &Crs) -> Result<String, String> {
+/// What the header says of the coordinate system: none, one, or what it calls one that isn't known.
+fn stated(crs: &Crs) -> Result<Option<crate::crs::Crs>, String> {
     let org = crs.org().unwrap_or("EPSG");
     match (crs.code(), crs.wkt()) {
-        (code, _) if code > 0 && org.eq_ignore_ascii_case("EPSG") => Ok(format!("EPSG:{code}")),
-        (_, Some(wkt)) => prj::epsg(wkt).map(|code| format!("EPSG:{code}")),
+        (code, _) if code > 0 && org.eq_ignore_ascii_case("EPSG") => named_crs(&format!("EPSG:{code}")),
+        (_, Some(wkt)) => prj::crs(wkt).map(Some),
         // Our own files name systems without a number here.
-        _ => crs.code_string().or(crs.name()).map_or(Ok(String::new()), |name| Ok(name.to_owned())),
+        _ => crs.code_string().or(crs.name()).map_or(Ok(None), named_crs),
     }
 }
 

@@ -1,7 +1,8 @@
 //! GeoPackage: the one table of features in an SQLite database, or the one that is named.
 
 use super::shapes::{Bytes, flag_text, number_text};
-use super::{Builder, Form, Geometry, Remark, Table, TableError, prj, wkb};
+use super::{Builder, Form, Geometry, Remark, Table, TableError, named_crs, prj, wkb};
+use crate::crs::Crs;
 use crate::remark;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -76,12 +77,12 @@ struct Layer {
 }
 
 impl Layer {
-    fn stated_crs(&self) -> Result<String, String> {
+    fn stated_crs(&self) -> Result<Option<Crs>, String> {
         match (self.organization.as_str(), self.code) {
             // Undefined systems, and tables without a geometry.
-            (_, ..=0) => Ok(String::new()),
-            (org, code) if org.eq_ignore_ascii_case("EPSG") => Ok(format!("EPSG:{code}")),
-            _ => prj::epsg(&self.definition).map(|code| format!("EPSG:{code}")),
+            (_, ..=0) => Ok(None),
+            (org, code) if org.eq_ignore_ascii_case("EPSG") => named_crs(&format!("EPSG:{code}")),
+            _ => prj::crs(&self.definition).map(Some),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
     table.form(Form { format: "Shapefile", ..Form::default() });
     if let Some(prj) = sibling(path, "prj")? {
         let text = decode(path, &prj).map(|(text, _)| text).unwrap_or_default();
-        table.stated_crs(prj::epsg(&text).map(|code| format!("EPSG:{code}")));
+        table.stated_crs(prj::crs(&text).map(Some));
     }
     let rows = match sibling(path, "dbf")? {
         Some(dbf) => {

@@ -163,7 +163,7 @@ async fn a_wrong_parameter_is_named_with_what_would_do() {
         ("inclusive=maybe", "true or false"),
         ("facility_status=great", "licensed"),
         ("min_places=-1", "whole number"),
-        ("f=html", "geojson"),
+        ("f=shp", "geojson"),
         ("%zz=1", "percent-encoded"),
     ] {
         for collection in ["blocks", "gaps", "facilities", "areas", "circles"] {
