@@ -69,7 +69,7 @@ impl LegKind {
     }
 }
 
-/// A part of a walk over one kind, along one way of the map.
+/// A part of a walk of one kind, along one way of the map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leg {
     /// What it leads over.
@@ -125,7 +125,7 @@ impl Route {
         Leg { kind, way: None, gate: None, is_private: false, metres: 0.0, time: WalkTime::ZERO, places }
     }
 
-    fn go(&mut self, leg: Leg, over: impl IntoIterator<Item = Point>) {
+    fn go(&mut self, mut leg: Leg, over: impl IntoIterator<Item = Point>) {
         for at in over {
             let is_there = |last: &Point| (at.x - last.x).hypot(at.y - last.y) <= SAME_PLACE_M;
             if !self.line.last().is_some_and(is_there) {
@@ -140,7 +140,10 @@ impl Route {
                 last.time = last.time + leg.time;
                 last.places[1] = end;
             }
-            _ => self.legs.push(Leg { places: [leg.places[0], end], ..leg }),
+            _ => {
+                leg.places[1] = end;
+                self.legs.push(leg);
+            }
         }
     }
 }
@@ -267,7 +270,7 @@ impl<'a> Tracer<'a> {
             (self.weights.speed().walk(door.snap.offset_m), door.snap.offset_m, [place, door.at, door.snap.at])
         };
         let (time, metres, places) = off(self.from.0, trace.start);
-        route.go(Leg { time, metres, ..route.leg(LegKind::OffStreet) }, places);
+        route.go(Leg { metres, time, ..route.leg(LegKind::OffStreet) }, places);
         for piece in &trace.pieces {
             let edge = self.network.edge(piece.edge);
             let metres = (piece.to_m - piece.from_m).abs();
@@ -289,7 +292,7 @@ impl<'a> Tracer<'a> {
         // A leg of its own, also where no street is between.
         let last = route.leg(LegKind::OffStreet);
         route.legs.push(last.clone());
-        route.go(Leg { time, metres, ..last }, [street, door, place]);
+        route.go(Leg { metres, time, ..last }, [street, door, place]);
         if let [only] = route.line[..] {
             route.line.push(only);
         }
