@@ -228,6 +228,22 @@ fn what_is_smaller_than_a_pixel_is_a_dot_and_one_to_a_pixel_where_it_is_far() {
 }
 
 #[test]
+fn parts_of_a_feature_never_lie_on_each_other() {
+    // Squares of 5 m, 1 m apart, all of one feature: dots of them overlap at most zooms.
+    let part = |i: i32| {
+        let [x, y] = [800_000_000 + 160 * (i % 30), 400_000_000 + 160 * (i / 30)];
+        let rings = vec![vec![[x, y], [x + 130, y], [x + 130, y + 130], [x, y + 130]]];
+        Draft { feature: 0, kind: Kind::Polygon, rings }
+    };
+    let sheet = Sheet::new((0..900).map(part).collect());
+    for zoom in 0..=MAX_ZOOM {
+        // The decoder looks at each pair of them.
+        let features = cut(&sheet, tile_at([800_000_000, 400_000_000], zoom), 1);
+        assert!(!shape(&features[0]).0.is_empty(), "{zoom}");
+    }
+}
+
+#[test]
 fn what_is_too_thin_for_the_grid_can_be_seen() {
     let sliver = vec![[800_000_000, 400_000_000], [800_030_000, 400_000_001], [800_030_000, 400_000_000]];
     let sheet = Sheet::new(vec![Draft { feature: 0, kind: Kind::Polygon, rings: vec![sliver.clone()] }]);
