@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::collections::{Collection, Column, ColumnType};
 use crate::enquiries::BANDS;
 use crate::query::{BANDS_MAX, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names};
+use crate::reload;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::indicators::{Indicator, Mark};
 use carecircle_core::isochrone::{Drawing, Split};
@@ -127,7 +128,8 @@ fn paths(snapshot: &Snapshot) -> Value {
     for collection in Collection::ALL {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
-        let mut page: Vec<Value> = ["limit", "offset", "bbox", "datetime", "f_geojson"].map(parameter).into();
+        let mut page: Vec<Value> =
+            ["limit", "offset", "revision", "bbox", "datetime", "f_geojson"].map(parameter).into();
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
         page.extend(columns.iter().filter(|c| c.is_choosable() && c.name != "inclusive").map(equality));
@@ -139,7 +141,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 collection.title(),
                 &page,
                 &content("application/geo+json", "FeatureCollection"),
-                if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
+                if collection == Collection::Circles { &["400", "410", "422"] } else { &["400", "410"] },
             ),
         );
         let mut single = vec![parameter("featureId"), parameter("f_geojson")];
@@ -187,10 +189,14 @@ fn paths(snapshot: &Snapshot) -> Value {
     add("/summary", operation("getSummary", "enquiries", "Indicators per area", &summary, &sheet, &["400"]));
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
-        ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
+        ("/readyz", "getReadiness", "Whether it can answer (503 when not), and whether an older study serves"),
+        ("/metrics", "getMetrics", "What the service counts, for Prometheus"),
     ] {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
+    }
+    for (path, item) in reload::paths() {
+        paths.insert(path.to_owned(), item);
     }
     paths.into()
 }
@@ -235,6 +241,11 @@ fn parameters(policy: &Policy) -> Value {
             &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
         ),
         "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        "revision": in_query(
+            "revision",
+            "The revision of the data that a next link goes on in; 410 when it is served no more. Best left to links",
+            &json!({ "type": "string" }),
+        ),
         "bbox": in_query(
             "bbox",
             "West, south, east, north in degrees (or with heights, six numbers); west of its east it spans the date line",

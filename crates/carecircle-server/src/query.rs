@@ -21,7 +21,7 @@ pub(crate) const LIMIT_MAX: usize = 10_000;
 pub(crate) const BANDS_MAX: usize = 10;
 
 /// The parameters that choose a page of features.
-pub(crate) const PAGE_NAMES: [&str; 5] = ["limit", "offset", "bbox", "datetime", "f"];
+pub(crate) const PAGE_NAMES: [&str; 6] = ["limit", "offset", "bbox", "datetime", "f", "revision"];
 /// The parameters of an analysis.
 pub(crate) const POLICY_NAMES: [&str; 11] = [
     "minutes",

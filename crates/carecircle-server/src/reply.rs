@@ -48,6 +48,16 @@ impl Media {
     }
 }
 
+/// `Cache-Control` of what is computed from the study: asked for again soon, it is there without a request; later, and
+/// after every reload, it is asked for by its ETag.
+const ANALYSED: &str = "public, max-age=10, must-revalidate";
+
+/// `Cache-Control` of documents about the service.
+const DOCUMENT: &str = "public, max-age=60, must-revalidate";
+
+/// `Cache-Control` of what holds for the moment only.
+pub(crate) const NEVER_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timing {
@@ -59,6 +69,11 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    /// Whether the answer, or at least its analysis, was there already.
+    pub(crate) fn hit(&self) -> Option<bool> {
+        self.hit
+    }
+
     /// The value of `Server-Timing`, milliseconds.
     pub(crate) fn header(&self, total: Duration) -> String {
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
@@ -87,6 +102,7 @@ pub(crate) struct Reply {
     etag: String,
     timing: Timing,
     begun: Instant,
+    cache_control: &'static str,
 }
 
 impl Reply {
@@ -107,7 +123,21 @@ impl Reply {
         let etag = format!("\"{:032x}{suffix}\"", fnv1a(plain.as_bytes()));
         let key = plain + suffix;
         let timing = Timing { parse: begun.elapsed(), ..Timing::default() };
-        Self { snapshot: Arc::clone(snapshot), media, gzip, key, etag, timing, begun: Instant::now() }
+        Self {
+            snapshot: Arc::clone(snapshot),
+            media,
+            gzip,
+            key,
+            etag,
+            timing,
+            begun: Instant::now(),
+            cache_control: ANALYSED,
+        }
+    }
+
+    /// Says that this is a document, which changes with the study and the program alone.
+    pub(crate) fn document(self) -> Self {
+        Self { cache_control: DOCUMENT, ..self }
     }
 
     /// The response, where no work is needed: the client has the answer, or we do.
@@ -176,7 +206,7 @@ impl Reply {
         response.extensions_mut().insert(self.timing);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media.name()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(ETAG, etag);

@@ -10,5 +10,6 @@ mod client;
 mod features;
 mod hostile;
 mod lifetime;
+mod living;
 mod manners;
 mod town;
