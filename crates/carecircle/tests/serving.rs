@@ -25,14 +25,16 @@ impl Serving {
         let mut command = Command::new(env!("CARGO_BIN_EXE_carecircle"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).env_clear().env("LANG", "en_GB.UTF-8");
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
-        let mut told = BufReader::new(child.stderr.take().unwrap());
-        loop {
+        let told = BufReader::new(child.stderr.take().unwrap());
+        let mut serving = Self { child, address: SocketAddr::from(([0; 4], 0)), told };
+        while serving.address.port() == 0 {
             let mut line = String::new();
-            assert!(told.read_line(&mut line).unwrap() > 0, "it ends before it serves");
+            assert!(serving.told.read_line(&mut line).unwrap() > 0, "it ends before it serves");
             if let Some((_, address)) = line.trim().trim_end_matches('/').split_once(" on http://") {
-                return Self { child, address: address.parse().unwrap(), told };
+                serving.address = address.parse().unwrap();
             }
         }
+        serving
     }
 
     fn ask(&self, method: &str, path: &str) -> String {
@@ -120,7 +122,7 @@ fn a_killed_service_gives_the_same_answers_again() {
 fn a_hangup_reads_changed_inputs_and_bad_ones_change_nothing() {
     let folder = Folder::new("hangup");
     let table = std::fs::read_to_string(format!("{DEMO}/facilities.csv")).unwrap();
-    let fewer: String = table.lines().take(6).map(|line| format!("{line}\n")).collect();
+    let fewer: String = table.split_inclusive('\n').take(6).collect();
     let facilities = folder.write("facilities.csv", &table);
     let service = Serving::start(&[&format!("{DEMO}/town.osm.pbf"), "--facilities", &facilities, "--log", "json"]);
     let before = service.gaps();
