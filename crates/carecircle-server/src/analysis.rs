@@ -200,6 +200,12 @@ impl Snapshot {
         }
     }
 
+    /// About how many bytes its caches hold.
+    pub(crate) fn kept_bytes(&self) -> [(&'static str, u64); 3] {
+        let (analyses, circles) = (self.analyses.weighted_size(), self.circles.weighted_size());
+        [("answers", self.answers.weighted_size()), ("analyses", analyses << 10), ("circles", circles << 10)]
+    }
+
     /// Runs a search with scratch that is used again: as many are kept as ever worked at once.
     pub(crate) fn with_search<T>(&self, run: impl FnOnce(&mut Search) -> T) -> T {
         let pool = || self.searches.lock().unwrap_or_else(PoisonError::into_inner);

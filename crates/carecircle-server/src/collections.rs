@@ -313,7 +313,7 @@ pub(crate) async fn one(app: Arc<App>, parts: Parts, id: String) -> Result<Respo
 pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let collection = Collection::named(&id)?;
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_asked(&parts)?;
     let base = app.base(&parts)?;
     let columns = snapshot.columns(collection);
     let names = columns.iter().filter(|c| c.is_choosable()).map(|c| c.name.as_str());
@@ -628,7 +628,11 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     // Never a next page that is empty: some clients would fetch it.
     let end = page.offset.saturating_add(on_page.len());
     if !on_page.is_empty() && end < matched {
-        let next = query.with(&[("offset", Some(end.to_string())), ("limit", Some(page.limit.to_string()))]);
+        let next = query.with(&[
+            ("offset", Some(end.to_string())),
+            ("limit", Some(page.limit.to_string())),
+            ("revision", Some(snapshot.served.revision.clone())),
+        ]);
         links.push(link("next", Media::GeoJson, "Next page", format!("{here}{next}")));
     }
     if page.offset > 0 {

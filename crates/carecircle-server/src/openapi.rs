@@ -11,6 +11,7 @@ use crate::enquiries::{BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
+use crate::reload;
 use crate::reply::Media;
 use crate::schema;
 use crate::tiles;
@@ -163,7 +164,9 @@ fn paths(snapshot: &Snapshot) -> Value {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> =
-            ["limit", "offset", "bbox", "datetime", "f_items", "resultType", "crs", "bbox-crs"].map(parameter).into();
+            ["limit", "offset", "revision", "bbox", "datetime", "f_items", "resultType", "crs", "bbox-crs"]
+                .map(parameter)
+                .into();
         page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
@@ -176,7 +179,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 collection.title(),
                 &page,
                 &page_forms,
-                if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
+                if collection == Collection::Circles { &["400", "410", "422"] } else { &["400", "410"] },
             ),
         );
         let mut single = vec![parameter("featureId"), parameter("f_item"), parameter("crs")];
@@ -227,12 +230,16 @@ fn paths(snapshot: &Snapshot) -> Value {
     crate::walks::paths(&mut add);
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
-        ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
+        ("/readyz", "getReadiness", "Whether it can answer (503 when not), and whether an older study serves"),
+        ("/metrics", "getMetrics", "What the service counts, for Prometheus"),
     ] {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
     paths.extend(tiles::paths());
+    for (path, item) in reload::paths() {
+        paths.insert(path.to_owned(), item);
+    }
     paths.into()
 }
 
@@ -273,6 +280,11 @@ fn parameters(policy: &Policy) -> Value {
             &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
         ),
         "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        "revision": in_query(
+            "revision",
+            "The revision of the data that a next link goes on in; 410 when it is served no more. Best left to links",
+            &json!({ "type": "string" }),
+        ),
         "bbox": in_query(
             "bbox",
             "West, south, east, north in degrees (or with heights, six numbers; or in the order of the axes of bbox-crs); west of its \

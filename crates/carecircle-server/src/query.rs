@@ -25,7 +25,7 @@ pub(crate) const LIMIT_MAX: usize = 10_000;
 pub(crate) const BANDS_MAX: usize = 10;
 
 /// The parameters that choose a page of features.
-pub(crate) const PAGE_NAMES: [&str; 11] = [
+pub(crate) const PAGE_NAMES: [&str; 12] = [
     "limit",
     "offset",
     "bbox",
@@ -34,6 +34,7 @@ pub(crate) const PAGE_NAMES: [&str; 11] = [
     "datetime",
     "f",
     "resultType",
+    "revision",
     "filter",
     "filter-lang",
     "filter-crs",

@@ -60,6 +60,16 @@ impl Media {
     }
 }
 
+/// `Cache-Control` of what is computed from the study: asked for again soon, it is there without a request; later, and
+/// after every reload, it is asked for by its ETag.
+const ANALYSED: &str = "public, max-age=10, must-revalidate";
+
+/// `Cache-Control` of documents about the service.
+const DOCUMENT: &str = "public, max-age=60, must-revalidate";
+
+/// `Cache-Control` of what holds for the moment only.
+pub(crate) const NEVER_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timing {
@@ -74,6 +84,11 @@ impl Timing {
     /// Of an answer that was there already, or of one that took so long to write.
     pub(crate) fn of(hit: bool, write: Duration) -> Self {
         Self { write, hit: Some(hit), ..Self::default() }
+    }
+
+    /// Whether the answer, or at least its analysis, was there already.
+    pub(crate) fn hit(&self) -> Option<bool> {
+        self.hit
     }
 
     /// The value of `Server-Timing`, milliseconds.
@@ -107,6 +122,7 @@ pub(crate) struct Reply {
     etag: String,
     timing: Timing,
     begun: Instant,
+    cache_control: &'static str,
 }
 
 impl Reply {
@@ -136,6 +152,7 @@ impl Reply {
             etag,
             timing,
             begun: Instant::now(),
+            cache_control: ANALYSED,
         }
     }
 
@@ -143,6 +160,11 @@ impl Reply {
     pub(crate) fn in_system(mut self, system: &System) -> Self {
         self.content_crs = HeaderValue::from_str(&format!("<{}>", system.name())).ok();
         self
+    }
+
+    /// Says that this is a document, which changes with the study and the program alone.
+    pub(crate) fn document(self) -> Self {
+        Self { cache_control: DOCUMENT, ..self }
     }
 
     /// The response, where no work is needed: the client has the answer, or we do.
@@ -240,7 +262,7 @@ impl Reply {
         response.extensions_mut().insert(self.timing);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media.name()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(ETAG, etag);

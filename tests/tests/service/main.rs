@@ -11,6 +11,7 @@ mod downloads;
 mod features;
 mod hostile;
 mod lifetime;
+mod living;
 mod manners;
 mod schema;
 mod systems;

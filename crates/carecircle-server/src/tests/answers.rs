@@ -52,7 +52,8 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
     let api = ask(&app, "/api").await.json();
     assert_eq!(api["openapi"], "3.0.3");
     assert_eq!(api["servers"][0]["url"], BASE);
-    for (path, item) in api["paths"].as_object().unwrap() {
+    let paths = api["paths"].as_object().unwrap().iter();
+    for (path, item) in paths.filter(|(_, item)| item["get"].is_object()) {
         let feature = if path.contains("/gaps/") {
             "b143"
         } else if path.contains("blocks") {
