@@ -4,6 +4,7 @@ use super::{Drawing, close_feature, credits, open_feature, parameters, property,
 use carecircle_core::coverage::Reason;
 use carecircle_core::explain::{ExplainedPoint, Explanation};
 use carecircle_core::facility::{Eligibility, Refusal};
+use carecircle_core::geometry::LonLat;
 use carecircle_core::matrix::Walk;
 use carecircle_core::network::Network;
 use carecircle_core::policy::Policy;
@@ -159,8 +160,8 @@ fn snap(network: &Network, door: &Door) -> Value {
     let edge = network.edge(door.snap.edge);
     let at = to_lonlat(network.projection(), door.snap.at);
     json!({
-        "lon": at.map(|at| at.lon()),
-        "lat": at.map(|at| at.lat()),
+        "lon": at.map(LonLat::lon),
+        "lat": at.map(LonLat::lat),
         "street": network.passage_id(Passage::Way(edge.way())),
         "kind": LegKind::of(edge).name(),
         "metres_off": centimetres(door.snap.offset_m),
