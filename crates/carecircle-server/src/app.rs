@@ -418,7 +418,7 @@ async fn conformance(State(app): State<Arc<App>>, parts: Parts) -> Answered {
         let links = json!([
             { "rel": "self", "type": "application/json", "title": "This document", "href": format!("{base}/conformance") }
         ]);
-        let classes = [&CONFORMANCE[..], &tiles::CONFORMANCE].concat();
+        let classes = [CONFORMANCE, &tiles::CONFORMANCE].concat();
         json!({ "links": links, "conformsTo": classes })
     })
     .await

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// A page of a JSON answer; `lang` is that of its own few words.
 pub(crate) fn page(title: &str, value: &Value) -> Vec<u8> {
     let mut out = String::from(HEAD);
-    _ = write!(out, "<title>{0}</title></head><body><h1>{0}</h1>\n", escaped(title));
+    _ = writeln!(out, "<title>{0}</title></head><body><h1>{0}</h1>", escaped(title));
     write_value(&mut out, value);
     out.push_str("</body></html>\n");
     out.into_bytes()

@@ -291,6 +291,7 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use geo::Intersects;
 
     #[test]
     fn boxes_come_in_many_spellings() {
@@ -380,7 +381,7 @@ mod tests {
                     let (x, y) = system.crs.from_wgs84(lon, lat).unwrap();
                     let is_in = (asked[0]..=asked[2]).contains(&x) && (asked[1]..=asked[3]).contains(&y);
                     let within = |[w, s, e, n]: [f64; 4]| lon >= w && lon <= e && lat >= s && lat <= n;
-                    use geo::Intersects;
+
                     assert_eq!(part.outline.intersects(&Coord { x: lon, y: lat }), is_in, "{code} {lon},{lat}");
                     assert!(within(part.outer) || !is_in);
                     assert!(is_in || !within(part.inner));
