@@ -6,7 +6,7 @@ use carecircle_core::matrix::{Walk, matrix};
 use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::place::Places;
 use carecircle_core::profile::Profile;
-use carecircle_core::route::{LegKind, route};
+use carecircle_core::route::{LegKind, Route, route};
 use carecircle_core::search::Search;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::WalkTime;
@@ -114,7 +114,7 @@ fn the_legs_of_every_walk_of_a_gated_town_add_up() {
                     let walk = walks.iter().find(|walk| walk.to == j);
                     let (name, here) = (&profile.name, from[i].at);
                     assert_eq!(
-                        found.as_ref().map(|route| route.time()),
+                        found.as_ref().map(Route::time),
                         walk.map(|walk| walk.time),
                         "town {seed}, {name}, {here:?} to {j}"
                     );
