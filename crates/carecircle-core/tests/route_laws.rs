@@ -26,7 +26,7 @@ fn ground_m(network: &Network, line: &[Point]) -> f64 {
         .iter()
         .map(|&at| {
             let (lon, lat) = network.projection().unproject(at);
-            LonLat::from_degrees(lon, lat).unwrap()
+            LonLat::from_degrees(lon, lat).expect("a place on earth")
         })
         .collect();
     places.windows(2).map(|pair| geodesic_m(pair[0], pair[1])).sum()
@@ -35,8 +35,8 @@ fn ground_m(network: &Network, line: &[Point]) -> f64 {
 /// Whether the legs follow each other over the whole line, each as long as it is drawn.
 fn is_drawn_as_told(network: &Network, route: &Route) -> Result<(), TestCaseError> {
     prop_assert!(route.line.len() >= 2 && route.legs.len() >= 2);
-    let ends = [route.legs.first(), route.legs.last()].map(|leg| leg.unwrap().kind);
-    prop_assert_eq!(ends, [LegKind::OffStreet; 2]);
+    let ends = [route.legs.first(), route.legs.last()].map(|leg| leg.map(|leg| leg.kind));
+    prop_assert_eq!(ends, [Some(LegKind::OffStreet); 2]);
     let mut here = 0;
     for leg in &route.legs {
         let [first, last] = leg.places;

@@ -5,31 +5,26 @@ use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
 use crate::reply::{Media, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, collections, enquiries, html, openapi, schema, tiles, walks};
+use crate::{Served, ServerOptions, body, collections, enquiries, html, openapi, schema, tiles, walks};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HOST};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// An address longer than this is refused.
 pub(crate) const URI_MAX: usize = 8_192;
-
-/// So much of a body is taken in and forgotten; the connection of one who sends more is closed.
-const BODY_MAX: usize = 16 << 20;
 
 /// Downloads written at once: each holds a thread as long as its client takes.
 const DOWNLOADS: usize = 16;
@@ -149,7 +144,7 @@ impl App {
 
 type Answered = Result<Response, ApiError>;
 
-/// All routes, with what is common to them around.
+/// All routes.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let missing = |parts: Parts| async move {
         ApiError::not_found(format!(
@@ -157,7 +152,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             crate::problem::shortened(parts.uri.path())
         ))
     };
-    Router::new()
+    let routes = Router::new()
         .route("/", get(landing))
         .route("/conformance", get(conformance))
         .route("/api", get(api))
@@ -183,20 +178,29 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
                 collections::item(app, parts, c, id).await
             }),
         )
-        .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
+        .route(
+            "/isochrones",
+            get(|State(app), parts: Parts| enquiries::isochrones(app, parts))
+                .post(|State(app), request: Request| enquiries::isochrones_of_points(app, request)),
+        )
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
         .merge(tiles::routes())
         .merge(walks::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())
-        .fallback(missing)
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
-            ApiError::internal(panic_text(&*panic)).into_response()
-        }))
-        .layer(from_fn_with_state(Arc::clone(app), around))
-        .with_state(Arc::clone(app))
+        .fallback(missing);
+    finished(routes, app)
+}
+
+/// Routes with what is common to all of them around.
+pub(crate) fn finished(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    let caught = CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+        ApiError::internal(panic_text(&*panic)).into_response()
+    });
+    // Around the router, not its routes: which methods a route takes is told by the router alone.
+    let routes = Router::new().fallback_service(routes.with_state(Arc::clone(app)));
+    routes.layer(caught).layer(from_fn_with_state(Arc::clone(app), around))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
@@ -213,13 +217,21 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 
     let error = response.extensions_mut().remove::<ApiError>();
     let failed = response.status().is_client_error() || response.status().is_server_error();
+    let of_status = |response: &Response| match response.headers().get(ALLOW).and_then(|taken| taken.to_str().ok()) {
+        Some(taken) => ApiError::method_not_allowed(taken),
+        None => ApiError::of_status(response.status()),
+    };
     // Whatever a layer below answered with, an error leaves here as a problem document.
-    if let Some(error) = error.or_else(|| failed.then(|| ApiError::of_status(response.status()))) {
+    if let Some(error) = error.or_else(|| failed.then(|| of_status(&response))) {
         if error.status.is_server_error() {
             let cause = error.cause.as_deref().unwrap_or("overloaded or not ready");
             tracing::error!(%id, %method, %uri, status = error.status.as_u16(), cause, "request failed");
         }
+        let taken = response.headers_mut().remove(ALLOW);
         response = error.render(uri.path(), &id);
+        if let Some(taken) = taken {
+            response.headers_mut().insert(ALLOW, taken);
+        }
     }
     if method == Method::HEAD {
         let length = response.body().size_hint().exact();
@@ -237,7 +249,7 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 
 /// The response before it is finished.
 async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
-    let request = dismiss_body(request, app.options.header_read_timeout);
+    let request = body::received(request, app.options.body_timeout);
     let uri = request.uri();
     let hosts = request.headers().get_all(HOST).iter().count();
     // RFC 9112, 3.2: a request that leaves open whom it asks is refused.
@@ -251,47 +263,39 @@ async fn answer(app: &Arc<App>, request: Request, next: Next) -> Response {
     if !is_well_encoded(uri.path()) {
         return ApiError::bad_request("the path is not percent-encoded UTF-8").into_response();
     }
-    if request.method() == Method::OPTIONS {
-        return preflight(request.headers());
-    }
     // It names a host and port instead of a path, which no route would match.
     if request.method() == Method::CONNECT {
-        return ApiError::method_not_allowed().into_response();
+        return ([(ALLOW, METHODS)], ApiError::method_not_allowed(METHODS)).into_response();
     }
     if let Some(response) = tiles::kept_tile(app, request.method(), request.uri(), request.headers()).await {
         return response;
     }
-    match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
+    // No route takes OPTIONS: in refusing it, each tells what it takes.
+    let asked = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
+    let mut response = match tokio::time::timeout(app.options.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::unavailable("the answer took too long: ask for less, or again later").into_response(),
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let taken = response.headers().get(ALLOW).and_then(|taken| taken.to_str().ok()).unwrap_or_default();
+        let taken = format!("{}, OPTIONS", taken.split(',').map(str::trim).collect::<Vec<_>>().join(", "));
+        if let Ok(taken) = HeaderValue::try_from(taken) {
+            response.headers_mut().insert(ALLOW, taken);
+        }
+    }
+    match asked {
+        Some(asked) => allowance(response.headers().get(ALLOW), &asked),
+        None => response,
     }
 }
 
-/// Takes the body off a request, since no resource here reads one, and lets it run out beside the answer: a connection
-/// closed while its client still sends would take the answer along.
-fn dismiss_body(request: Request, within: Duration) -> Request {
-    let (parts, mut body) = request.into_parts();
-    // Who asks before sending gets the answer instead, and sends nothing.
-    if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
-        let run_out = async move {
-            let mut left = BODY_MAX;
-            while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-                if left == 0 {
-                    break;
-                }
-            }
-        };
-        tokio::spawn(tokio::time::timeout(within, run_out));
-    }
-    Request::from_parts(parts, Body::empty())
-}
-
-fn preflight(asked: &HeaderMap) -> Response {
+/// What may be done with a resource that takes these methods.
+fn allowance(taken: Option<&HeaderValue>, asked: &HeaderMap) -> Response {
+    let taken = taken.cloned().unwrap_or(HeaderValue::from_static(METHODS));
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(METHODS));
-    headers.insert("access-control-allow-methods", HeaderValue::from_static(METHODS));
+    headers.insert("access-control-allow-methods", taken.clone());
+    headers.insert(ALLOW, taken);
     headers.insert("access-control-max-age", HeaderValue::from_static("86400"));
     // No header changes what may be read here, so a page may send any that it names.
     if let Some(names) = asked.get("access-control-request-headers") {

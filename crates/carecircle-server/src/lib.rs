@@ -5,6 +5,7 @@
 
 mod analysis;
 mod app;
+mod body;
 mod circles;
 mod collections;
 mod cql2;
@@ -66,6 +67,10 @@ pub struct ServerOptions {
     pub header_read_timeout: Duration,
     /// A connection whose client takes no byte of an answer for so long is closed.
     pub stall_timeout: Duration,
+    /// A body that is read and not complete by then is no longer waited for (408).
+    pub body_timeout: Duration,
+    /// Bytes that a body may have where one is read; a longer one is refused (413).
+    pub body_max: usize,
     /// A request that isn't answered by then is told to come back (503).
     pub request_timeout: Duration,
     /// After the signal to stop, requests under way have so long to finish.
@@ -86,6 +91,8 @@ impl Default for ServerOptions {
             public_url: None,
             header_read_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(15),
+            body_max: 1 << 20,
             request_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(20),
             max_connections: 1_024,
@@ -183,5 +190,5 @@ fn check_public_url(url: Option<&str>) -> io::Result<()> {
 /// The service without its sockets, as the tests call it.
 #[cfg(test)]
 fn routes(served: Arc<Served>, options: ServerOptions) -> axum::Router {
-    app::router(&Arc::new(App::new(served, options, "http://localhost".to_owned())))
+    app::router(&tests::app_of(served, options))
 }

@@ -3,12 +3,13 @@
 //! A 4xx says what to change. A 5xx says nothing of the inside; what went wrong is kept for the log.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use std::time::Duration;
 
-/// The methods that every path takes.
+/// The methods that a path takes which says nothing else.
 pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Why a request was not answered.
@@ -59,9 +60,25 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// A method other than those of [`METHODS`].
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this resource takes {METHODS}"))
+    /// A method other than those that the resource takes.
+    pub(crate) fn method_not_allowed(taken: &str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this resource takes {taken}"))
+    }
+
+    /// A body of more than `most` bytes.
+    pub(crate) fn body_too_large(most: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes: send less at once"))
+    }
+
+    /// A body that was not there `within` so long.
+    pub(crate) fn body_timeout(within: Duration) -> Self {
+        let detail = format!("the body was not there within {} seconds: send it faster, or less", within.as_secs_f64());
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
+    /// A body of a kind that is not read.
+    pub(crate) fn unsupported_media(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
     }
 
     /// A well-formed question without an answer.
@@ -87,9 +104,6 @@ impl ApiError {
 
     /// An error for a status that some layer below answered with.
     pub(crate) fn of_status(status: StatusCode) -> Self {
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            return Self::method_not_allowed();
-        }
         Self::new(status, status.canonical_reason().unwrap_or("the request failed"))
     }
 
@@ -115,7 +129,8 @@ impl ApiError {
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.status {
-            StatusCode::METHOD_NOT_ALLOWED => _ = headers.insert(ALLOW, HeaderValue::from_static(METHODS)),
+            // What was left of the body would be taken for the next request.
+            StatusCode::REQUEST_TIMEOUT => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
             StatusCode::SERVICE_UNAVAILABLE => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("2")),
             _ => {}
         }

@@ -8,3 +8,5 @@ mod manners;
 mod tiles;
 mod town;
 mod walks;
+
+pub(crate) use town::{BASE, Got, answer_of, app, app_of};

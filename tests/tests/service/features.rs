@@ -169,22 +169,23 @@ fn f06_the_api_document_is_valid_openapi_3_0_by_itself() {
     let mut operations = BTreeSet::new();
     for (path, item) in api["paths"].as_object().unwrap() {
         assert!(path.starts_with('/'));
-        let operation = &item["get"];
-        assert!(operations.insert(operation["operationId"].as_str().unwrap()), "{path}: an id of its own");
-        for response in operation["responses"].as_object().unwrap().values() {
-            assert!(response["description"].is_string() || response["$ref"].is_string(), "{path}");
+        for operation in ["get", "post"].iter().filter_map(|method| item.get(method)) {
+            assert!(operations.insert(operation["operationId"].as_str().unwrap()), "{path}: an id of its own");
+            for response in operation["responses"].as_object().unwrap().values() {
+                assert!(response["description"].is_string() || response["$ref"].is_string(), "{path}");
+            }
+            let mut names = BTreeSet::new();
+            for declared in operation["parameters"].as_array().unwrap() {
+                let declared = declared["$ref"].as_str().map_or(declared, |r| api.pointer(&r[1..]).unwrap());
+                let (name, place) = (declared["name"].as_str().unwrap(), declared["in"].as_str().unwrap());
+                assert!(names.insert((name, place)), "{path}: {name} is declared once");
+                assert!(declared["schema"].is_object());
+                assert_eq!(place == "path", path.contains(&format!("{{{name}}}")), "{path}: {name}");
+                assert!(place != "path" || declared["required"] == true);
+            }
+            let templated = path.matches('{').count();
+            assert_eq!(names.iter().filter(|(_, place)| *place == "path").count(), templated, "{path}");
         }
-        let mut names = BTreeSet::new();
-        for declared in operation["parameters"].as_array().unwrap() {
-            let declared = declared["$ref"].as_str().map_or(declared, |r| api.pointer(&r[1..]).unwrap());
-            let (name, place) = (declared["name"].as_str().unwrap(), declared["in"].as_str().unwrap());
-            assert!(names.insert((name, place)), "{path}: {name} is declared once");
-            assert!(declared["schema"].is_object());
-            assert_eq!(place == "path", path.contains(&format!("{{{name}}}")), "{path}: {name}");
-            assert!(place != "path" || declared["required"] == true);
-        }
-        let templated = path.matches('{').count();
-        assert_eq!(names.iter().filter(|(_, place)| *place == "path").count(), templated, "{path}");
     }
 }
 

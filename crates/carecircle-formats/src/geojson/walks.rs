@@ -1,9 +1,13 @@
 //! Walks as features: the walk itself, the facilities that it leads to, and what a verdict rests on.
 
-use super::{Drawing, close_feature, credits, open_feature, parameters, property, rounded_minutes, to_lonlat};
+use super::{
+    Drawing, circle_id, close_feature, credits, open_feature, parameters, property, rounded_minutes, to_lonlat,
+};
 use carecircle_core::coverage::Reason;
 use carecircle_core::explain::{ExplainedPoint, Explanation};
 use carecircle_core::facility::{Eligibility, Refusal};
+use carecircle_core::geometry::{LonLat, Projection};
+use carecircle_core::isochrone::Isochrone;
 use carecircle_core::matrix::Walk;
 use carecircle_core::network::Network;
 use carecircle_core::policy::Policy;
@@ -159,8 +163,8 @@ fn snap(network: &Network, door: &Door) -> Value {
     let edge = network.edge(door.snap.edge);
     let at = to_lonlat(network.projection(), door.snap.at);
     json!({
-        "lon": at.map(|at| at.lon()),
-        "lat": at.map(|at| at.lat()),
+        "lon": at.map(LonLat::lon),
+        "lat": at.map(LonLat::lat),
         "street": network.passage_id(Passage::Way(edge.way())),
         "kind": LegKind::of(edge).name(),
         "metres_off": centimetres(door.snap.offset_m),
@@ -227,5 +231,23 @@ pub fn explained_route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, 
     property(out, "from_point", &point);
     property(out, "to_facility", &study.facilities()[facility].facility.id);
     route_properties(out, network, route);
+    close_feature(out);
+}
+
+/// Writes the feature of one band around the point of that id, of several.
+pub fn point_isochrone_feature(
+    out: &mut Vec<u8>,
+    projection: &Projection,
+    isochrone: &Isochrone,
+    point: &str,
+    speed_kmh: f64,
+) {
+    let limit = isochrone.limit.minutes();
+    let id = circle_id(Some(point), limit.unwrap_or_default());
+    open_feature(out, &id, &Drawing::shape(projection, &isochrone.shape));
+    property(out, "id", &id);
+    property(out, "point", &point);
+    property(out, "minutes", &limit);
+    property(out, "speed_kmh", &speed_kmh);
     close_feature(out);
 }

@@ -1,5 +1,6 @@
 //! The town, drawn by hand, and how its service is asked.
 
+use crate::app::App;
 use crate::{Served, ServerOptions, routes};
 use axum::Router;
 use axum::body::Body;
@@ -121,38 +122,49 @@ pub(super) fn study() -> Study {
     Study::new(network, places, Some(rows.collect()), 250.0)
 }
 
-pub(super) fn town() -> Router {
-    let served = Served {
+pub(crate) fn app_of(served: Arc<Served>, options: ServerOptions) -> Arc<App> {
+    Arc::new(App::new(served, options, "http://localhost".to_owned()))
+}
+
+pub(crate) fn app(options: ServerOptions) -> Arc<App> {
+    app_of(Arc::new(served()), options)
+}
+
+fn served() -> Served {
+    Served {
         study: study(),
         title: "Grid Town".to_owned(),
         extract_date: Some("2026-01-01".to_owned()),
         revision: "r1".to_owned(),
         policy: Policy::default(),
-    };
-    let options =
-        ServerOptions { public_url: Some("https://example.org/care/".to_owned()), ..ServerOptions::default() };
-    routes(Arc::new(served), options)
+    }
 }
 
-pub(super) const BASE: &str = "https://example.org/care";
+pub(super) fn town() -> Router {
+    let options =
+        ServerOptions { public_url: Some("https://example.org/care/".to_owned()), ..ServerOptions::default() };
+    routes(Arc::new(served()), options)
+}
 
-pub(super) struct Got {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) const BASE: &str = "https://example.org/care";
+
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Got {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     /// An error as it must be: a problem document that repeats its status.
-    pub(super) fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.body));
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("access-control-allow-origin"), "*");
@@ -174,7 +186,11 @@ pub(super) async fn send(app: &Router, method: Method, path: &str, headers: &[(&
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    answer_of(app, request.body(Body::empty()).unwrap()).await
+}
+
+pub(crate) async fn answer_of(app: &Router, request: Request<Body>) -> Got {
+    let response = app.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Got { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes().to_vec() }
 }
