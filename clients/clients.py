@@ -87,12 +87,9 @@ class Service:
                 return out
             page = self.get(onward[0])
 
-    def tilejson(self, collection: str) -> str:
-        """Where a collection's TileJSON stands, by its links."""
-        links = self.get(f"/collections/{collection}")["links"]
-        found = [link["href"] for link in links if "tilejson" in link.get("type", "") + link["rel"] + link["href"]]
-        assert found, f"{collection} links to no TileJSON"
-        return found[0]
+    def tilejson(self, layer: str) -> str:
+        """Where the TileJSON of a layer stands."""
+        return f"{self.url}/tiles/{layer}"
 
     def stop(self) -> None:
         self.process.terminate()

@@ -316,10 +316,7 @@ fn check_simple(ring: &LineString<f64>) {
         assert_ne!(a.start, a.end, "a side without length");
         for (j, b) in sides.iter().enumerate().skip(i + 1) {
             let are_neighbours = j == i + 1 || (i == 0 && j == sides.len() - 1);
-            let meet = match geo::line_intersection::line_intersection(*a, *b) {
-                None => continue,
-                Some(meet) => meet,
-            };
+            let Some(meet) = geo::line_intersection::line_intersection(*a, *b) else { continue };
             let in_corner = matches!(meet, geo::LineIntersection::SinglePoint { .. });
             assert!(are_neighbours && in_corner, "sides {a:?} and {b:?} meet");
         }

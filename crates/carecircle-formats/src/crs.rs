@@ -155,6 +155,19 @@ impl Crs {
         }
     }
 
+    /// Whether whoever defines it puts north before east: latitude before longitude in the register's systems of degrees,
+    /// northing before easting in the zones of CGCS2000 and many others. `None` where its axes run west or south.
+    pub fn is_north_first(&self) -> Option<bool> {
+        let holds = |ranges: &[(u16, u16)], code: u16| ranges.iter().any(|&(low, high)| (low..=high).contains(&code));
+        match &self.kind {
+            Kind::Wgs84 => Some(true),
+            Kind::Gcj02 | Kind::Bd09 | Kind::Proj { code: None, .. } => Some(false),
+            Kind::Proj { code: Some(code), .. } if holds(&WEST_OR_SOUTH, *code) => None,
+            Kind::Proj { code: Some(code), .. } if self.is_degrees() => Some(!LONGITUDE_FIRST.contains(code)),
+            Kind::Proj { code: Some(code), .. } => Some(holds(&NORTHING_FIRST, *code)),
+        }
+    }
+
     /// Longitude and latitude in WGS 84 of a place; `None` where the system knows no such place.
     pub fn to_wgs84(&self, x: f64, y: f64) -> Option<(f64, f64)> {
         if !self.may_be(x, y) {
@@ -203,6 +216,28 @@ impl Kind {
         Some(Self::Proj { code, definition, from: Arc::new(from), wgs84: Arc::new(wgs84) })
     }
 }
+/// Numbers of the EPSG register (version 10.076), from one to another, between which no projected system known here puts
+/// its easting first.
+#[rustfmt::skip]
+const NORTHING_FIRST: [(u16, u16); 71] = [
+    (2036, 2036), (2044, 2045), (2082, 2083), (2091, 2093), (2105, 2132), (2166, 2180), (2193, 2193), (2199, 2199),
+    (2206, 2212), (2319, 2549), (2551, 2735), (2738, 2758), (2935, 2941), (2953, 2953), (3006, 3024), (3034, 3035),
+    (3038, 3051), (3058, 3059), (3114, 3118), (3120, 3120), (3126, 3140), (3146, 3147), (3150, 3152), (3300, 3301),
+    (3328, 3335), (3346, 3346), (3350, 3352), (3386, 3390), (3414, 3414), (3416, 3416), (3764, 3764), (3788, 3793),
+    (3833, 3854), (3873, 3885), (3907, 3911), (4026, 4038), (4417, 4417), (4434, 4434), (4491, 4554), (4839, 4880),
+    (5048, 5048), (5105, 5188), (5253, 5259), (5269, 5275), (5343, 5349), (5367, 5367), (5479, 5481), (5518, 5519),
+    (5562, 5583), (5632, 5639), (5651, 5653), (6362, 6362), (6372, 6387), (6669, 6687), (6707, 6709), (6870, 6876),
+    (6962, 6962), (7799, 7801), (7825, 7831), (8441, 8441), (20004, 20092), (21896, 21899), (22171, 22197),
+    (25884, 25884), (27391, 27398), (27492, 27492), (28402, 28492), (29702, 29702), (30161, 30179), (31251, 31290),
+    (31700, 31700),
+];
+
+/// The register's systems of degrees that put longitude first.
+const LONGITUDE_FIRST: [u16; 9] = [7035, 7037, 7039, 7041, 7084, 7086, 7088, 7133, 8902];
+
+/// Numbers of systems whose axes run west and south.
+const WEST_OR_SOUTH: [(u16, u16); 6] =
+    [(2046, 2055), (2065, 2065), (5513, 5513), (8352, 8352), (22275, 22293), (29371, 29385)];
 
 /// Why a system is of no use whose datum is not known to lie where.
 fn unrelated(name: &str) -> Remark {
@@ -385,6 +420,19 @@ mod tests {
         assert_eq!(crs.to_wgs84(38_528_774.0, 3_386_700.0), None);
         assert_eq!(crs.to_wgs84(f64::NAN, 0.0), None);
         assert_eq!(Crs::wgs84().to_wgs84(528_774.0, 3_386_700.0), None);
+    }
+
+    #[test]
+    fn north_comes_first_where_the_register_puts_it() {
+        let order = |code| Crs::of_epsg(code).unwrap().is_north_first();
+        for code in [4326, 4490, 4269, 4491, 4508, 4513, 4526, 4547, 4554, 2193, 3035] {
+            assert_eq!(order(code), Some(true), "{code}");
+        }
+        for code in [3857, 32650, 26917, 2263, 3763, 3067, 7084] {
+            assert_eq!(order(code), Some(false), "{code}");
+        }
+        assert_eq!(order(2053), None);
+        assert_eq!(Crs::gcj02().is_north_first(), Some(false));
     }
 
     #[test]

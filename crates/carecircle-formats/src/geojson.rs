@@ -139,15 +139,37 @@ impl Drawing {
         Self { json: "null".into(), bbox: None }
     }
 
-    /// The same drawn in another system, its box too; `None` where that doesn't reach.
+    /// The same drawn in another system, east before north, its box too; `None` where that doesn't reach.
     pub fn in_crs(&self, crs: &Crs) -> Option<Self> {
+        self.moved(crs, false)
+    }
+
+    /// The same drawn in another system, north before east; the box stays west, south, east, north.
+    pub fn in_crs_north_first(&self, crs: &Crs) -> Option<Self> {
+        self.moved(crs, true)
+    }
+
+    /// No other part of a drawing's text has digits or a minus than its coordinates, two by two up to a bracket.
+    fn moved(&self, crs: &Crs, north_first: bool) -> Option<Self> {
         let Some(_) = self.bbox else { return Some(self.clone()) };
-        let mut geometry: Value = serde_json::from_str(&self.json).ok()?;
-        let mut bbox = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-        move_to(crs, &mut geometry["coordinates"], &mut bbox)?;
-        // The kind comes first, as in every drawing.
-        let json = format!("{{\"type\":{},\"coordinates\":{}}}", geometry["type"], geometry["coordinates"]);
-        Some(Self { json: json.into(), bbox: Some(bbox) })
+        let [mut west, mut south, mut east, mut north] = [f64::INFINITY, f64::INFINITY, -f64::INFINITY, -f64::INFINITY];
+        let mut out = Vec::with_capacity(self.json.len() + self.json.len() / 4);
+        let mut rest = &*self.json;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || c == '-') {
+            let (before, place) = rest.split_at(start);
+            let (lon, lat) = place[..place.find(']')?].split_once(',')?;
+            let [x, y] = place_in(crs, lon.parse().ok()?, lat.parse().ok()?)?;
+            (west, south, east, north) = (west.min(x), south.min(y), east.max(x), north.max(y));
+            out.extend_from_slice(before.as_bytes());
+            let (first, second) = if north_first { (y, x) } else { (x, y) };
+            push_json(&mut out, &first);
+            out.push(b',');
+            push_json(&mut out, &second);
+            rest = &place[lon.len() + 1 + lat.len()..];
+        }
+        out.extend_from_slice(rest.as_bytes());
+        let json = String::from_utf8(out).ok()?;
+        Some(Self { json: json.into(), bbox: Some([west, south, east, north]) })
     }
 
     /// A line on the plan, drawn in degrees, place by place.
@@ -182,19 +204,6 @@ pub fn place_in(crs: &Crs, lon: f64, lat: f64) -> Option<[f64; 2]> {
     let (x, y) = crs.from_wgs84(lon, lat)?;
     let digits = if crs.is_degrees() { 1e7 } else { 1e3 };
     Some([x, y].map(|v| (v * digits).round() / digits))
-}
-
-/// Moves coordinates, however deep in lists, to a system, and widens the box around them.
-fn move_to(crs: &Crs, coordinates: &mut Value, bbox: &mut [f64; 4]) -> Option<()> {
-    let items = coordinates.as_array_mut()?;
-    if items.first().is_some_and(Value::is_array) {
-        return items.iter_mut().try_for_each(|item| move_to(crs, item, bbox));
-    }
-    let [x, y] = place_in(crs, items.first()?.as_f64()?, items.get(1)?.as_f64()?)?;
-    let [west, south, east, north] = *bbox;
-    *bbox = [west.min(x), south.min(y), east.max(x), north.max(y)];
-    *coordinates = json!([x, y]);
-    Some(())
 }
 
 /// What a collection says of its coordinates where they are not WGS 84: a member `coordinate_system`, and for a system with
@@ -454,9 +463,14 @@ pub fn isochrone_id(minutes: f64) -> String {
 
 /// Writes the feature of one isochrone band.
 pub fn isochrone_feature(out: &mut Vec<u8>, projection: &Projection, isochrone: &Isochrone, id: &str, speed_kmh: f64) {
-    open_feature(out, id, &Drawing::shape(projection, &isochrone.shape));
+    band_feature(out, &Drawing::shape(projection, &isochrone.shape), isochrone.limit, id, speed_kmh);
+}
+
+/// As [`isochrone_feature`], drawn already.
+pub fn band_feature(out: &mut Vec<u8>, drawing: &Drawing, limit: WalkTime, id: &str, speed_kmh: f64) {
+    open_feature(out, id, drawing);
     property(out, "id", &id);
-    property(out, "minutes", &isochrone.limit.minutes());
+    property(out, "minutes", &limit.minutes());
     property(out, "speed_kmh", &speed_kmh);
     close_feature(out);
 }
@@ -670,6 +684,22 @@ pub fn write_collection(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drawing_in_another_system_is_the_same_but_for_its_numbers() {
+        let drawn = Drawing {
+            json: r#"{"type":"Polygon","coordinates":[[[-8.6,41.15],[116.3000001,-0.5],[0,1]],[[1,2]]]}"#.into(),
+            bbox: Some([-8.6, -0.5, 116.300_000_1, 41.15]),
+        };
+        assert_eq!(
+            &*drawn.in_crs_north_first(&Crs::wgs84()).unwrap().json,
+            r#"{"type":"Polygon","coordinates":[[[41.15,-8.6],[-0.5,116.3000001],[1.0,0.0]],[[2.0,1.0]]]}"#
+        );
+        let mercator = drawn.in_crs(&Crs::of_epsg(3857).unwrap()).unwrap();
+        assert!(mercator.json.starts_with(r#"{"type":"Polygon","coordinates":[[[-957347.621,"#), "{}", mercator.json);
+        assert!(mercator.bbox.unwrap()[2] > 12_946_456.0);
+        assert_eq!(Drawing::empty().in_crs(&Crs::gcj02()), Some(Drawing::empty()));
+    }
 
     #[test]
     fn degrees_carry_no_needless_digit() {

@@ -10,6 +10,7 @@ use crate::collections::{Collection, Column};
 use crate::cql2::{Cells, Place};
 use crate::mvt;
 use crate::problem::ApiError;
+use crate::systems::System;
 use crate::tiles::Tiles;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
@@ -45,6 +46,8 @@ pub(crate) struct Snapshot {
     circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
     pub(crate) circles: moka::future::Cache<CirclesKey, Arc<Circles>>,
+    /// Features drawn in other coordinate systems: a layer's by lots, once for each system.
+    drawn: moka::sync::Cache<(Layer, Box<str>, usize), Arc<[Drawing]>>,
     /// About as much memory as circles may take.
     pub(crate) circle_bytes: usize,
     pub(crate) tiles: Tiles,
@@ -59,7 +62,7 @@ pub(crate) struct Snapshot {
 const PROFILES_KEPT: u64 = 8;
 
 /// Where a collection's features come from: gaps are blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Layer {
     Blocks,
     Facilities,
@@ -67,8 +70,8 @@ pub(crate) enum Layer {
 }
 
 impl Snapshot {
-    /// Draws and indexes a study. An eighth of `cache_bytes` is for finished answers, a quarter for tiles, another for
-    /// circles, the rest for analyses.
+    /// Draws and indexes a study. Of `cache_bytes` an eighth is for finished answers, another for drawings in other coordinate
+    /// systems, a quarter for tiles, another for circles, the rest for analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
@@ -94,13 +97,21 @@ impl Snapshot {
         // popular the others are.
         let analyses = moka::future::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 8 * 3 / 1024)
+            .max_capacity(cache_bytes / 4 / 1024)
             .weigher(|_, analysis: &Arc<Analysis>| u32::try_from(analysis.bytes / 1024 + 1).unwrap_or(u32::MAX))
             .build();
         let circles = moka::future::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
             .max_capacity(cache_bytes / 4 / 1024)
             .weigher(|_, circles: &Arc<Circles>| u32::try_from(circles.bytes / 1024 + 1).unwrap_or(u32::MAX))
+            .build();
+        let drawn = moka::sync::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 8)
+            .weigher(|_, lot: &Arc<[Drawing]>| {
+                let bytes: usize = lot.iter().map(|drawing| drawing.json.len() + size_of_val(drawing)).sum();
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
             .build();
         let answers = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
@@ -117,6 +128,7 @@ impl Snapshot {
             circles_extent,
             analyses,
             circles,
+            drawn,
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
             answers,
             walkers: moka::sync::Cache::new(PROFILES_KEPT),
@@ -137,6 +149,17 @@ impl Snapshot {
     /// Where the features of a layer are.
     pub(crate) fn places_of(&self, layer: Layer) -> &[Option<Place>] {
         self.places[layer as usize].get_or_init(|| Place::all(self.drawings_of(layer)))
+    }
+
+    /// Hands on the drawing of a feature in another coordinate system.
+    pub(crate) fn with_drawing(&self, layer: Layer, system: &System, i: usize, take: impl FnOnce(&Drawing)) {
+        const LOT: usize = 256;
+        let lot = self.drawn.get_with((layer, system.name().into(), i / LOT), || {
+            let all = self.drawings_of(layer);
+            let from = i / LOT * LOT;
+            all[from..all.len().min(from + LOT)].iter().map(|drawing| system.draw(drawing)).collect()
+        });
+        take(&lot[i % LOT]);
     }
 
     /// The number of the feature of that id.
@@ -175,6 +198,12 @@ impl Snapshot {
         for profile in profile::NAMES.iter().filter_map(|name| profile::named(name)) {
             self.walkers(&profile).prepare(&self.served.study);
         }
+    }
+
+    /// About how many bytes its caches hold.
+    pub(crate) fn kept_bytes(&self) -> [(&'static str, u64); 3] {
+        let (analyses, circles) = (self.analyses.weighted_size(), self.circles.weighted_size());
+        [("answers", self.answers.weighted_size()), ("analyses", analyses << 10), ("circles", circles << 10)]
     }
 
     /// Runs a search with scratch that is used again: as many are kept as ever worked at once.

@@ -1,19 +1,25 @@
 //! The routes, and what is common to every response: CORS, request ids, problem documents, logging.
 
 use crate::analysis::Snapshot;
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+use crate::peer::Peer;
 use crate::problem::{ApiError, METHODS};
 use crate::query::{Query, is_well_encoded};
-use crate::reply::{Media, Reply, Timing, preferred};
+use crate::reload::Snapshots;
+use crate::reply::{Media, NEVER_KEPT, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
-use crate::{Served, ServerOptions, body, collections, enquiries, html, openapi, schema, tiles, walks};
+use crate::{
+    Served, ServerOptions, body, collections, enquiries, html, metrics, openapi, reload, schema, tiles, walks,
+};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, HOST};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -39,6 +45,7 @@ const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",
     "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
@@ -57,7 +64,7 @@ const CONFORMANCE: &[&str] = &[
 
 /// What every request sees.
 pub(crate) struct App {
-    snapshot: Arc<Snapshot>,
+    pub(crate) snapshots: Snapshots,
     pub(crate) workers: Workers,
     /// For what has been found and only has to be written: it doesn't wait behind what others ask.
     pub(crate) writers: Workers,
@@ -65,6 +72,8 @@ pub(crate) struct App {
     pub(crate) downloads: Arc<Semaphore>,
     /// For tiles: each takes little, and a map asks for many at once.
     pub(crate) cutters: Workers,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) metrics: Metrics,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
     local: String,
@@ -78,11 +87,14 @@ impl App {
     pub(crate) fn new(served: Arc<Served>, options: ServerOptions, local: String) -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         Self {
-            snapshot: Arc::new(Snapshot::new(served, options.cache_bytes)),
+            snapshots: Snapshots::new(Snapshot::new(served, options.cache_bytes)),
             workers: Workers::new(options.workers, options.queue),
-            writers: Workers::new(options.workers, options.queue),
+            // Writing takes so little that whoever has a connection may wait for it.
+            writers: Workers::new(options.workers, options.max_connections),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             cutters: Workers::new(options.workers, options.max_connections),
+            gate: Arc::new(Gate::new(options.max_connections)),
+            metrics: Metrics::default(),
             options,
             local,
             draining: AtomicBool::new(false),
@@ -93,24 +105,45 @@ impl App {
 
     /// The study as it is now. A request asks once and keeps what it got.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot)
+        self.snapshots.now()
     }
 
-    /// What links start with: the configured public address, else the host that the client asked.
+    /// The study that a `next` link goes on in, which may have been replaced; the present one unless it names another.
+    pub(crate) fn snapshot_asked(&self, parts: &Parts) -> Result<Arc<Snapshot>, ApiError> {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        match pairs.filter(|(name, _)| name == "revision").last() {
+            Some((_, revision)) => self.snapshots.of_revision(&revision),
+            None => Ok(self.snapshot()),
+        }
+    }
+
+    /// What links start with: the configured public address, else what a trusted proxy says, else the host that the client
+    /// asked.
     pub(crate) fn base(&self, parts: &Parts) -> Result<String, ApiError> {
         if let Some(url) = &self.options.public_url {
             return Ok(url.trim_end_matches('/').to_owned());
         }
-        let host = match (parts.uri.authority(), parts.headers.get(HOST)) {
-            (Some(authority), _) => authority.as_str(),
-            (None, Some(host)) => host.to_str().unwrap_or_default(),
-            (None, None) => return Ok(self.local.clone()),
+        let way = self.options.trusted.way(parts.extensions.get::<Peer>().copied(), &parts.headers);
+        let host = match (&way.host, parts.uri.authority(), parts.headers.get(HOST)) {
+            (Some(host), ..) => host,
+            (None, Some(authority), _) => authority.as_str(),
+            (None, None, Some(host)) => host.to_str().unwrap_or_default(),
+            (None, None, None) => return Ok(self.local.clone()),
         };
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '[' | ']');
         if host.is_empty() || host.len() > 255 || !host.chars().all(valid) {
             return Err(ApiError::bad_request("the Host header is not a host name with an optional port"));
         }
-        Ok(format!("http://{host}"))
+        let scheme = way.scheme.as_deref().unwrap_or("http");
+        let prefix = way.prefix.as_deref().unwrap_or_default().trim_end_matches('/');
+        let in_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '~' | '%');
+        let is_path = prefix.is_empty() || (prefix.starts_with('/') && !prefix.starts_with("//"));
+        if !matches!(scheme, "http" | "https") || !is_path || prefix.len() > 255 || !prefix.chars().all(in_path) {
+            return Err(ApiError::bad_request(
+                "the forwarded scheme is neither http nor https, or the prefix is no path",
+            ));
+        }
+        Ok(format!("{scheme}://{host}{prefix}"))
     }
 
     /// A resource that takes no parameter but `f`, and no analysis; as a page for who prefers HTML.
@@ -130,7 +163,7 @@ impl App {
         };
         let snapshot = self.snapshot();
         let question = format!("{}{}", parts.uri.path(), query.canonical());
-        let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+        let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).document();
         if let Some(response) = reply.early(&parts.headers) {
             return Ok(response);
         }
@@ -189,6 +222,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())
+        .merge(reload::routes())
+        .merge(metrics::routes())
         .fallback(missing);
     finished(routes, app)
 }
@@ -199,6 +234,7 @@ pub(crate) fn finished(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
         ApiError::internal(panic_text(&*panic)).into_response()
     });
     // Around the router, not its routes: which methods a route takes is told by the router alone.
+    let routes = routes.route_layer(from_fn(metrics::tell_route));
     let routes = Router::new().fallback_service(routes.with_state(Arc::clone(app)));
     routes.layer(caught).layer(from_fn_with_state(Arc::clone(app), around))
 }
@@ -211,11 +247,13 @@ pub(crate) fn bad_path(rejection: PathRejection) -> ApiError {
 /// What happens around every request, whatever its route.
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let id = format!("{:x}-{:x}", app.started, app.requests.fetch_add(1, Ordering::Relaxed));
+    let own_id = || format!("{:x}-{:x}", app.started, app.requests.fetch_add(1, Ordering::Relaxed));
+    let id = given_id(request.headers()).unwrap_or_else(own_id);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = answer(&app, request, next).await;
 
     let error = response.extensions_mut().remove::<ApiError>();
+    let route = response.extensions_mut().remove::<metrics::Route>();
     let failed = response.status().is_client_error() || response.status().is_server_error();
     let of_status = |response: &Response| match response.headers().get(ALLOW).and_then(|taken| taken.to_str().ok()) {
         Some(taken) => ApiError::method_not_allowed(taken),
@@ -242,9 +280,17 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     }
     let timing = response.extensions_mut().remove::<Timing>().unwrap_or_default();
     let total = begun.elapsed();
+    app.metrics.count(route.as_ref(), &method, response.status(), total, timing.hit());
     mark(response.headers_mut(), &timing.header(total), &id);
     tracing::info!(%id, %method, %uri, status = response.status().as_u16(), ms = total.as_secs_f64() * 1e3, "request");
     response
+}
+
+/// The id that a client, or a proxy before it, gave the request, where it is fit to be written down.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let is_sane = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    ((1..=64).contains(&id.len()) && id.bytes().all(is_sane)).then(|| id.to_owned())
 }
 
 /// The response before it is finished.
@@ -339,7 +385,7 @@ async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
     };
     let snapshot = app.snapshot();
     let question = format!("/{}", query.canonical());
-    let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+    let reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).document();
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
@@ -387,13 +433,9 @@ async fn api(State(app): State<Arc<App>>, parts: Parts) -> Answered {
     app.document(&parts, Media::OpenApi, openapi::document).await
 }
 
-fn plain(parts: &Parts, word: &'static str) -> Answered {
+fn plain(parts: &Parts, text: impl Into<Bytes>) -> Answered {
     Query::parse(parts.uri.query(), &[])?;
-    let mut response = Bytes::from_static(word.as_bytes()).into_response();
-    let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert("cache-control", HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(([NEVER_KEPT, (CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response())
 }
 
 /// `GET /healthz`: the process lives.
@@ -401,10 +443,12 @@ async fn healthz(parts: Parts) -> Answered {
     plain(&parts, "ok\n")
 }
 
-/// `GET /readyz`: the study is loaded, and the server is not about to stop.
+/// `GET /readyz`: the study is loaded, and the server is not about to stop. That an older study serves since the last
+/// reload failed is told, and no reason to take the server out of service.
 async fn readyz(State(app): State<Arc<App>>, parts: Parts) -> Answered {
     if app.draining.load(Ordering::Relaxed) {
         return Err(ApiError::unavailable("the server is about to stop"));
     }
-    plain(&parts, "ready\n")
+    let complaint = app.snapshots.complaint().map(|complaint| complaint + "\n");
+    plain(&parts, format!("ready\n{}", complaint.unwrap_or_default()))
 }

@@ -1,6 +1,7 @@
 //! Bodies of requests: read where a route asks for one, run out beside the answer where none does.
 
 use crate::app::App;
+use crate::gate::Line;
 use crate::problem::{ApiError, shortened};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -11,6 +12,8 @@ use hyper::body::{Frame, SizeHint};
 use std::future::poll_fn;
 use std::mem::take;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,16 +30,18 @@ struct Incoming {
     /// The client waits to be told to go on, and has not been.
     is_asking: bool,
     has_failed: bool,
+    line: Option<Arc<Line>>,
 }
 
 /// Makes the body of a request one that may be left lying.
 pub(crate) fn received(request: Request, within: Duration) -> Request {
     let is_asking = request.headers().contains_key(EXPECT);
+    let line = request.extensions().get::<Arc<Line>>().cloned();
     let wrap = |body: Body| {
         if body.is_end_stream() {
             return Body::empty();
         }
-        Body::new(Incoming { body, within, is_asking, has_failed: false })
+        Body::new(Incoming { body, within, is_asking, has_failed: false, line })
     };
     request.map(wrap)
 }
@@ -49,6 +54,9 @@ impl HttpBody for Incoming {
         self.is_asking = false;
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.has_failed |= matches!(frame, Poll::Ready(Some(Err(_))));
+        if let Some(line) = &self.line {
+            line.is_reading.store(frame.is_pending(), Relaxed);
+        }
         frame
     }
 
@@ -63,6 +71,9 @@ impl HttpBody for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            line.is_reading.store(false, Relaxed);
+        }
         // Who asks before sending gets the answer instead, and sends nothing.
         if self.is_asking || self.has_failed || self.body.is_end_stream() {
             return;
@@ -154,7 +165,6 @@ mod tests {
     use axum::extract::State;
     use axum::http::Method;
     use axum::routing::get;
-    use std::sync::Arc;
 
     /// A service with one more route, that gives back what it is sent.
     fn echo() -> Router {

@@ -7,9 +7,10 @@ use crate::cql2::{Expr, Place, Table};
 use crate::download::{Contents, FileFormat};
 use crate::html;
 use crate::problem::{ApiError, shortened};
-use crate::query::{Bbox, PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
+use crate::query::{PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
 use crate::reply::{Media, Reply, preferred};
 use crate::schema;
+use crate::systems::{Bbox, System, advertised};
 use crate::tiles;
 use crate::work::Workers;
 use axum::http::request::Parts;
@@ -18,10 +19,9 @@ use carecircle_core::demand::Outline;
 use carecircle_core::geometry::Shape;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
-use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::{self, Drawing};
 use carecircle_formats::policy;
-use geo::{Coord, Intersects, Rect};
+use geo::{Coord, Intersects};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -271,7 +271,8 @@ pub(crate) fn metadata(snapshot: &Snapshot, base: &str, collection: Collection) 
         "title": collection.title(),
         "description": collection.description(),
         "itemType": "feature",
-        "crs": [CRS84],
+        "crs": advertised(snapshot.extent(collection)),
+        "storageCrs": CRS84,
         "attribution": geojson::ATTRIBUTION,
         "links": links,
     });
@@ -312,7 +313,7 @@ pub(crate) async fn one(app: Arc<App>, parts: Parts, id: String) -> Result<Respo
 pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let collection = Collection::named(&id)?;
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_asked(&parts)?;
     let base = app.base(&parts)?;
     let columns = snapshot.columns(collection);
     let names = columns.iter().filter(|c| c.is_choosable()).map(|c| c.name.as_str());
@@ -325,7 +326,10 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     if file.is_some() && query.text("limit").is_none() {
         page.limit = usize::MAX;
     }
-    let bbox = query.bbox()?;
+    let extent = snapshot.extent(collection);
+    let system = query.system("crs", extent)?;
+    let bbox_system = query.system("bbox-crs", extent)?;
+    let bbox = query.bbox(&bbox_system, extent)?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let mut filters: Vec<Expr> = query.filter(columns)?.into_iter().collect();
     for (at, column) in columns.iter().enumerate().filter(|(_, c)| c.is_choosable()) {
@@ -339,23 +343,24 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     if question.len() + paging > URI_MAX {
         return Err(ApiError::uri_too_long(URI_MAX));
     }
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).in_system(&system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     let (found, hit) = asked.answer(&snapshot, &app.workers).await?;
     reply.analysed(hit);
-    let choice = Choice { collection, bbox, filter };
+    let choice = Choice { collection, system, bbox, filter };
     if let Some((format, ending)) = file {
         let write = move |out: &mut dyn Write| {
             let (_, chosen) = choice.page(&snapshot, &found, page);
             let contents = Contents {
                 name: collection.id(),
                 columns: snapshot.columns(collection),
-                features: found.features(),
-                drawings: found.drawings(&snapshot),
-                crs: &Crs::wgs84(),
+                crs: choice.system.crs(),
+                is_north_first: choice.system.is_north_first(),
                 chosen: &chosen,
+                is_point: &|i| found.is_point(&snapshot, i),
+                push: &|out, i| found.push(out, &snapshot, &choice.system, i),
             };
             contents.write(format, out)
         };
@@ -532,25 +537,49 @@ impl Found {
 
     /// Whether a feature's geometry has a point in common with a box. The feature's own box decides, except where the
     /// edge of the box asked for runs through it.
-    fn touches(&self, snapshot: &Snapshot, i: usize, bbox: Bbox) -> bool {
+    fn touches(&self, snapshot: &Snapshot, i: usize, bbox: &Bbox) -> bool {
         let Some([west, south, east, north]) = self.drawings(snapshot)[i].bbox else { return false };
-        bbox.parts().any(|[w, s, e, n]| {
+        bbox.parts.iter().any(|part| {
+            let [w, s, e, n] = part.outer;
             if west > e || east < w || south > n || north < s {
                 return false;
             }
+            let [w, s, e, n] = part.inner;
             if west >= w && east <= e && south >= s && north <= n {
                 return true;
             }
-            let window = Rect::new(Coord { x: w, y: s }, Coord { x: e, y: n });
-            let projection = snapshot.served.study.network().projection();
-            self.shape(snapshot, i).is_none_or(|shape| projection.unproject_shape(shape).intersects(&window))
+            match self.shape(snapshot, i) {
+                None => part.outline.intersects(&Coord { x: west, y: south }),
+                Some(shape) => {
+                    let projection = snapshot.served.study.network().projection();
+                    projection.unproject_shape(shape).intersects(&part.outline)
+                }
+            }
         })
+    }
+
+    /// Whether a feature is a point; `None` without a geometry.
+    fn is_point(&self, snapshot: &Snapshot, i: usize) -> Option<bool> {
+        self.drawings(snapshot)[i].bbox.map(|_| self.shape(snapshot, i).is_none())
+    }
+
+    /// Appends a feature, drawn in a system.
+    fn push(&self, out: &mut Vec<u8>, snapshot: &Snapshot, system: &System, i: usize) {
+        let features = self.features();
+        match self {
+            _ if system.is_stored() => features.push(out, &self.drawings(snapshot)[i], i),
+            Self::Verdicts { layer, .. } => {
+                snapshot.with_drawing(*layer, system, i, |drawing| features.push(out, drawing, i));
+            }
+            Self::Circles(circles) => features.push(out, &system.draw(&circles.drawings[i]), i),
+        }
     }
 }
 
-/// Which features of a collection are asked for.
+/// Which features of a collection are asked for, and in which coordinate system.
 struct Choice {
     collection: Collection,
+    system: System,
     bbox: Option<Bbox>,
     filter: Option<Expr>,
 }
@@ -571,7 +600,7 @@ impl Choice {
             .into_par_iter()
             .with_min_len(1_024)
             .map(|n| found.nth(n))
-            .filter(|&i| self.bbox.is_none_or(|bbox| found.touches(snapshot, i, bbox)))
+            .filter(|&i| self.bbox.as_ref().is_none_or(|bbox| found.touches(snapshot, i, bbox)))
             .filter(|&i| filter.as_ref().is_none_or(|(filter, table)| filter.truth(table, i) == Some(true)))
             .collect();
         let on_page = matching.iter().copied().skip(page.offset).take(page.limit).collect();
@@ -599,7 +628,11 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     // Never a next page that is empty: some clients would fetch it.
     let end = page.offset.saturating_add(on_page.len());
     if !on_page.is_empty() && end < matched {
-        let next = query.with(&[("offset", Some(end.to_string())), ("limit", Some(page.limit.to_string()))]);
+        let next = query.with(&[
+            ("offset", Some(end.to_string())),
+            ("limit", Some(page.limit.to_string())),
+            ("revision", Some(snapshot.served.revision.clone())),
+        ]);
         links.push(link("next", Media::GeoJson, "Next page", format!("{here}{next}")));
     }
     if page.offset > 0 {
@@ -616,8 +649,8 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     members.insert("numberMatched".to_owned(), json!(matched));
     members.insert("numberReturned".to_owned(), json!(on_page.len()));
     members.insert("links".to_owned(), Value::Array(links));
-    let (features, drawings) = (found.features(), found.drawings(snapshot));
-    write_features(&members, &on_page, |out, &i| features.push(out, &drawings[i], i))
+    members.extend(choice.system.about());
+    write_features(&members, &on_page, |out, &i| found.push(out, snapshot, &choice.system, i))
 }
 
 /// A FeatureCollection: its members, then one feature on each line.
@@ -645,13 +678,14 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     let collection = Collection::named(&id)?;
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["f"].into_iter().chain(collection.parameters()).collect();
+    let known: Vec<&str> = ["crs", "f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
     let media = match query.word("f", &["geojson", "json", "html"])? {
         Some("html") => Media::Html,
         Some(_) => Media::GeoJson,
         None => preferred(&parts, &[Media::GeoJson, Media::Html]),
     };
+    let system = query.system("crs", snapshot.extent(collection))?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
     let is_known = asked.knows(&snapshot, &feature);
     if is_known == Some(false) {
@@ -662,7 +696,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     // In a path a plus is a plus.
     let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
     let question = path.clone() + &query.canonical();
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).in_system(&system);
     // That it is there comes before "you have it already".
     if is_known == Some(true)
         && let Some(response) = reply.early(&parts.headers)
@@ -677,8 +711,9 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
     reply.analysed(hit);
     let write = move || {
         let mut out = Vec::new();
-        found.features().push(&mut out, &found.drawings(&snapshot)[i], i);
+        found.push(&mut out, &snapshot, &system, i);
         let mut members = found.about(&snapshot);
+        members.extend(system.about());
         let links = json!([
             link("self", Media::GeoJson, "This feature", format!("{base}{path}{}", query.with(&[("f", None)]))),
             link(

@@ -1,13 +1,12 @@
 //! Whole collections as files: written piece by piece while the client reads, so that a download takes a few pieces of
 //! memory however large it is.
 
-use crate::analysis::Features;
 use crate::collections::{Column, ColumnType};
 use axum::body::{Body, Bytes};
 use carecircle_formats::crs::Crs;
-use carecircle_formats::geojson::Drawing;
 use carecircle_formats::out::{self, Feature, Kind, Shapes};
 use futures_core::Stream;
+use geo::{Coord, MapCoordsInPlace};
 use serde_json::Value;
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -32,11 +31,15 @@ pub(crate) enum FileFormat {
 pub(crate) struct Contents<'a> {
     pub(crate) name: &'a str,
     pub(crate) columns: &'a [Column],
-    pub(crate) features: &'a Features,
-    pub(crate) drawings: &'a [Drawing],
     pub(crate) crs: &'a Crs,
+    /// Whether features are drawn with north first; files have east first, whatever their system.
+    pub(crate) is_north_first: bool,
     /// Which features, in order.
     pub(crate) chosen: &'a [usize],
+    /// Whether a feature is a point; `None` without a geometry.
+    pub(crate) is_point: &'a dyn Fn(usize) -> Option<bool>,
+    /// Appends a whole feature.
+    pub(crate) push: &'a dyn Fn(&mut Vec<u8>, usize),
 }
 
 impl Contents<'_> {
@@ -45,19 +48,21 @@ impl Contents<'_> {
         let mut whole = Vec::new();
         let mut features = self.chosen.iter().map(|&i| {
             whole.clear();
-            self.features.push(&mut whole, &self.drawings[i], i);
+            (self.push)(&mut whole, i);
             // What we wrote ourselves is read again.
             let feature: Value = serde_json::from_slice(&whole).unwrap_or_default();
-            Feature::of_json(&feature, &columns)
+            let mut feature = Feature::of_json(&feature, &columns);
+            if self.is_north_first
+                && let Some(geometry) = &mut feature.geometry
+            {
+                geometry.map_coords_in_place(|c| Coord { x: c.y, y: c.x });
+            }
+            feature
         });
         match format {
             FileFormat::Csv => out::write_csv(&columns, features, &mut out),
             FileFormat::FlatGeobuf => {
-                let is_point = |i: &usize| {
-                    let drawing = &self.drawings[*i];
-                    drawing.bbox.map(|_| drawing.json.starts_with("{\"type\":\"Point\""))
-                };
-                let shapes = Shapes::of(self.chosen.iter().map(is_point));
+                let shapes = Shapes::of(self.chosen.iter().map(|&i| (self.is_point)(i)));
                 out::write_flatgeobuf(self.name, &columns, self.crs, shapes, &mut features, &mut out)
             }
             FileFormat::GeoJsonSeq => {
@@ -65,7 +70,7 @@ impl Contents<'_> {
                 self.chosen.iter().try_for_each(|&i| {
                     text.clear();
                     text.push(b'\x1e');
-                    self.features.push(&mut text, &self.drawings[i], i);
+                    (self.push)(&mut text, i);
                     text.push(b'\n');
                     out.write_all(&text)
                 })

@@ -4,20 +4,21 @@ use crate::analysis::{Analysis, Snapshot};
 use crate::app::App;
 use crate::body;
 use crate::circles::MOST_KM2;
-use crate::collections::write_features;
+use crate::collections::{Collection, write_features};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, Reply, preferred};
+use crate::systems::System;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::response::Response;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::indicators::{Figure, Figures, Indicator, Score};
-use carecircle_core::isochrone::{self, Drawing, Isochrone, Source};
+use carecircle_core::isochrone::{self, Drawing, Source};
 use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::profile::Profile;
 use carecircle_core::time::WalkTime;
-use carecircle_formats::geojson::walks::point_isochrone_feature;
+use carecircle_formats::geojson::walks::point_band_feature;
 use carecircle_formats::out::csv_cell;
 use carecircle_formats::{card, geojson};
 use serde_json::{Map, Value, json};
@@ -44,11 +45,12 @@ struct Manner {
     is_from: bool,
     drawing: Drawing,
     profile: Profile,
+    system: System,
 }
 
 impl Manner {
-    const NAMES: [&str; 8] =
-        ["minutes", "direction", "depth", "tolerance", "profile", "speed_kmh", "signal_delay_s", "f"];
+    const NAMES: [&str; 9] =
+        ["minutes", "direction", "depth", "tolerance", "profile", "speed_kmh", "signal_delay_s", "crs", "f"];
 
     fn read(query: &mut Query, snapshot: &Snapshot) -> Result<Self, ApiError> {
         query.word("f", &["geojson", "json"])?;
@@ -57,16 +59,23 @@ impl Manner {
             is_from: query.word("direction", &DIRECTIONS)? == Some("from"),
             drawing: query.drawing()?,
             profile: query.profile(&snapshot.served.policy.profile)?,
+            system: query.system("crs", snapshot.extent(Collection::Circles))?,
         })
     }
 
-    /// The isochrones around a place, the shortest first.
-    fn draw(&self, snapshot: &Snapshot, source: &Source) -> Vec<Isochrone> {
+    /// The outlines around a place with their limits, the shortest first.
+    fn draw(&self, snapshot: &Snapshot, source: &Source) -> Vec<(geojson::Drawing, WalkTime)> {
         let study = &snapshot.served.study;
         let walkers = snapshot.walkers(&self.profile);
         let weights = if self.is_from { walkers.weights().reversed() } else { walkers.weights() };
         let limits: Vec<WalkTime> = self.bands.iter().map(|&m| WalkTime::from_minutes(m)).collect();
-        snapshot.with_search(|search| isochrone::isochrones(search, study, weights, source, &limits, &self.drawing))
+        let draw = |search: &mut _| isochrone::isochrones(search, study, weights, source, &limits, &self.drawing);
+        let drawn = snapshot.with_search(draw).into_iter().map(|isochrone| {
+            let outline = geojson::Drawing::shape(study.network().projection(), &isochrone.shape);
+            let outline = if self.system.is_stored() { outline } else { self.system.draw(&outline) };
+            (outline, isochrone.limit)
+        });
+        drawn.collect()
     }
 
     /// What an answer says of itself.
@@ -86,10 +95,12 @@ impl Manner {
                 "tolerance_m": self.drawing.tolerance_m,
             },
         });
-        match members {
+        let mut members = match members {
             Value::Object(members) => members,
             _ => Map::new(),
-        }
+        };
+        members.extend(self.system.about());
+        members
     }
 }
 
@@ -103,7 +114,8 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     let manner = Manner::read(&mut query, &snapshot)?;
     let origin = origin(&snapshot, &mut query, &manner.profile)?;
     let question = format!("/isochrones{}", query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = reply.in_system(&manner.system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
@@ -126,12 +138,11 @@ pub(crate) async fn isochrones(app: Arc<App>, parts: Parts) -> Result<Response, 
     members.extend(own.map(|(name, value)| (name.to_owned(), value)));
     // Drawn and written at once: what has been drawn holds no memory while others are drawn.
     let write = move || {
-        let projection = snapshot.served.study.network().projection();
-        let drawn: Vec<(Isochrone, f64)> =
-            manner.draw(&snapshot, &origin.source).into_iter().zip(manner.bands.iter().copied()).collect();
+        let drawn = manner.draw(&snapshot, &origin.source);
+        let drawn: Vec<_> = drawn.into_iter().zip(&manner.bands).collect();
         let speed_kmh = manner.profile.speed.kmh();
-        Ok(write_features(&members, &drawn, |out, (isochrone, minutes)| {
-            geojson::isochrone_feature(out, projection, isochrone, &geojson::isochrone_id(*minutes), speed_kmh);
+        Ok(write_features(&members, &drawn, |out, ((outline, limit), minutes)| {
+            geojson::band_feature(out, outline, *limit, &geojson::isochrone_id(**minutes), speed_kmh);
         }))
     };
     reply.find_and_write(&app, &app.workers, write).await
@@ -180,7 +191,8 @@ pub(crate) async fn isochrones_of_points(app: Arc<App>, request: Request) -> Res
     }
     let asked: Vec<Value> = points.iter().map(|(id, at)| json!([id, at.lon(), at.lat()])).collect();
     let question = format!("/isochrones{} {}", query.canonical(), Value::from(asked));
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let mut reply = reply.in_system(&manner.system);
     reply.analysed(false);
     let write = move || {
         let study = &snapshot.served.study;
@@ -193,9 +205,9 @@ pub(crate) async fn isochrones_of_points(app: Arc<App>, request: Request) -> Res
                 left_out.push(json!({ "point": id, "lon": at.lon(), "lat": at.lat(), "detail": why }));
                 continue;
             };
-            for isochrone in manner.draw(&snapshot, &source) {
+            for (outline, limit) in manner.draw(&snapshot, &source) {
                 let mut out = Vec::new();
-                point_isochrone_feature(&mut out, projection, &isochrone, id, manner.profile.speed.kmh());
+                point_band_feature(&mut out, &outline, limit, id, manner.profile.speed.kmh());
                 features.push(out);
             }
         }

@@ -3,6 +3,9 @@
 //! Owns the routes, their parameters and representations, caching, and the accept loop. It reads no files: the binary
 //! hands it a study. It refuses to own the formats (`carecircle-formats`) and every computation (`carecircle-core`).
 
+// The API document is one literal.
+#![recursion_limit = "256"]
+
 mod analysis;
 mod app;
 mod body;
@@ -11,14 +14,19 @@ mod collections;
 mod cql2;
 mod download;
 mod enquiries;
+mod gate;
 mod html;
+mod metrics;
 mod mvt;
 mod openapi;
+mod peer;
 mod problem;
 mod query;
+mod reload;
 mod reply;
 mod schema;
 mod stall;
+mod systems;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -29,9 +37,14 @@ use app::App;
 use axum::http::Uri;
 use carecircle_core::policy::Policy;
 use carecircle_core::study::Study;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use peer::Peer;
+pub use peer::{Net, Trusted};
+pub use reload::Reloader;
 use stall::Stalling;
 use std::future::Future;
 use std::io;
@@ -39,7 +52,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -75,7 +88,8 @@ pub struct ServerOptions {
     pub request_timeout: Duration,
     /// After the signal to stop, requests under way have so long to finish.
     pub drain_timeout: Duration,
-    /// Connections open at once; further ones wait to be accepted.
+    /// Connections open at once. For a further one, whoever has been silent longest has to go; where all are at work, it is
+    /// told to come back (503).
     pub max_connections: usize,
     /// Computations that run at once.
     pub workers: usize,
@@ -83,6 +97,14 @@ pub struct ServerOptions {
     pub queue: usize,
     /// About how much memory analyses and answers may keep.
     pub cache_bytes: u64,
+    /// What reads the inputs anew; without it the study stays.
+    pub reloader: Option<Reloader>,
+    /// After a reload the study before is kept for so long, for those who are paging through it.
+    pub keep_before: Duration,
+    /// What `Authorization: Bearer` must hold to reload; without it that is for clients on this machine.
+    pub admin_token: Option<String>,
+    /// Whose word counts on the address that the client asked.
+    pub trusted: Trusted,
 }
 
 impl Default for ServerOptions {
@@ -95,10 +117,14 @@ impl Default for ServerOptions {
             body_max: 1 << 20,
             request_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(20),
-            max_connections: 1_024,
+            max_connections: affordable_connections().unwrap_or(usize::MAX).min(4_096),
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 64,
             cache_bytes: 128 << 20,
+            reloader: None,
+            keep_before: Duration::from_mins(5),
+            admin_token: None,
+            trusted: Trusted::Nobody,
         }
     }
 }
@@ -128,20 +154,17 @@ pub async fn serve(
     // A client that has closed its own side after the request still waits for the answer.
     http.half_close(true);
 
-    let slots = Arc::new(Semaphore::new(options.max_connections.max(1)));
+    let at_door = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let reloads = options.reloader.clone().map(|reloader| tokio::spawn(reload::listen(Arc::clone(&app), reloader)));
     loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(stream, _)| (slot, stream))
-        };
-        let (slot, stream) = tokio::select! {
+        let (stream, from) = tokio::select! {
             () = &mut shutdown => break,
             // Finished connections are let go as they come.
             Some(_) = connections.join_next() => continue,
-            accepted = accepted => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file handles, most likely: some connection has to end first.
@@ -153,15 +176,38 @@ pub async fn serve(
         };
         // Small answers must not wait for the client's acknowledgement.
         _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Stalling::new(stream, options.stall_timeout));
-        let service = TowerToHyperService::new(routes.clone());
+        let Some(entered) = app.gate.enter() else {
+            if let Ok(permit) = Arc::clone(&at_door).try_acquire_owned() {
+                connections.spawn(async move {
+                    _ = tokio::time::timeout(Duration::from_secs(1), turn_away(stream)).await;
+                    drop(permit);
+                });
+            }
+            continue;
+        };
+        let line = Arc::clone(&entered.line);
+        let io = TokioIo::new(Stalling::new(stream, options.stall_timeout, Arc::clone(&line)));
+        let routes = TowerToHyperService::new(routes.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let answering = line.answering();
+            request.extensions_mut().insert(Peer(from.ip()));
+            request.extensions_mut().insert(Arc::clone(&line));
+            let answered = routes.call(request);
+            async move { answered.await.map(|response| response.map(|body| answering.until_taken(body))) }
+        });
         let connection = graceful.watch(http.serve_connection(io, service));
         connections.spawn(async move {
-            let _slot = slot;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            tokio::select! {
+                biased;
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = entered.line.has_to_go() => tracing::debug!("connection closed to make room"),
             }
         });
+    }
+    if let Some(reloads) = reloads {
+        reloads.abort();
     }
     app.draining.store(true, Ordering::Relaxed);
     drop(listener);
@@ -170,6 +216,39 @@ pub async fn serve(
     }
     connections.shutdown().await;
     Ok(())
+}
+
+/// So many clients at once are told that there is no room; more are not.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+/// Tells a client that there is no room, and waits for it to go: closed at once, the connection might take the answer along.
+async fn turn_away(stream: TcpStream) -> io::Result<()> {
+    let text = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"too many connections are at work: ask again in a moment"}"#;
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\nRetry-After: 2\r\nConnection: close\r\n\r\n",
+        text.len()
+    );
+    stream.writable().await?;
+    stream.try_write((head + text).as_bytes())?;
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut [0; 4 << 10]) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How many connections this process has file handles for, with some left for itself; `None` where nothing bounds them, or
+/// the system doesn't tell.
+pub fn affordable_connections() -> Option<usize> {
+    const OWN: usize = 64;
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?;
+    soft.parse::<usize>().ok().map(|files| files.saturating_sub(OWN).max(1))
 }
 
 fn check_public_url(url: Option<&str>) -> io::Result<()> {

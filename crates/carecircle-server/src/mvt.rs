@@ -166,6 +166,9 @@ impl Numbering {
     }
 }
 
+/// The number of a feature, and the key and the encoded value of each of its properties.
+type Row = (u64, Vec<(u16, Box<[u8]>)>);
+
 /// The properties of many features, each distinct value encoded once.
 #[derive(Default)]
 pub(crate) struct Columns {
@@ -199,7 +202,7 @@ impl Columns {
     }
 
     /// Columns of text, the first of them the id.
-    pub(crate) fn of_text<const N: usize>(keys: &[&str; N], rows: Vec<[Cow<'_, str>; N]>) -> Self {
+    pub(crate) fn of_text<const N: usize>(keys: &[&str; N], rows: &[[Cow<'_, str>; N]]) -> Self {
         let rows = rows.iter().map(|row| {
             let values = row.iter().zip(0..).map(|(text, key)| (key, text_value(text))).collect();
             (row.first().map_or(0, |id| id_of(id)), values)
@@ -207,7 +210,7 @@ impl Columns {
         Self::new(keys.map(str::to_owned).into(), rows.collect())
     }
 
-    fn new(keys: Vec<String>, rows: Vec<(u64, Vec<(u16, Box<[u8]>)>)>) -> Self {
+    fn new(keys: Vec<String>, rows: Vec<Row>) -> Self {
         let mut out = Self { keys, ..Self::default() };
         let mut known: HashMap<Box<[u8]>, u32> = HashMap::new();
         for (id, row) in rows {

@@ -5,12 +5,13 @@
 //! declared as a parameter.
 
 use crate::analysis::Snapshot;
-use crate::collections::{Collection, Column};
+use crate::collections::{CRS84, Collection, Column};
 use crate::cql2::LENGTH_MAX;
 use crate::enquiries::{self, BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
+use crate::reload;
 use crate::reply::Media;
 use crate::schema;
 use crate::tiles;
@@ -163,7 +164,9 @@ fn paths(snapshot: &Snapshot) -> Value {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> =
-            ["limit", "offset", "bbox", "datetime", "f_items", "resultType"].map(parameter).into();
+            ["limit", "offset", "revision", "bbox", "datetime", "f_items", "resultType", "crs", "bbox-crs"]
+                .map(parameter)
+                .into();
         page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
@@ -176,10 +179,10 @@ fn paths(snapshot: &Snapshot) -> Value {
                 collection.title(),
                 &page,
                 &page_forms,
-                if collection == Collection::Circles { &["400", "422"] } else { &["400"] },
+                if collection == Collection::Circles { &["400", "410", "422"] } else { &["400", "410"] },
             ),
         );
-        let mut single = vec![parameter("featureId"), parameter("f_item")];
+        let mut single = vec![parameter("featureId"), parameter("f_item"), parameter("crs")];
         single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
@@ -204,6 +207,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "profile",
         "speed_kmh",
         "signal_delay_s",
+        "crs",
         "f_geojson",
     ];
     let place = place.map(parameter);
@@ -235,12 +239,16 @@ fn paths(snapshot: &Snapshot) -> Value {
     crate::walks::paths(&mut add);
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
-        ("/readyz", "getReadiness", "Whether it can answer (503 when not)"),
+        ("/readyz", "getReadiness", "Whether it can answer (503 when not), and whether an older study serves"),
+        ("/metrics", "getMetrics", "What the service counts, for Prometheus"),
     ] {
         let answer = json!({ "text/plain": { "schema": { "type": "string" } } });
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
     paths.extend(tiles::paths());
+    for (path, item) in reload::paths() {
+        paths.insert(path.to_owned(), item);
+    }
     paths.into()
 }
 
@@ -281,15 +289,33 @@ fn parameters(policy: &Policy) -> Value {
             &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
         ),
         "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        "revision": in_query(
+            "revision",
+            "The revision of the data that a next link goes on in; 410 when it is served no more. Best left to links",
+            &json!({ "type": "string" }),
+        ),
         "bbox": in_query(
             "bbox",
-            "West, south, east, north in degrees (or with heights, six numbers); west of its east it spans the date line",
+            "West, south, east, north in degrees (or with heights, six numbers; or in the order of the axes of bbox-crs); west of its \
+             east it spans the date line",
             &json!({ "type": "array", "minItems": 4, "maxItems": 6, "items": { "type": "number" } }),
         ),
         "datetime": in_query(
             "datetime",
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
+        ),
+        "crs": in_query(
+            "crs",
+            "The coordinate system of the answer, by its URI: those of the collection's crs, or another of the EPSG register; axes \
+             run as its definition says (latitude first in EPSG:4326 and 4490, northing first in the zones of CGCS2000). Or gcj02 \
+             or bd09, longitude first. A feature that the system doesn't reach has no geometry",
+            &json!({ "type": "string", "default": CRS84 }),
+        ),
+        "bbox-crs": in_query(
+            "bbox-crs",
+            "The coordinate system of bbox, as in crs",
+            &json!({ "type": "string", "default": CRS84 }),
         ),
         "resultType": in_query(
             "resultType",
@@ -469,7 +495,7 @@ fn schemas() -> Value {
             "type": "object", "required": ["id", "links"],
             "properties": {
                 "id": text, "title": text, "description": text, "itemType": text,
-                "crs": { "type": "array", "items": text },
+                "crs": { "type": "array", "items": text }, "storageCrs": text,
                 "extent": { "type": "object" },
                 "links": links,
             },

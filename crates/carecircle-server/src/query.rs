@@ -25,8 +25,20 @@ pub(crate) const LIMIT_MAX: usize = 10_000;
 pub(crate) const BANDS_MAX: usize = 10;
 
 /// The parameters that choose a page of features.
-pub(crate) const PAGE_NAMES: [&str; 9] =
-    ["limit", "offset", "bbox", "datetime", "f", "resultType", "filter", "filter-lang", "filter-crs"];
+pub(crate) const PAGE_NAMES: [&str; 12] = [
+    "limit",
+    "offset",
+    "bbox",
+    "bbox-crs",
+    "crs",
+    "datetime",
+    "f",
+    "resultType",
+    "revision",
+    "filter",
+    "filter-lang",
+    "filter-crs",
+];
 /// How filters may be written; the last is what GDAL calls the first.
 pub(crate) const FILTER_LANGUAGES: [&str; 3] = ["cql2-text", "cql2-json", "cql-text"];
 /// The systems that a filter's geometries may come in, and whether north comes first; the first unless asked otherwise.
@@ -119,7 +131,7 @@ impl Query {
     }
 
     /// The value of a parameter, read together with its canonical form.
-    fn take<T>(
+    pub(crate) fn take<T>(
         &mut self,
         name: &str,
         wanted: &str,
@@ -186,17 +198,6 @@ impl Query {
         let offset = self.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
         let is_count = self.word("resultType", &["hits", "results"])? == Some("hits");
         Ok(if is_count { Page { limit: 0, offset: 0 } } else { Page { limit, offset } })
-    }
-
-    /// `bbox`: four numbers, or six with heights, which plane features pay no heed to.
-    pub(crate) fn bbox(&mut self) -> Result<Option<Bbox>, ApiError> {
-        let wanted = "west,south,east,north in degrees (or six numbers with heights), south not above north";
-        self.take("bbox", wanted, |text| {
-            let numbers: Vec<f64> = text.split(',').map(|n| number(n.trim())).collect::<Option<_>>()?;
-            let ([west, south, east, north] | [west, south, _, east, north, _]) = numbers[..] else { return None };
-            let canonical: Vec<String> = numbers.iter().map(f64::to_string).collect();
-            (south <= north).then(|| (Bbox { west, south, east, north }, canonical.join(",")))
-        })
     }
 
     /// `filter` over such columns, as `filter-lang` and `filter-crs` say. In canonical form it needs neither.
@@ -355,28 +356,6 @@ pub(crate) struct Page {
     pub(crate) offset: usize,
 }
 
-/// A box in degrees. West of its east it spans the date line.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bbox {
-    west: f64,
-    south: f64,
-    east: f64,
-    north: f64,
-}
-
-impl Bbox {
-    /// West, south, east, north of one box, or of the two sides of the date line.
-    pub(crate) fn parts(self) -> impl Iterator<Item = [f64; 4]> {
-        let Self { west, south, east, north } = self;
-        let (first, second) = if west > east {
-            ([west, south, f64::max(west, 180.0), north], Some([f64::min(east, -180.0), south, east, north]))
-        } else {
-            ([west, south, east, north], None)
-        };
-        std::iter::once(first).chain(second)
-    }
-}
-
 /// A finite number, as the clients write them: `.5`, `-1.5000000`, seventeen digits.
 pub(crate) fn number(text: &str) -> Option<f64> {
     // Minus zero is zero: one value, one form.
@@ -495,21 +474,6 @@ mod tests {
             canonical("child_months=10&with_vacancy=true&on=2024-06-30")
         );
         assert_eq!(canonical(""), "");
-    }
-
-    #[test]
-    fn boxes_come_in_many_spellings() {
-        let parts = |raw: &str| {
-            let mut query = Query::parse(Some(&format!("bbox={raw}")), &["bbox"]).unwrap();
-            query.bbox().ok().flatten().map(|b| b.parts().collect::<Vec<_>>())
-        };
-        assert_eq!(parts(".5000000,-1.5000000,1,2"), Some(vec![[0.5, -1.5, 1.0, 2.0]]));
-        assert_eq!(parts("1,2,0,3,4,9"), Some(vec![[1.0, 2.0, 3.0, 4.0]]));
-        assert_eq!(parts("177,65,-177,70"), Some(vec![[177.0, 65.0, 180.0, 70.0], [-180.0, 65.0, -177.0, 70.0]]));
-        assert_eq!(parts("-500,-500,500,500").map(|p| p.len()), Some(1));
-        for bad in ["", "1,2,3", "1,2,3,4,5", "1,5,3,4", "nan,0,1,1", "inf,0,1,1", "a,b,c,d", "1,2,3,4,"] {
-            assert_eq!(parts(bad), None, "{bad}");
-        }
     }
 
     #[test]

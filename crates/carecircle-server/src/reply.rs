@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::download;
 use crate::problem::ApiError;
+use crate::systems::System;
 use crate::work::Workers;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -19,6 +20,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +60,16 @@ impl Media {
     }
 }
 
+/// `Cache-Control` of what is computed from the study: asked for again soon, it is there without a request; later, and
+/// after every reload, it is asked for by its ETag.
+const ANALYSED: &str = "public, max-age=10, must-revalidate";
+
+/// `Cache-Control` of documents about the service.
+const DOCUMENT: &str = "public, max-age=60, must-revalidate";
+
+/// `Cache-Control` of what holds for the moment only.
+pub(crate) const NEVER_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timing {
@@ -74,21 +86,27 @@ impl Timing {
         Self { write, hit: Some(hit), ..Self::default() }
     }
 
+    /// Whether the answer, or at least its analysis, was there already.
+    pub(crate) fn hit(&self) -> Option<bool> {
+        self.hit
+    }
+
     /// The value of `Server-Timing`, milliseconds.
     pub(crate) fn header(&self, total: Duration) -> String {
-        let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        let cache = match self.hit {
+        let mut out = String::with_capacity(112);
+        out.push_str(match self.hit {
             Some(true) => "cache;desc=hit, ",
             Some(false) => "cache;desc=miss, ",
             None => "",
-        };
-        format!(
-            "{cache}parse;dur={:.3}, analysis;dur={:.3}, write;dur={:.3}, total;dur={:.3}",
-            ms(self.parse),
-            ms(self.analysis),
-            ms(self.write),
-            ms(total)
-        )
+        });
+        let stages =
+            [("parse", self.parse), (", analysis", self.analysis), (", write", self.write), (", total", total)];
+        for (name, time) in stages {
+            // By whole numbers: every answer carries this.
+            let us = time.as_micros();
+            write!(out, "{name};dur={}.{:03}", us / 1_000, us % 1_000).expect("a string takes every write");
+        }
+        out
     }
 }
 
@@ -97,11 +115,14 @@ pub(crate) struct Reply {
     snapshot: Arc<Snapshot>,
     media: Media,
     gzip: bool,
+    /// The coordinate system of its features, where it has any.
+    content_crs: Option<HeaderValue>,
     /// Everything that decides the bytes.
     key: String,
     etag: String,
     timing: Timing,
     begun: Instant,
+    cache_control: &'static str,
 }
 
 impl Reply {
@@ -122,7 +143,28 @@ impl Reply {
         let etag = format!("\"{:032x}{suffix}\"", fnv1a(plain.as_bytes()));
         let key = plain + suffix;
         let timing = Timing { parse: begun.elapsed(), ..Timing::default() };
-        Self { snapshot: Arc::clone(snapshot), media, gzip, key, etag, timing, begun: Instant::now() }
+        Self {
+            snapshot: Arc::clone(snapshot),
+            media,
+            gzip,
+            content_crs: None,
+            key,
+            etag,
+            timing,
+            begun: Instant::now(),
+            cache_control: ANALYSED,
+        }
+    }
+
+    /// Says in which coordinate system its features are.
+    pub(crate) fn in_system(mut self, system: &System) -> Self {
+        self.content_crs = HeaderValue::from_str(&format!("<{}>", system.name())).ok();
+        self
+    }
+
+    /// Says that this is a document, which changes with the study and the program alone.
+    pub(crate) fn document(self) -> Self {
+        Self { cache_control: DOCUMENT, ..self }
     }
 
     /// The response, where no work is needed: the client has the answer, or we do.
@@ -220,10 +262,13 @@ impl Reply {
         response.extensions_mut().insert(self.timing);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media.name()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(ETAG, etag);
+        }
+        if let Some(system) = &self.content_crs {
+            headers.insert("content-crs", system.clone());
         }
         if self.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -61,18 +61,20 @@ pub(crate) fn links(here: &str) -> [Value; 3] {
 }
 
 /// A whole feature. GDAL reads a property's type only where it is a single word and the schema is that of a feature; that any
-/// property may be null is said in words.
+/// property may be null is said in words. It makes a field of the feature's `id` itself, and would have the property of that
+/// name as a second one.
 fn features(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
     let geometry = match collection {
         Collection::Facilities => json!(["Point"]),
         Collection::Blocks | Collection::Gaps => json!(["Point", "Polygon", "MultiPolygon"]),
         Collection::Areas | Collection::Circles => json!(["Polygon", "MultiPolygon"]),
     };
+    let columns = snapshot.columns(collection).iter().filter(|column| column.name != "id");
     json!({
         "$schema": DIALECT,
         "$id": format!("{base}/collections/{}/schema", collection.id()),
         "title": collection.title(),
-        "description": "A feature. What is not known is null, whatever the type of its property.",
+        "description": "A feature. What is not known is null, whatever the type of its property; its id is among the properties too.",
         "type": "object",
         "required": ["type", "id", "geometry", "properties"],
         "properties": {
@@ -83,7 +85,7 @@ fn features(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
                 "required": ["type", "coordinates"],
                 "properties": { "type": { "type": "string", "enum": geometry }, "coordinates": { "type": "array" } },
             },
-            "properties": { "type": "object", "properties": properties(collection, snapshot.columns(collection).iter()) },
+            "properties": { "type": "object", "properties": properties(collection, columns) },
         },
     })
 }

@@ -1,8 +1,11 @@
 //! A stream that gives up on a client who takes no bytes: hyper times reading, not writing.
 
+use crate::gate::Line;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,17 +15,19 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(crate) struct Stalling<S> {
     stream: S,
     timeout: Duration,
+    line: Arc<Line>,
     clock: Pin<Box<Sleep>>,
     /// Whether the clock runs: a write is pending.
     stalled: bool,
 }
 
 impl<S> Stalling<S> {
-    pub(crate) fn new(stream: S, timeout: Duration) -> Self {
-        Self { stream, timeout, clock: Box::pin(sleep(timeout)), stalled: false }
+    pub(crate) fn new(stream: S, timeout: Duration, line: Arc<Line>) -> Self {
+        Self { stream, timeout, line, clock: Box::pin(sleep(timeout)), stalled: false }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.line.is_writing.store(written.is_pending(), Relaxed);
         if written.is_ready() {
             self.stalled = false;
             return written;
@@ -77,12 +82,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Gate;
     use tokio::io::AsyncWriteExt;
 
     #[tokio::test]
     async fn a_reader_who_takes_nothing_is_given_up() {
+        let entered = Arc::new(Gate::new(1)).enter().unwrap();
         let (ours, _theirs) = tokio::io::duplex(16);
-        let mut stream = Stalling::new(ours, Duration::from_millis(50));
+        let mut stream = Stalling::new(ours, Duration::from_millis(50), Arc::clone(&entered.line));
         let written = stream.write_all(&[0; 64]).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }

@@ -49,6 +49,9 @@ const SCHEME: &str = "WebMercatorQuad";
 /// Questions whose tiles are known by a number; of more, those not asked for the longest time are numbered anew.
 const QUESTIONS: u64 = 4_096;
 
+/// What a tile that is kept takes beside its body.
+const ENTRY: usize = 256;
+
 /// Below this zoom no street is shown, below the second none that is for people on foot alone.
 const STREETS_FROM: [u8; 2] = [12, 14];
 
@@ -322,8 +325,6 @@ impl Tiles {
             Arc::new(set)
         });
         let plain: Vec<_> = plain.collect();
-        // What an entry takes beside its body.
-        const ENTRY: usize = 256;
         Self {
             kept: moka::future::Cache::builder()
                 .eviction_policy(EvictionPolicy::lru())
@@ -383,13 +384,14 @@ fn extent_of(network: &Network) -> Option<[f64; 4]> {
     const MARGIN_M: f64 = 10.0;
     let places = (0..network.edges().len() as u32).flat_map(|edge| network.geometry(EdgeId(edge)).map(|(at, _)| at));
     let [west, south, east, north] = places.map(|at| [at.x, at.y, at.x, at.y]).reduce(joined)?;
-    let along = |from: f64, to: f64| {
-        (0..=STEPS).map(move |step| from - MARGIN_M + (to - from + 2.0 * MARGIN_M) * f64::from(step) / f64::from(STEPS))
+    let around = [west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M];
+    let on_sides = |step: i32| {
+        let part = f64::from(step) / f64::from(STEPS);
+        let [west, south, east, north] = around;
+        let (x, y) = (west + part * (east - west), south + part * (north - south));
+        [Point { x, y: south }, Point { x, y: north }, Point { x: west, y }, Point { x: east, y }]
     };
-    let (xs, ys) = (|| along(west, east), || along(south, north));
-    let rows = [ys().next(), ys().last()].into_iter().flatten().flat_map(|y| xs().map(move |x| Point { x, y }));
-    let columns = [xs().next(), xs().last()].into_iter().flatten().flat_map(|x| ys().map(move |y| Point { x, y }));
-    let degrees = rows.chain(columns).map(|at| network.projection().unproject(at));
+    let degrees = (0..=STEPS).flat_map(on_sides).map(|at| network.projection().unproject(at));
     degrees.map(|(lon, lat)| [lon, lat, lon, lat]).reduce(joined)
 }
 
@@ -460,7 +462,7 @@ fn streets_of(network: &Network) -> Streets {
         rows.push(row);
         are_roads.push(matches!(first.class, StreetClass::Street | StreetClass::Ferry));
     }
-    let columns = Columns::of_text(&STREET_PROPERTIES, rows);
+    let columns = Columns::of_text(&STREET_PROPERTIES, &rows);
     Streets { sheet: Sheet::new(drafts), columns, are_roads }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::problem::ApiError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::Semaphore;
 
 /// So many jobs run at once, so many more may wait; who comes then is told to come back.
@@ -9,18 +10,43 @@ use tokio::sync::Semaphore;
 pub(crate) struct Workers {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    most: (usize, usize),
+    shed: Arc<AtomicU64>,
+}
+
+/// How much there is to do.
+pub(crate) struct Load {
+    pub(crate) running: usize,
+    pub(crate) waiting: usize,
+    /// Jobs refused so far.
+    pub(crate) shed: u64,
 }
 
 impl Workers {
     pub(crate) fn new(running: usize, waiting: usize) -> Self {
         let running = running.max(1);
-        Self { running: Arc::new(Semaphore::new(running)), admitted: Arc::new(Semaphore::new(running + waiting)) }
+        let admitted = (running + waiting).min(Semaphore::MAX_PERMITS);
+        Self {
+            running: Arc::new(Semaphore::new(running)),
+            admitted: Arc::new(Semaphore::new(admitted)),
+            most: (running, admitted),
+            shed: Arc::default(),
+        }
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        let running = self.most.0 - self.running.available_permits();
+        let admitted = self.most.1 - self.admitted.available_permits();
+        Load { running, waiting: admitted.saturating_sub(running), shed: self.shed.load(Relaxed) }
     }
 
     /// Runs a job on a thread of its own and waits for it. It runs to its end even when nobody waits any more.
     pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
         let busy = || ApiError::unavailable("the server is busy: ask again in a moment");
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy())?;
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
+            self.shed.fetch_add(1, Relaxed);
+            busy()
+        })?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
         let job = move || {
             let _held = (admitted, running);
@@ -61,6 +87,8 @@ mod tests {
         }
         let third = workers.run(|| 3).await;
         assert_eq!(third.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        let load = workers.load();
+        assert_eq!((load.running, load.waiting, load.shed), (1, 1, 1));
         go.send(()).unwrap();
         assert!(first.await.unwrap().unwrap());
         assert_eq!(second.await.unwrap().unwrap(), 2);

@@ -9,6 +9,7 @@ mod inputs;
 mod inspect;
 mod isochrone;
 mod lang;
+mod log;
 mod matrix;
 mod output;
 mod paper;

@@ -38,7 +38,10 @@ fn a_page_of_gaps_says_how_many_there_are_and_where_the_next_page_is() {
     let second = town().get(town().path(&next)).ok();
     assert_eq!(second["numberReturned"], 5);
     assert_eq!(second["numberMatched"], page["numberMatched"]);
-    assert_eq!(town().path(&link(&second, "prev").unwrap()), "/collections/gaps/items?limit=5&minutes=15");
+    assert_eq!(
+        town().path(&link(&second, "prev").unwrap()),
+        "/collections/gaps/items?limit=5&minutes=15&revision=demo"
+    );
     for feature in page["features"].as_array().unwrap() {
         assert_eq!(feature["type"], "Feature");
         assert_eq!(feature["id"], feature["properties"]["id"]);

@@ -159,11 +159,46 @@ fn a_reader_who_takes_nothing_is_given_up_and_a_slow_one_is_not() {
 }
 
 #[test]
-fn connections_beyond_the_most_wait_for_their_turn() {
-    let options = ServerOptions { max_connections: 2, header_read_timeout: SHORT, ..ServerOptions::default() };
-    let service = Service::start(options);
-    let _silent = [service.connect(), service.connect()];
-    assert_eq!(service.get("/healthz").text(), "ok\n", "the silent ones are closed in time");
+fn silent_connections_make_room() {
+    let service =
+        Service::start(ServerOptions { max_connections: 20, header_read_timeout: LONG, ..ServerOptions::default() });
+    let mut first = service.connect();
+    assert_eq!(first.ask("GET", "/healthz", &[]).unwrap().text(), "ok\n");
+    let silent: Vec<Connection> = ["", "GET / HTTP/1.1\r\nHost: a\r\nX-A: ", "GET / HTTP/1.1\r\n"]
+        .iter()
+        .cycle()
+        .take(100)
+        .map(|head| {
+            let mut connection = service.connect();
+            connection.send(head).unwrap();
+            connection
+        })
+        .collect();
+    for _ in 0..10 {
+        let begun = Instant::now();
+        assert_eq!(service.get("/healthz").text(), "ok\n");
+        assert!(begun.elapsed() < LONG / 10, "nobody waits for the silent to time out: {:?}", begun.elapsed());
+    }
+    assert_eq!(first.rest(), b"", "who has been silent longest goes first");
+    drop(silent);
+    service.stop().join().unwrap().unwrap();
+}
+
+#[test]
+fn where_all_are_at_work_another_is_told_to_come_back() {
+    let service = small(ServerOptions { max_connections: 2, ..ServerOptions::default() });
+    let mut stuck = [reader(&service), reader(&service)];
+    for connection in &mut stuck {
+        connection.request("GET", LARGE, &[]).unwrap();
+        connection.socket().peek(&mut [0]).unwrap();
+    }
+    let answer = service.get("/healthz");
+    assert_eq!((answer.status, answer.json()["status"].as_u64()), (503, Some(503)));
+    assert_eq!(answer.header("retry-after"), "2");
+    for connection in &mut stuck {
+        assert_eq!(connection.answer(false).unwrap().features().len(), sizes()[0], "and nobody at work is cut off");
+    }
+    assert_eq!(service.get("/healthz").text(), "ok\n");
     service.stop().join().unwrap().unwrap();
 }
 
@@ -192,7 +227,7 @@ fn links_start_with_the_public_address_where_there_is_one() {
     }
     let page = service.get("/collections/gaps/items?limit=1").ok();
     let next = link(&page, "next").unwrap();
-    assert_eq!(next, "https://example.org/care/collections/gaps/items?limit=1&offset=1");
+    assert_eq!(next, "https://example.org/care/collections/gaps/items?limit=1&offset=1&revision=demo");
     assert_eq!(service.get("/api").ok()["servers"][0]["url"], "https://example.org/care");
     service.stop().join().unwrap().unwrap();
     for bad in ["example.org", "ftp://example.org", "https://example.org/?a=b", "https://example.org/#a", "/care"] {

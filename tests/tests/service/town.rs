@@ -16,7 +16,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 
-static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| {
+static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| Arc::new(served("demo", 0)));
+
+/// The town without the first so many of its facilities, under a revision.
+pub(crate) fn served(revision: &str, without: usize) -> Served {
     let file = |name: &str| demo::fixtures().join(name);
     let extract = carecircle_osm::read(&file("town.osm.pbf"), &ReadOptions::default()).unwrap();
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
@@ -24,16 +27,17 @@ static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| {
     let declared = Declared::default();
     let mut places = extract.places;
     places.facilities = columns::facilities(&table("facilities.csv"), &declared).unwrap().used;
+    places.facilities.drain(..without);
     places.areas = columns::areas(&table("areas.geojson"), &declared).unwrap().used;
     let blocks = columns::blocks(&table("blocks.geojson"), &declared).unwrap().used;
-    Arc::new(Served {
+    Served {
         study: Study::new(network, places, Some(blocks), SNAP_WITHIN_M),
         title: "He'an demo town".to_owned(),
         extract_date: Some("2025-06-01T00:00:00Z".to_owned()),
-        revision: "demo".to_owned(),
+        revision: revision.to_owned(),
         policy: Policy::default(),
-    })
-});
+    }
+}
 
 /// How many blocks, facilities and areas the town has.
 pub(crate) fn sizes() -> [usize; 3] {

@@ -6,8 +6,7 @@ use super::{
 use carecircle_core::coverage::Reason;
 use carecircle_core::explain::{ExplainedPoint, Explanation};
 use carecircle_core::facility::{Eligibility, Refusal};
-use carecircle_core::geometry::{LonLat, Projection};
-use carecircle_core::isochrone::Isochrone;
+use carecircle_core::geometry::LonLat;
 use carecircle_core::matrix::Walk;
 use carecircle_core::network::Network;
 use carecircle_core::policy::Policy;
@@ -235,19 +234,12 @@ pub fn explained_route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, 
 }
 
 /// Writes the feature of one band around the point of that id, of several.
-pub fn point_isochrone_feature(
-    out: &mut Vec<u8>,
-    projection: &Projection,
-    isochrone: &Isochrone,
-    point: &str,
-    speed_kmh: f64,
-) {
-    let limit = isochrone.limit.minutes();
-    let id = circle_id(Some(point), limit.unwrap_or_default());
-    open_feature(out, &id, &Drawing::shape(projection, &isochrone.shape));
+pub fn point_band_feature(out: &mut Vec<u8>, drawing: &Drawing, limit: WalkTime, point: &str, speed_kmh: f64) {
+    let id = circle_id(Some(point), limit.minutes().unwrap_or_default());
+    open_feature(out, &id, drawing);
     property(out, "id", &id);
     property(out, "point", &point);
-    property(out, "minutes", &limit);
+    property(out, "minutes", &limit.minutes());
     property(out, "speed_kmh", &speed_kmh);
     close_feature(out);
 }

@@ -318,8 +318,8 @@ fn of_numbers(root: &Node) -> Option<Crs> {
     match root.keyword.as_str() {
         "geogcs" | "geogcrs" | "geodcrs" | "geographiccrs" | "geodeticcrs" => {
             let base = Base::of(root)?;
-            let is_plain =
-                base.degrees == 1.0 && root.child(&["cs"]).is_none_or(|cs| plain(cs.name()) == "ellipsoidal");
+            let is_plain = is_near(base.degrees, 1.0, 0.0)
+                && root.child(&["cs"]).is_none_or(|cs| plain(cs.name()) == "ellipsoidal");
             let ((axis_m, inverse_flattening), true) = (base.ellipsoid?, is_plain) else { return None };
             match base.datum {
                 Datum::Wgs84 => Some(Crs::wgs84()),
@@ -339,11 +339,13 @@ fn of_numbers(root: &Node) -> Option<Crs> {
                 return code.and_then(epsg);
             }
             let (axis_m, inverse_flattening) = base.ellipsoid?;
-            let mut definition = format!("+proj={proj} +a={axis_m} +rf={inverse_flattening} +to_meter={unit_m}");
-            for (key, value) in at {
+            let parameters = at.iter().map(|(&key, value)| {
                 let key = if (proj, key) == ("merc", "lat_1") { "lat_ts" } else { key };
-                definition += &format!(" +{key}={value}");
-            }
+                format!("+{key}={value}")
+            });
+            let parameters = parameters.collect::<Vec<_>>().join(" ");
+            let definition =
+                format!("+proj={proj} +a={axis_m} +rf={inverse_flattening} +to_meter={unit_m} {parameters}");
             Crs::of_proj(root.name(), &definition)
         }
         _ => None,
@@ -382,7 +384,7 @@ fn projection(root: &Node, base: &Base, unit_m: f64) -> Option<(&'static str, BT
         let value = parameter.number(1)? * unit;
         let is_known =
             matches!(*key, "lon_0" | "x_0" | "y_0") || method.needs.contains(key) || method.takes.contains(key);
-        let is_neutral = value == if *key == "k_0" { 1.0 } else { 0.0 };
+        let is_neutral = is_near(value, if *key == "k_0" { 1.0 } else { 0.0 }, 1e-12);
         let is_sane = match *key {
             "k_0" => value > 0.0,
             "x_0" | "y_0" => true,
@@ -395,7 +397,8 @@ fn projection(root: &Node, base: &Base, unit_m: f64) -> Option<(&'static str, BT
     }
     let is_whole = at.contains_key("lon_0") && method.needs.iter().all(|key| at.contains_key(key));
     // A parallel tells the scale on its own.
-    let is_scaled_twice = method.proj == "merc" && at.contains_key("lat_1") && at.get("k_0").is_some_and(|&k| k != 1.0);
+    let is_scaled_twice =
+        method.proj == "merc" && at.contains_key("lat_1") && at.get("k_0").is_some_and(|&k| !is_near(k, 1.0, 1e-12));
     if !is_whole || is_scaled_twice {
         return None;
     }
@@ -464,11 +467,9 @@ mod tests {
 
     /// As ArcGIS writes it: no authority. Parameters are given as `Name=value` with blanks between.
     fn esri(name: &str, datum: &str, method: &str, parameters: &str, unit: &str) -> String {
-        let parameters: String = parameters
-            .split_whitespace()
-            .map(|told| told.split_once('=').unwrap())
-            .map(|(key, value)| format!("PARAMETER[\"{key}\",{value}],"))
-            .collect();
+        let told = parameters.split_whitespace().map(|told| told.split_once('=').unwrap());
+        let told: Vec<String> = told.map(|(key, value)| format!("PARAMETER[\"{key}\",{value}],")).collect();
+        let parameters = told.concat();
         format!("PROJCS[\"{name}\",{},PROJECTION[\"{method}\"],{parameters}UNIT[{unit}]]", geographic(datum))
     }
 
@@ -525,6 +526,9 @@ mod tests {
         assert_eq!(zone("shifted", 120.0, 450_000.0), None);
     }
 
+    /// Datum, method, parameters, unit, a place and where it is in the plane.
+    type Row = (&'static str, &'static str, &'static str, &'static str, (f64, f64), (f64, f64));
+
     /// Longitude and latitude in the system's own datum, and where GDAL 3.6.2 (PROJ 9.1.1) puts them: `gdaltransform -output_xy
     /// -s_srs (the datum's EPSG number) -t_srs (the text)`.
     #[test]
@@ -550,7 +554,6 @@ mod tests {
         let holstein = "False_Easting=100000.0 False_Northing=50000.0 Central_Meridian=10.0 Latitude_Of_Origin=53.5";
         let penang = "False_Easting=1000.0 False_Northing=2000.0 Central_Meridian=100.34 Scale_Factor=1.0 \
             Latitude_Of_Origin=5.42";
-        type Row = (&'static str, &'static str, &'static str, &'static str, (f64, f64), (f64, f64));
         #[rustfmt::skip]
         let rows: [Row; 13] = [
             ("D_North_American_1983", "Lambert_Conformal_Conic", long_island, US_FOOT, (-73.95, 40.7), (998_114.040_640_665, 194_309.295_698_971)),

@@ -52,7 +52,11 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
     let api = ask(&app, "/api").await.json();
     assert_eq!(api["openapi"], "3.0.3");
     assert_eq!(api["servers"][0]["url"], BASE);
-    for (path, item) in api["paths"].as_object().unwrap() {
+    let home = at(4.0, 3.1);
+    let near = format!("?lon={}&lat={}", home.lon(), home.lat());
+    let route = format!("?from={},{}&to_facility=n1", home.lon(), home.lat());
+    let paths = api["paths"].as_object().unwrap().iter();
+    for (path, item) in paths.filter(|(_, item)| item["get"].is_object()) {
         let feature = if path.contains("/gaps/") {
             "b143"
         } else if path.contains("blocks") {
@@ -64,14 +68,18 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
         } else {
             "n1"
         };
-        let mut asked = path.replace("{collectionId}", "gaps").replace("{featureId}", feature);
+        let mut asked = path.replace("{collectionId}", "gaps");
+        asked = asked.replace("{featureId}", feature).replace("{blockId}", "b1");
         // The tile in which the town lies.
         asked =
             asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");
         asked = asked.replace("{layers}", "streets,circles");
-        if path == "/isochrones" {
-            asked += "?facility=n1";
-        }
+        asked += match path.as_str() {
+            "/isochrones" => "?facility=n1",
+            "/nearest" => &near,
+            "/routes" => &route,
+            _ => "",
+        };
         let got = ask(&app, &asked).await;
         assert_eq!(got.status, StatusCode::OK, "{asked}");
         let media = got.header("content-type").split("; ").next().unwrap().to_owned();

@@ -328,9 +328,8 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         let own = layers.parameters().into_iter().map(parameter);
         before.iter().cloned().chain([parameter(f)]).chain(own).collect::<Vec<Value>>()
     };
-    let documents = |layers: Layers| match layers.has(TileLayer::Of(Collection::Circles)) {
-        true => &["400", "404", "422"][..],
-        false => &["400", "404"],
+    let errors = |layers: Layers| {
+        if layers.has(TileLayer::Of(Collection::Circles)) { &["400", "404", "422"][..] } else { &["400", "404"][..] }
     };
     let mut add = |path: String, id: &str, text: &str, parameters: &[Value], answer: &Value, errors: &[&str]| {
         out.push((path, operation(id, "tiles", text, parameters, answer, errors)));
@@ -348,7 +347,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         let path = format!("{path}/{SCHEME}");
         add(path.clone(), &format!("{id}.getTileSet"), text, &about, &object("TileSet"), &["400"]);
         let path = format!("{path}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}");
-        add(path, &format!("{id}.getTile"), text, &asked(layers, "f_mvt", &whole), &tile, documents(layers));
+        add(path, &format!("{id}.getTile"), text, &asked(layers, "f_mvt", &whole), &tile, errors(layers));
     }
     let named = [layers_named.clone()];
     let text = "TileJSON of some layers";
@@ -367,7 +366,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "A tile of some layers",
         &asked(Layers::WHOLE, "f_mvt", &steps),
         &tile,
-        documents(Layers::WHOLE),
+        errors(Layers::WHOLE),
     );
     let json_format = [parameter("f_json")];
     add(

@@ -15,6 +15,7 @@ use i_overlay::core::fill_rule::FillRule;
 use i_overlay::core::overlay::{IntOverlayOptions, Overlay, ShapeType};
 use i_overlay::core::overlay_rule::OverlayRule;
 use i_overlay::i_float::int::point::IntPoint;
+use i_overlay::i_shape::int::shape::IntShapes;
 use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
@@ -190,9 +191,10 @@ impl Sheet {
                 match part.kind {
                     Kind::Point => knife.point(window.place(part.low), &mut pen),
                     Kind::Line => self.line(part, &window, &mut knife, &mut pen),
-                    Kind::Polygon => self.polygon(part, &window, &mut knife, &mut pen),
+                    Kind::Polygon => self.polygon(part, &window, &mut knife),
                 }
             }
+            knife.finish(&mut pen);
             if !pen.is_empty() {
                 draw(feature, self.parts[parts[0] as usize].kind, &pen);
             }
@@ -216,10 +218,10 @@ impl Sheet {
         }
     }
 
-    fn polygon(&self, part: &Part, window: &Window, knife: &mut Knife, pen: &mut Pen) {
+    fn polygon(&self, part: &Part, window: &Window, knife: &mut Knife) {
         if window.is_dot(part) {
             let centre = [0, 1].map(|axis| part.low[axis] + (part.high[axis] - part.low[axis]) / 2);
-            knife.dot(window.place(centre), pen);
+            knife.dot(window.place(centre));
             return;
         }
         knife.overlay.clear();
@@ -229,11 +231,11 @@ impl Sheet {
             shown = shown.or_else(|| knife.ring.iter().copied().find(|&at| is_near(at)));
             knife.add_ring();
         }
-        if !knife.shapes(pen)
+        if !knife.add_shape()
             && let Some(at) = shown
         {
             // Too thin for the grid.
-            knife.dot(at, pen);
+            knife.dot(at);
         }
     }
 }
@@ -283,6 +285,8 @@ impl Window {
 /// Cuts to the size of a tile.
 struct Knife {
     overlay: Overlay,
+    /// What the feature at hand has come to.
+    shapes: IntShapes,
     ring: Vec<Place>,
     spare: Vec<Place>,
     /// A bit for each pixel that has something in it; empty where nothing is thinned out.
@@ -301,7 +305,7 @@ impl Knife {
         let words = if zoom < THIN_BELOW { (PIXELS * PIXELS) as usize / 64 + 1 } else { 0 };
         let mut overlay = Overlay::new(64);
         overlay.options = IntOverlayOptions::ogc();
-        Self { overlay, ring: Vec::new(), spare: Vec::new(), taken: vec![0; words] }
+        Self { overlay, shapes: Vec::new(), ring: Vec::new(), spare: Vec::new(), taken: vec![0; words] }
     }
 
     /// Whether something small may be drawn here.
@@ -327,11 +331,11 @@ impl Knife {
     }
 
     /// A square of a pixel.
-    fn dot(&mut self, [x, y]: Place, pen: &mut Pen) {
+    fn dot(&mut self, [x, y]: Place) {
         const HALF: i32 = PIXEL / 2;
         if self.takes([x, y]) {
             let corners = [[x - HALF, y - HALF], [x + HALF, y - HALF], [x + HALF, y + HALF], [x - HALF, y + HALF]];
-            pen.ring(corners.into_iter());
+            self.shapes.push(vec![corners.map(|[x, y]| IntPoint::new(x, y)).into()]);
         }
     }
 
@@ -401,14 +405,24 @@ impl Knife {
         }
     }
 
-    /// Draws the shape that the rings make together, outer rings clockwise on the screen, each followed by its holes; says
-    /// whether anything is left of it.
-    fn shapes(&mut self, pen: &mut Pen) -> bool {
-        let shapes = self.overlay.overlay(OverlayRule::Subject, FillRule::EvenOdd);
-        for ring in shapes.iter().flatten() {
+    /// Takes the shape that the rings make together; says whether anything is left of it.
+    fn add_shape(&mut self) -> bool {
+        let before = self.shapes.len();
+        self.shapes.append(&mut self.overlay.overlay(OverlayRule::Subject, FillRule::EvenOdd));
+        self.shapes.len() > before
+    }
+
+    /// Draws the shapes of a feature, outer rings clockwise on the screen, each followed by its holes.
+    fn finish(&mut self, pen: &mut Pen) {
+        if self.shapes.len() > 1 {
+            // On the grid, and as dots, parts may come to lie on each other.
+            self.overlay.clear();
+            self.overlay.add_shapes(&self.shapes, ShapeType::Subject);
+            self.shapes = self.overlay.overlay(OverlayRule::Subject, FillRule::NonZero);
+        }
+        for ring in self.shapes.drain(..).flatten() {
             pen.ring(ring.iter().map(|point| [point.x, point.y]));
         }
-        !shapes.is_empty()
     }
 }
 
