@@ -211,7 +211,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
                 collections::item(app, parts, c, id).await
             }),
         )
-        .route("/isochrones", get(|State(app), parts: Parts| enquiries::isochrones(app, parts)))
+        .route(
+            "/isochrones",
+            get(|State(app), parts: Parts| enquiries::isochrones(app, parts))
+                .post(|State(app), request: Request| enquiries::isochrones_of_points(app, request)),
+        )
         .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
         .merge(tiles::routes())
         .merge(walks::routes())

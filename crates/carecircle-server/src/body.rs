@@ -104,7 +104,6 @@ async fn next_frame(body: &mut Body) -> Framed {
 /// # Errors
 /// 415 for another media type, none, or a compressed body; 413 beyond the most bytes that the service takes; 408 when it
 /// has not come in time.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the first route that takes a body"))]
 pub(crate) async fn read(app: &App, request: Request, taken: &[&str]) -> Result<(Parts, Bytes), ApiError> {
     let (parts, mut body) = request.into_parts();
     check_type(&parts.headers, taken)?;

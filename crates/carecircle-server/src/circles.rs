@@ -74,7 +74,7 @@ const LOT: usize = 16;
 
 /// Where each facility has a circle of its own, their squares of the limit as a walk straight on add up to no more, square
 /// kilometres: a quarter of an hour of 2,700 facilities, two hours of 43. Beyond that nobody would wait.
-const MOST_KM2: f64 = 4_000.0;
+pub(crate) const MOST_KM2: f64 = 4_000.0;
 
 impl Circles {
     /// Draws them; one circle for each facility adds up without bound, so that is given up beyond `most_bytes`.

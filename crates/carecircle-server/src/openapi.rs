@@ -7,7 +7,7 @@
 use crate::analysis::Snapshot;
 use crate::collections::{CRS84, Collection, Column};
 use crate::cql2::LENGTH_MAX;
-use crate::enquiries::{BANDS, DIRECTIONS};
+use crate::enquiries::{self, BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
@@ -211,17 +211,26 @@ fn paths(snapshot: &Snapshot) -> Value {
         "f_geojson",
     ];
     let place = place.map(parameter);
-    add(
-        "/isochrones",
-        operation(
-            "getIsochrones",
-            "enquiries",
-            "From where a place is reached on foot, one polygon per band: either around lon and lat, or a facility",
-            &place,
-            &content("application/geo+json", "FeatureCollection"),
-            &["400", "404", "422"],
-        ),
+    let bands = content("application/geo+json", "FeatureCollection");
+    let mut isochrones = operation(
+        "getIsochrones",
+        "enquiries",
+        "From where a place is reached on foot, one polygon per band: either around lon and lat, or a facility",
+        &place,
+        &bands,
+        &["400", "404", "422"],
     );
+    let mut many = operation(
+        "postIsochrones",
+        "enquiries",
+        "From where each of several points is reached on foot, one polygon per point and band",
+        &place[3..],
+        &bands,
+        &["400", "408", "413", "415", "422"],
+    );
+    many["get"]["requestBody"] = enquiries::points_body();
+    isochrones["post"] = many["get"].take();
+    add("/isochrones", isochrones);
     let mut summary = vec![parameter("by"), parameter("policy"), parameter("f_table")];
     summary.extend(POLICY_NAMES.map(parameter));
     let mut sheet = content("application/json", "Summary");

@@ -1,6 +1,8 @@
 //! Walks as features: the walk itself, the facilities that it leads to, and what a verdict rests on.
 
-use super::{Drawing, close_feature, credits, open_feature, parameters, property, rounded_minutes, to_lonlat};
+use super::{
+    Drawing, circle_id, close_feature, credits, open_feature, parameters, property, rounded_minutes, to_lonlat,
+};
 use carecircle_core::coverage::Reason;
 use carecircle_core::explain::{ExplainedPoint, Explanation};
 use carecircle_core::facility::{Eligibility, Refusal};
@@ -228,5 +230,16 @@ pub fn explained_route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, 
     property(out, "from_point", &point);
     property(out, "to_facility", &study.facilities()[facility].facility.id);
     route_properties(out, network, route);
+    close_feature(out);
+}
+
+/// Writes the feature of one band around the point of that id, of several.
+pub fn point_band_feature(out: &mut Vec<u8>, drawing: &Drawing, limit: WalkTime, point: &str, speed_kmh: f64) {
+    let id = circle_id(Some(point), limit.minutes().unwrap_or_default());
+    open_feature(out, &id, drawing);
+    property(out, "id", &id);
+    property(out, "point", &point);
+    property(out, "minutes", &limit.minutes());
+    property(out, "speed_kmh", &speed_kmh);
     close_feature(out);
 }

@@ -1,7 +1,8 @@
 //! Walks, the nearest facilities, and why a block has its verdict.
 
-use super::town::{BLOCKS, Got, ask, at, features, ids, town};
-use axum::http::StatusCode;
+use super::town::{BLOCKS, Got, answer_of, ask, at, features, ids, town};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 fn number(value: &Value) -> f64 {
@@ -184,4 +185,85 @@ async fn without_one_ways_it_is_as_far_there_as_back() {
     let told = ask(&app, &format!("/isochrones?{query}&direction=from")).await.json();
     assert_eq!(told["parameters"]["direction"], "from");
     ask(&app, &format!("/isochrones?{query}&direction=back")).await.problem(400);
+}
+
+async fn post(query: &str, media: &str, body: String) -> Got {
+    let request =
+        Request::builder().method(Method::POST).uri(format!("/isochrones{query}")).header("host", "localhost");
+    answer_of(&town(), request.header("content-type", media).body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn isochrones_of_several_points_are_those_of_each() {
+    let app = town();
+    let places = [(3.3, 4.0), (6.0, 6.5)].map(|(x, y)| at(x, y));
+    let positions = places.map(|at| json!([at.lon(), at.lat()]));
+    let feature = |id: Value, position: &Value| json!({ "type": "Feature", "id": id, "properties": null, "geometry": { "type": "Point", "coordinates": position } });
+    let bodies = [
+        (json!({ "points": positions }), ["0", "1"]),
+        (
+            json!({ "points": places.map(|at| json!({ "id": at.lon().to_string(), "lon": at.lon(), "lat": at.lat() })) }),
+            ["", ""],
+        ),
+        (json!({ "type": "MultiPoint", "coordinates": positions }), ["0", "1"]),
+        (
+            json!({ "type": "FeatureCollection", "features": [feature(json!("家"), &positions[0]), feature(json!(7), &positions[1])] }),
+            ["家", "7"],
+        ),
+    ];
+    for direction in ["to", "from"] {
+        for (body, names) in &bodies {
+            let query = format!("?minutes=9,4&direction={direction}&depth=40");
+            let got = post(&query, "application/geo+json", body.to_string()).await;
+            assert_eq!(got.status, StatusCode::OK, "{}", String::from_utf8_lossy(&got.body));
+            let answer = got.json();
+            assert_eq!((&answer["numberReturned"], &answer["left_out"]), (&json!(4), &json!([])));
+            assert_eq!(answer["parameters"]["direction"], direction);
+            let bands = answer["features"].as_array().unwrap();
+            for (n, at) in places.iter().enumerate() {
+                let alone = format!("/isochrones{query}&lon={}&lat={}", at.lon(), at.lat());
+                let alone = features(&app, &alone).await;
+                for (band, alone) in bands[2 * n..].iter().zip(&alone) {
+                    assert_eq!(band["geometry"].to_string(), alone["geometry"].to_string());
+                    assert_eq!(band["properties"]["minutes"], alone["properties"]["minutes"]);
+                    if !names[n].is_empty() {
+                        assert_eq!(band["properties"]["point"], names[n]);
+                    }
+                }
+            }
+            assert_eq!(ids(bands).into_iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+        }
+    }
+    let away = json!({ "points": [positions[0], [117.0, 40.5]] });
+    let answer = post("", "application/json", away.to_string()).await.json();
+    assert_eq!((&answer["numberReturned"], &answer["left_out"][0]["point"]), (&json!(3), &json!("1")));
+}
+
+#[tokio::test]
+async fn bodies_that_hold_no_points_are_refused() {
+    let many = |count: usize| json!({ "points": vec![[116.31, 39.91]; count] }).to_string();
+    for bad in [
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        many(0),
+        many(101),
+        format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)),
+        json!({ "points": [[181, 0]] }).to_string(),
+        json!({ "points": [["1", "2"]] }).to_string(),
+        json!({ "points": [[1]] }).to_string(),
+        json!({ "points": [null] }).to_string(),
+        json!({ "points": [{ "id": {}, "lon": 1, "lat": 2 }] }).to_string(),
+        json!({ "points": [{ "id": "0", "lon": 1, "lat": 2 }, { "id": 0, "lon": 1, "lat": 2 }] }).to_string(),
+        json!({ "type": "FeatureCollection" }).to_string(),
+        json!({ "type": "LineString", "coordinates": [[1, 2], [3, 4]] }).to_string(),
+        json!({ "type": "Feature", "geometry": { "type": "LineString", "coordinates": [1, 2] } }).to_string(),
+    ] {
+        post("", "application/json", bad).await.problem(400);
+    }
+    post("?lon=1&lat=2", "application/json", many(1)).await.problem(400);
+    post("", "text/plain", many(1)).await.problem(415);
+    post("?minutes=120", "application/json", many(100)).await.problem(422);
+    assert!(post("", "application/json", "x".repeat(2 << 20)).await.problem(413).contains("body"));
 }
