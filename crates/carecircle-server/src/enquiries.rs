@@ -269,19 +269,13 @@ fn points(body: &[u8]) -> Result<Vec<(String, LonLat)>, ApiError> {
 
 /// The place of a position, of something with `lon` and `lat`, or of a GeoJSON point or feature.
 fn position(point: &Value) -> Option<LonLat> {
-    let position = match point {
-        Value::Array(position) => position.as_slice(),
-        Value::Object(members) => match (members.get("lon"), members.get("lat")) {
-            (Some(lon), Some(lat)) => return on_earth(lon, lat),
-            _ => {
-                let geometry = point.get("geometry").unwrap_or(point);
-                let is_point = geometry["type"] == "Point";
-                geometry["coordinates"].as_array().filter(|_| is_point)?.as_slice()
-            }
-        },
-        _ => return None,
-    };
-    match position {
+    if let (Some(lon), Some(lat)) = (point.get("lon"), point.get("lat")) {
+        return on_earth(lon, lat);
+    }
+    let geometry = point.get("geometry").unwrap_or(point);
+    let is_point = geometry.get("type").is_some_and(|kind| kind == "Point");
+    let position = point.as_array().or_else(|| geometry.get("coordinates")?.as_array().filter(|_| is_point))?;
+    match position.as_slice() {
         [lon, lat] | [lon, lat, _] => on_earth(lon, lat),
         _ => None,
     }
