@@ -16,7 +16,7 @@ try {
     const shown = (layer) => [...new Set(map.queryRenderedFeatures({ layers: [layer] }).map((f) => f.properties.id))];
     const layers = ["blocks", "facilities", "gaps"].map((layer) => [layer, shown(layer).sort()]);
     const streets = map.queryRenderedFeatures({ layers: ["streets"] }).length;
-    return { ...Object.fromEntries(layers), streets, problems: window.problems };
+    return { ...Object.fromEntries(layers), streets, zoom: map.getZoom(), problems: window.problems };
   });
   await page.screenshot({ path });
   console.log(JSON.stringify({ ...told, problems: told.problems.concat(problems) }));

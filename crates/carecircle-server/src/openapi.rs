@@ -79,7 +79,7 @@ pub(crate) fn operation(
 }
 
 /// An answer that there is as a page too.
-fn with_page(mut content: Value) -> Value {
+pub(crate) fn with_page(mut content: Value) -> Value {
     content["text/html"] = json!({ "schema": { "type": "string" } });
     content
 }
@@ -347,6 +347,7 @@ fn parameters(policy: &Policy) -> Value {
                 "type": "string", "format": "uri", "enum": FILTER_SYSTEMS.map(|(uri, _)| uri), "default": FILTER_SYSTEMS[0].0,
             }),
         ),
+        "f_json_alone": in_query("f", "The representation", &words(&["json"])),
         "f_mvt": in_query("f", "The representation", &words(&["mvt"])),
         "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
         "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),

@@ -215,7 +215,7 @@ fn meaning(collection: Collection, column: &str) -> Option<&'static str> {
 pub(crate) fn paths() -> [(&'static str, Value); 2] {
     let operation = |id: &str, summary: &str| {
         let parameters = ["collectionId", "f_json"].map(crate::openapi::parameter);
-        let answer = json!({ Media::Schema.name(): { "schema": { "type": "object" } } });
+        let answer = crate::openapi::with_page(json!({ Media::Schema.name(): { "schema": { "type": "object" } } }));
         crate::openapi::operation(id, "features", summary, &parameters, &answer, &["400", "404"])
     };
     [

@@ -8,7 +8,7 @@ use super::{
 use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::collections::{CRS84, Collection, ColumnType, license, link};
-use crate::openapi::{content, in_path, operation, parameter};
+use crate::openapi::{content, in_path, operation, parameter, with_page};
 use crate::problem::ApiError;
 use crate::reply::{Media, Reply};
 use axum::Router;
@@ -342,7 +342,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         (format!("/collections/{}/tiles", layer.id()), layer.id(), layer.title(), layers)
     });
     for (path, id, text, layers) in dataset.chain(collections) {
-        let about = asked(layers, "f_json", &[]);
+        let about = asked(layers, "f_json_alone", &[]);
         add(path.clone(), &format!("{id}.getTileSetsList"), text, &about, &object("TileSets"), &["400"]);
         let path = format!("{path}/{SCHEME}");
         add(path.clone(), &format!("{id}.getTileSet"), text, &about, &object("TileSet"), &["400"]);
@@ -355,7 +355,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "/tiles/{layers}".to_owned(),
         "getTileJson",
         text,
-        &asked(Layers::WHOLE, "f_json", &named),
+        &asked(Layers::WHOLE, "f_json_alone", &named),
         &object("TileJson"),
         &["400", "404"],
     );
@@ -374,7 +374,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "getTileMatrixSetsList",
         "Tiling schemes",
         &json_format,
-        &object("TileMatrixSets"),
+        &with_page(object("TileMatrixSets")),
         &["400"],
     );
     add(
@@ -382,7 +382,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "getTileMatrixSet",
         "The tiling scheme",
         &json_format,
-        &object("TileMatrixSet"),
+        &with_page(object("TileMatrixSet")),
         &["400"],
     );
     out
