@@ -6,7 +6,7 @@ use crate::town::town;
 use carecircle_tests::dice::Dice;
 use std::fmt::Write as _;
 
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 25] = [
     "/",
     "/api",
     "/conformance",
@@ -21,6 +21,9 @@ const PATHS: [&str; 22] = [
     "/collections/circles/items/all",
     "/isochrones",
     "/summary",
+    "/routes",
+    "/nearest",
+    "/blocks/{id}/explain",
     "/tiles",
     "/tiles/blocks,streets",
     "/tiles/blocks,circles/0/0/0",
@@ -31,7 +34,7 @@ const PATHS: [&str; 22] = [
     "/readyz",
 ];
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 41] = [
     "limit",
     "offset",
     "bbox",
@@ -59,6 +62,11 @@ const NAMES: [&str; 36] = [
     "lon",
     "lat",
     "facility",
+    "from",
+    "to",
+    "to_facility",
+    "point",
+    "direction",
     "by",
     "split",
     "depth",

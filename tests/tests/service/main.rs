@@ -17,3 +17,4 @@ mod schema;
 mod systems;
 mod tiles;
 mod town;
+mod walks;
