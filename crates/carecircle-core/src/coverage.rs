@@ -275,16 +275,21 @@ impl Study {
 pub struct Walkers {
     profile: Profile,
     today: Footing,
-    /// If every passage were open; `None` where there is none.
-    opened: Option<Footing>,
+    /// If every passage were open: found when first asked for; `None` where there is no passage.
+    opened: OnceLock<Option<Footing>>,
 }
 
 impl Walkers {
     /// Those who walk by a profile.
     pub fn new(study: &Study, profile: &Profile) -> Self {
+        let today = Footing::new(study.network().weigh(profile));
+        Self { profile: profile.clone(), today, opened: OnceLock::new() }
+    }
+
+    fn opened(&self, study: &Study) -> Option<&Footing> {
         let network = study.network();
-        let opened = network.has_passages().then(|| Footing::new(network.weigh_with(profile, Opened::All)));
-        Self { profile: profile.clone(), today: Footing::new(network.weigh(profile)), opened }
+        let weigh = || Footing::new(network.weigh_with(&self.profile, Opened::All));
+        self.opened.get_or_init(|| network.has_passages().then(weigh)).as_ref()
     }
 
     /// Their times on every edge, as the map is.
@@ -314,7 +319,7 @@ impl Walkers {
 
     /// Finds now what a first [`Study::check_for`] would find.
     pub fn prepare(&self, study: &Study) {
-        for footing in once(&self.today).chain(&self.opened) {
+        for footing in once(&self.today).chain(self.opened(study)) {
             footing.doors(study);
             footing.floor_doors(study);
         }
@@ -477,7 +482,7 @@ impl<'a> Judge<'a> {
         // one tells it from "behind a gate".
         let excludes = eligible.contains(&false);
         let any = if excludes { walks_by(&walkers.today, &|_| true, limit) } else { Vec::new() };
-        let opened = walkers.opened.as_ref().map_or_else(Vec::new, |opened| walks_by(opened, &|i| eligible[i], limit));
+        let opened = walkers.opened(study).map_or_else(Vec::new, |opened| walks_by(opened, &|i| eligible[i], limit));
         let some_eligible = study.facilities().iter().zip(&eligible).any(|(f, counts)| *counts && !f.doors.is_empty());
         Self { study, policy, today: &walkers.today, eligible, walks, any, opened, some_eligible }
     }

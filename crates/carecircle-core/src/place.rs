@@ -101,6 +101,26 @@ pub struct Area {
     pub other: OtherColumns,
 }
 
+impl Area {
+    /// An area of which only its id, level and outline are known.
+    pub fn new(id: impl Into<String>, level: AreaLevel, shape: LonLatShape) -> Self {
+        Self {
+            id: id.into(),
+            name: None,
+            name_zh: None,
+            name_en: None,
+            level,
+            parent: None,
+            population: None,
+            under3: None,
+            communities: None,
+            kindergartens: None,
+            shape,
+            other: OtherColumns::default(),
+        }
+    }
+}
+
 /// A gate or an entrance: where one comes in, if it lies on the outline of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door {

@@ -34,7 +34,7 @@ fn square(at: (i32, i32), size: i32) -> LonLatShape {
 }
 
 fn area(id: &str, level: AreaLevel, parent: Option<&str>, shape: LonLatShape) -> Area {
-    Area { parent: parent.map(str::to_owned), ..town::area(id, level, shape) }
+    Area { parent: parent.map(str::to_owned), ..Area::new(id, level, shape) }
 }
 
 /// A city of two districts; streets that overlap each other, one of them named to the district that it doesn't lie in; one

@@ -19,8 +19,6 @@ use proptest::prelude::*;
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
-use town::area;
-
 /// Places are told in hundreds of 1e-5 degrees; the town lies between 0 and 60.
 fn place((x, y): (i32, i32)) -> LonLat {
     LonLat { lon_e7: 1_140_000_000 + x * 1_000, lat_e7: 310_000_000 + y * 1_000 }
@@ -86,12 +84,12 @@ fn town_of(
         .map(|(i, (&(low, high), &(population, kindergartens)))| Area {
             population,
             kindergartens,
-            ..area(&format!("c{i}"), AreaLevel::Community, rectangle(low, high))
+            ..Area::new(format!("c{i}"), AreaLevel::Community, rectangle(low, high))
         })
         .collect();
-    areas.push(area("west", AreaLevel::District, rectangle((-10, -10), (25, 60))));
-    areas.push(area("east", AreaLevel::District, rectangle((25, -10), (65, 60))));
-    areas.push(area("city", AreaLevel::City, rectangle((-10, -10), (65, 60))));
+    areas.push(Area::new("west", AreaLevel::District, rectangle((-10, -10), (25, 60))));
+    areas.push(Area::new("east", AreaLevel::District, rectangle((25, -10), (65, 60))));
+    areas.push(Area::new("city", AreaLevel::City, rectangle((-10, -10), (65, 60))));
     let facilities =
         facilities.iter().enumerate().map(|(i, f)| Facility { id: format!("f{i:03}"), ..f.clone() }).collect();
     let rows = homes.iter().enumerate().map(|(i, &(at, under3, population))| block(i, at, under3, population));
@@ -274,8 +272,8 @@ fn residents_are_an_areas_own_else_those_inside_it_else_those_of_its_blocks() {
         (found.denominator.sum, found.lacks)
     };
     let here = || vec![nursery("a", (0, 0))];
-    let city = |population| Area { population, ..area("city", AreaLevel::City, everywhere()) };
-    let part = |population| Area { population, ..area("west", AreaLevel::District, west()) };
+    let city = |population| Area { population, ..Area::new("city", AreaLevel::City, everywhere()) };
+    let part = |population| Area { population, ..Area::new("west", AreaLevel::District, west()) };
     assert_eq!(residents(vec![city(Some(9_000.0)), part(Some(400.0))], here()), (9_000.0, vec![]));
     // The nursery stands in the district, which tells.
     assert_eq!(residents(vec![city(None), part(Some(400.0))], here()), (400.0, vec![]));
@@ -288,7 +286,7 @@ fn residents_are_an_areas_own_else_those_inside_it_else_those_of_its_blocks() {
     let (_, lacks) = residents(vec![city(None)], here());
     assert_eq!(lacks, [Lack::Untold { input: Input::Population, missing: 1, of: 1 }]);
     // A table of names and totals has no outlines; the whole is what it adds up to.
-    let by_name = || Area { population: Some(7_000.0), ..area("n", AreaLevel::City, MultiPolygon(Vec::new())) };
+    let by_name = || Area { population: Some(7_000.0), ..Area::new("n", AreaLevel::City, MultiPolygon(Vec::new())) };
     assert_eq!(residents(vec![by_name()], here()), (7_000.0, vec![]));
     let study = study_of(vec![by_name()], here());
     let of_area = &Figures::new(&study, &study.check(&Policy::default())).areas[0];
@@ -300,9 +298,9 @@ fn residents_are_an_areas_own_else_those_inside_it_else_those_of_its_blocks() {
 fn communities_without_an_outline_are_missing() {
     let share = |communities: Option<u32>, facilities: Vec<Facility>| {
         let areas = vec![
-            Area { communities, ..area("d", AreaLevel::District, rectangle((-50, -50), (100, 100))) },
-            area("c1", AreaLevel::Community, rectangle((-50, -50), (20, 100))),
-            area("c2", AreaLevel::Community, rectangle((20, -50), (50, 100))),
+            Area { communities, ..Area::new("d", AreaLevel::District, rectangle((-50, -50), (100, 100))) },
+            Area::new("c1", AreaLevel::Community, rectangle((-50, -50), (20, 100))),
+            Area::new("c2", AreaLevel::Community, rectangle((20, -50), (50, 100))),
         ];
         let study = study_of(areas, facilities);
         figure(&Figures::new(&study, &study.check(&Policy::default())).total, Indicator::CommunityShare).clone()
@@ -328,9 +326,9 @@ fn targets_are_met_missed_or_not_to_be_told() {
         target(Indicator::AreaShare, Some(Goal::AtLeast(1.0)), Some(AreaLevel::Street)),
     ];
     let policy = Policy { targets, ..Policy::default() };
-    let street = |id: &str, low, high| area(id, AreaLevel::Street, rectangle(low, high));
+    let street = |id: &str, low, high| Area::new(id, AreaLevel::Street, rectangle(low, high));
     let areas = vec![
-        Area { population: Some(1_000.0), ..area("d", AreaLevel::District, rectangle((-50, -50), (100, 100))) },
+        Area { population: Some(1_000.0), ..Area::new("d", AreaLevel::District, rectangle((-50, -50), (100, 100))) },
         street("s1", (-50, -50), (20, 100)),
         street("s2", (20, -50), (100, 100)),
     ];

@@ -10,7 +10,6 @@ use geo::Coord;
 use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 
-#[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
 use town::Oracle;

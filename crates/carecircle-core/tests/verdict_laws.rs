@@ -181,7 +181,7 @@ fn no_facility_at_all_is_said_so() {
 fn area(id: &str, level: AreaLevel, low: (i32, i32), high: (i32, i32), under3: Option<f64>) -> Area {
     let corner = |(x, y): (i32, i32)| (place(x, y).lon(), place(x, y).lat());
     let shape = MultiPolygon(vec![Rect::new(corner(low), corner(high)).to_polygon()]);
-    Area { under3, ..town::area(id, level, shape) }
+    Area { under3, ..Area::new(id, level, shape) }
 }
 
 fn one_street() -> Streets {

@@ -21,8 +21,6 @@ use std::sync::Arc;
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
 
-use town::area;
-
 fn place((x, y): (i32, i32)) -> LonLat {
     LonLat { lon_e7: 1_140_000_000 + x * 1_000, lat_e7: 310_000_000 + y * 1_000 }
 }
@@ -52,9 +50,9 @@ fn blocks(homes: &[(i32, i32)]) -> Vec<BlockRow> {
 /// A city, and two districts of which one leaves some of it out.
 fn areas() -> Vec<Area> {
     vec![
-        area("city", AreaLevel::City, rectangle((-30, -30), (70, 70))),
-        area("east", AreaLevel::District, rectangle((25, -30), (70, 50))),
-        area("west", AreaLevel::District, rectangle((-30, -30), (25, 70))),
+        Area::new("city", AreaLevel::City, rectangle((-30, -30), (70, 70))),
+        Area::new("east", AreaLevel::District, rectangle((25, -30), (70, 50))),
+        Area::new("west", AreaLevel::District, rectangle((-30, -30), (25, 70))),
     ]
 }
 

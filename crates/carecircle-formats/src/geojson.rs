@@ -8,7 +8,7 @@ pub mod walks;
 use crate::crs::Crs;
 use carecircle_core::coverage::{Coverage, Reason, Tally};
 use carecircle_core::demand::{Block, ChildrenFrom, Outline};
-use carecircle_core::facility::Status;
+use carecircle_core::facility::{Facility, Status};
 use carecircle_core::geometry::{LonLat, Point, Projection, Shape, round7};
 use carecircle_core::isochrone::{self, Isochrone, Split};
 use carecircle_core::network::Network;
@@ -366,11 +366,8 @@ pub const FACILITY_PROPERTIES: [&str; 23] = [
     "area",
 ];
 
-/// Writes the feature of facility `i`: what is known of it, whether the policy counts it, how far off the street it is.
-pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
-    let sited: &SitedFacility = &study.facilities()[i];
-    let f = &sited.facility;
-    open_feature(out, &f.id, drawing);
+/// What every feature of a facility says of it.
+fn facility_head(out: &mut Vec<u8>, f: &Facility) {
     property(out, "id", &f.id);
     property(out, "name", &f.name);
     property(out, "name_zh", &f.name_zh);
@@ -379,6 +376,14 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "status", &f.status.name());
     property(out, "inclusive", &f.inclusive);
     property(out, "places", &f.places);
+}
+
+/// Writes the feature of facility `i`: what is known of it, whether the policy counts it, how far off the street it is.
+pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
+    let sited: &SitedFacility = &study.facilities()[i];
+    let f = &sited.facility;
+    open_feature(out, &f.id, drawing);
+    facility_head(out, f);
     property(out, "places_infant", &f.places_infant);
     property(out, "places_toddler", &f.places_toddler);
     property(out, "places_senior", &f.places_senior);

@@ -660,9 +660,7 @@ pub(crate) fn write_features<T>(
     push: impl Fn(&mut Vec<u8>, &T),
 ) -> Vec<u8> {
     let mut out = b"{\"type\":\"FeatureCollection\"".to_vec();
-    for (name, value) in members {
-        out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
-    }
+    push_members(&mut out, members);
     out.extend_from_slice(b",\"features\":[");
     for (i, feature) in features.iter().enumerate() {
         out.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
@@ -670,6 +668,20 @@ pub(crate) fn write_features<T>(
     }
     out.extend_from_slice(b"\n]}\n");
     out
+}
+
+/// Adds members to the feature that stands at the end.
+pub(crate) fn add_members(out: &mut Vec<u8>, members: &Map<String, Value>) {
+    // They go before the brace that closes it.
+    out.pop();
+    push_members(out, members);
+    out.extend_from_slice(b"}\n");
+}
+
+fn push_members(out: &mut Vec<u8>, members: &Map<String, Value>) {
+    for (name, value) in members {
+        out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
+    }
 }
 
 /// `GET /collections/{c}/items/{id}`
@@ -725,12 +737,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
             link("collection", Media::Json, collection.title(), format!("{base}/collections/{}", collection.id())),
         ]);
         members.insert("links".to_owned(), links);
-        // The members go before the brace that closes the feature.
-        out.pop();
-        for (name, value) in &members {
-            out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
+        add_members(&mut out, &members);
         Ok(if media == Media::Html { as_page(&question, &out) } else { out })
     };
     reply.write(&app, write).await

@@ -2,7 +2,7 @@
 
 use crate::analysis::{Layer, Snapshot};
 use crate::app::{App, bad_path};
-use crate::collections::write_features;
+use crate::collections::{add_members, write_features};
 use crate::enquiries::no_street;
 use crate::openapi::{content, in_query, operation, parameter};
 use crate::problem::{ApiError, shortened};
@@ -16,12 +16,13 @@ use axum::response::Response;
 use axum::routing::get;
 use carecircle_core::explain::walks_from;
 use carecircle_core::facility::Refusal;
-use carecircle_core::geometry::LonLat;
+use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::isochrone::Source;
 use carecircle_core::matrix::Walk;
 use carecircle_core::policy::Policy;
 use carecircle_core::route::route;
 use carecircle_core::search::Search;
+use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
 use carecircle_core::weights::Weights;
 use carecircle_formats::geojson;
@@ -151,7 +152,7 @@ async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let walkers = snapshot.walkers(&profile);
     let start = home(&snapshot, from, walkers.weights()).map_err(ApiError::not_found)?;
     let end = match (to, facility) {
-        (Some(to), _) => place_source(&snapshot, to, walkers.weights()),
+        (Some(to), _) => near_street(&snapshot.served.study, to, |study, at| study.place_source(at, walkers.weights())),
         (None, Some(i)) => snapshot
             .served
             .study
@@ -181,12 +182,7 @@ async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
         members.insert("links".to_owned(), self_link("This walk", &format!("{base}{question}")));
         let mut out = Vec::new();
         route_feature(&mut out, study, &found, facility);
-        // The members go before the brace that closes the feature.
-        out.pop();
-        for (name, value) in &members {
-            out.extend_from_slice(format!(",{}:{value}", Value::from(name.as_str())).as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
+        add_members(&mut out, &members);
         Ok(out)
     };
     reply.find_and_write(&app, &app.workers, write).await
@@ -201,14 +197,11 @@ fn known_facility(snapshot: &Snapshot, id: &str) -> Result<usize, ApiError> {
 
 /// Where walks begin, or what to say where no street is near enough.
 fn home(snapshot: &Snapshot, at: LonLat, weights: &Weights) -> Result<Source, String> {
-    let study = &snapshot.served.study;
-    let source = study.home_source(study.network().projection().project(at), weights);
-    source.ok_or_else(|| no_street(study.snap_m(), &format!("{},{}", at.lon(), at.lat())))
+    near_street(&snapshot.served.study, at, |study, at| study.home_source(at, weights))
 }
 
-fn place_source(snapshot: &Snapshot, at: LonLat, weights: &Weights) -> Result<Source, String> {
-    let study = &snapshot.served.study;
-    let source = study.place_source(study.network().projection().project(at), weights);
+fn near_street(study: &Study, at: LonLat, source: impl Fn(&Study, Point) -> Option<Source>) -> Result<Source, String> {
+    let source = source(study, study.network().projection().project(at));
     source.ok_or_else(|| no_street(study.snap_m(), &format!("{},{}", at.lon(), at.lat())))
 }
 

@@ -4,7 +4,6 @@ use carecircle_core::coverage::Tally;
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::{Network, NetworkOptions};
-use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
 use carecircle_core::search::Arrival;
@@ -31,20 +30,7 @@ struct Town {
 }
 
 fn area(id: &str, level: AreaLevel, low: Point, high: Point) -> Area {
-    Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population: None,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape: MultiPolygon(vec![Rect::new(low, high).to_polygon()]),
-        other: OtherColumns::default(),
-    }
+    Area::new(id, level, MultiPolygon(vec![Rect::new(low, high).to_polygon()]))
 }
 
 impl Town {

@@ -1,9 +1,7 @@
 //! Small random towns for property tests.
 
-use carecircle_core::geometry::{LonLat, LonLatShape};
+use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{EdgeId, Network, NetworkOptions, Snap};
-use carecircle_core::other::OtherColumns;
-use carecircle_core::place::{Area, AreaLevel};
 use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
 use geo::Coord;
 use petgraph::algo::dijkstra;
@@ -50,24 +48,6 @@ pub(crate) fn any_streets() -> impl Strategy<Value = Streets> {
             let ways: Vec<DrawnWay> = ways.into_iter().map(|(refs, d)| (refs, d != 1, d != 2)).collect();
             streets(&places, &ways)
         })
-}
-
-/// An area of which nothing but this is known.
-pub(crate) fn area(id: &str, level: AreaLevel, shape: LonLatShape) -> Area {
-    Area {
-        id: id.to_owned(),
-        name: None,
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population: None,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape,
-        other: OtherColumns::default(),
-    }
 }
 
 /// The whole network of some streets, islands included.

@@ -1,7 +1,8 @@
 //! Walks as features: the walk itself, the facilities that it leads to, and what a verdict rests on.
 
 use super::{
-    Drawing, circle_id, close_feature, credits, open_feature, parameters, property, rounded_minutes, to_lonlat,
+    Drawing, circle_id, close_feature, credits, facility_head, open_feature, parameters, property, rounded_minutes,
+    to_lonlat,
 };
 use carecircle_core::coverage::Reason;
 use carecircle_core::explain::{ExplainedPoint, Explanation};
@@ -94,14 +95,7 @@ pub fn route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, to_facilit
 /// What a parent asks of a facility.
 fn facility_properties(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &Policy) {
     let f = &study.facilities()[walk.to].facility;
-    property(out, "id", &f.id);
-    property(out, "name", &f.name);
-    property(out, "name_zh", &f.name_zh);
-    property(out, "name_en", &f.name_en);
-    property(out, "kind", &f.kind.name());
-    property(out, "status", &f.status.name());
-    property(out, "inclusive", &f.inclusive);
-    property(out, "places", &f.places);
+    facility_head(out, f);
     property(out, "places_free", &f.vacant().map(|vacant| vacant.max(0.0)));
     property(out, "minutes", &minutes(walk.time));
     property(out, "metres", &centimetres(walk.metres));

@@ -218,20 +218,14 @@ pub(super) fn area(tags: &Tags) -> Option<Box<Area>> {
     };
     let [name, name_zh, name_en] = tags.names();
     Some(Box::new(Area {
-        id: String::new(),
         name,
         name_zh,
         name_en,
-        level,
-        parent: None,
         population: tags
             .get(Key::Population)
             .and_then(|p| p.trim().parse().ok())
             .filter(|p: &f64| p.is_finite() && *p >= 0.0),
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape: LonLatShape::new(Vec::new()),
         other: OtherColumns::from_iter([("admin_level", admin_level)]),
+        ..Area::new("", level, LonLatShape::new(Vec::new()))
     }))
 }

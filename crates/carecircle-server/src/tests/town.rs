@@ -63,20 +63,7 @@ pub(super) fn streets() -> Streets {
 }
 
 pub(super) fn area(id: &str, level: AreaLevel, shape: LonLatShape, population: Option<f64>) -> Area {
-    Area {
-        id: id.to_owned(),
-        name: Some(format!("{id} \"quoted\", 区")),
-        name_zh: None,
-        name_en: None,
-        level,
-        parent: None,
-        population,
-        under3: None,
-        communities: None,
-        kindergartens: None,
-        shape,
-        other: OtherColumns::default(),
-    }
+    Area { name: Some(format!("{id} \"quoted\", 区")), population, ..Area::new(id, level, shape) }
 }
 
 pub(super) fn study() -> Study {
