@@ -4,10 +4,8 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::fmt;
-use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -28,74 +26,90 @@ pub(crate) enum LogFormat {
     Off,
 }
 
-/// Lines that may wait to be written; more are dropped, and counted.
-const WAITING: usize = 1 << 14;
+/// Bytes of lines that may wait to be written; more are dropped, and counted.
+const WAITING: usize = 4 << 20;
 
-/// The writing thread, which is to be asked for its last lines at the end.
-pub(crate) struct Log(SyncSender<Said>);
+/// How long lines are gathered before they are written together: to wake the writing thread for each would cost a request
+/// more than its line.
+const GATHERED: Duration = Duration::from_millis(5);
 
-enum Said {
-    Line(Vec<u8>),
-    /// Everything before this is to be written now.
-    Flush(SyncSender<()>),
+/// What was said and is not written yet. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<(Mutex<Said>, Condvar)>);
+
+#[derive(Default)]
+struct Said {
+    lines: Vec<u8>,
+    lost: u64,
+    /// The writing thread has lines in hand.
+    is_writing: bool,
 }
 
 impl Log {
     /// Begins to tell what happens from now on.
     pub(crate) fn start(format: LogFormat) -> Self {
-        let (said, heard) = sync_channel(WAITING);
-        let lines = Lines { said: said.clone(), lost: Arc::default() };
-        let lost = Arc::clone(&lines.lost);
-        std::thread::spawn(move || write_down(&heard, &lost));
+        let log = Self::default();
+        let writing = log.clone();
+        std::thread::spawn(move || writing.write_down());
         let most = if format == LogFormat::Off { Level::WARN } else { Level::INFO };
-        let subscriber = tracing_subscriber::fmt().with_writer(lines).with_ansi(false).with_max_level(most);
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_max_level(most);
         match format {
             LogFormat::Json => subscriber.event_format(JsonLine).init(),
             LogFormat::Text | LogFormat::Off => subscriber.init(),
         }
-        Self(said)
+        log
     }
 
     /// Waits a little until all is written.
     pub(crate) fn end(&self) {
-        let (written, done) = sync_channel(1);
-        if self.0.try_send(Said::Flush(written)).is_ok() {
-            _ = done.recv_timeout(Duration::from_secs(1));
-        }
+        let is_behind = |said: &mut Said| said.is_writing || !said.lines.is_empty();
+        drop(self.changed().wait_timeout_while(self.said(), Duration::from_secs(1), is_behind));
     }
-}
 
-fn write_down(heard: &Receiver<Said>, lost: &AtomicU64) {
-    let mut out = BufWriter::with_capacity(1 << 16, io::stderr());
-    while let Ok(first) = heard.recv() {
-        for said in std::iter::once(first).chain(heard.try_iter()) {
-            match said {
-                Said::Line(line) => _ = out.write_all(&line),
-                Said::Flush(done) => {
-                    _ = out.flush();
-                    _ = done.try_send(());
-                }
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told when there is a first line to write, and when all are written.
+    fn changed(&self) -> &Condvar {
+        &self.0.1
+    }
+
+    fn write_down(&self) {
+        let mut lines = Vec::new();
+        loop {
+            let heard = self.changed().wait_while(self.said(), |said| said.lines.is_empty());
+            drop(heard.unwrap_or_else(PoisonError::into_inner));
+            std::thread::sleep(GATHERED);
+            let lost = {
+                let mut said = self.said();
+                said.is_writing = true;
+                std::mem::swap(&mut lines, &mut said.lines);
+                std::mem::take(&mut said.lost)
+            };
+            _ = io::stderr().write_all(&lines);
+            lines.clear();
+            if lost > 0 {
+                tracing::warn!(lost, "lines of the log were lost: they came faster than they could be written");
             }
-        }
-        _ = out.flush();
-        match lost.swap(0, Ordering::Relaxed) {
-            0 => {}
-            lines => tracing::warn!(lines, "lines of the log were lost: they came faster than they could be written"),
+            self.said().is_writing = false;
+            self.changed().notify_all();
         }
     }
 }
 
-/// Takes lines without waiting.
-#[derive(Clone)]
-struct Lines {
-    said: SyncSender<Said>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Write for Lines {
+impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.said.try_send(Said::Line(line.to_vec())).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let mut said = self.said();
+        let is_first = said.lines.is_empty();
+        if said.lines.len() + line.len() > WAITING {
+            said.lost += 1;
+        } else {
+            said.lines.extend_from_slice(line);
+        }
+        drop(said);
+        if is_first {
+            self.changed().notify_all();
         }
         Ok(line.len())
     }
@@ -105,7 +119,7 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for Log {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
