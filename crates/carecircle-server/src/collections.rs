@@ -366,8 +366,9 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
         };
         return reply.stream(&app, &format!("{}.{ending}", collection.id()), write);
     }
+    let page_bytes = app.options.page_bytes;
     let write = move || {
-        let json = write_page(&snapshot, &found, &choice, page, &query, &format!("{base}{path}"));
+        let json = write_page(&snapshot, &found, &choice, page, page_bytes, &query, &format!("{base}{path}"));
         Ok(if media == Media::Html { as_page(&question, &json) } else { json })
     };
     reply.write(&app, write).await
@@ -608,8 +609,18 @@ impl Choice {
     }
 }
 
-fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, query: &Query, here: &str) -> Vec<u8> {
+/// A page, with as many of the features asked for as so many bytes hold: the next page goes on from there.
+fn write_page(
+    snapshot: &Snapshot,
+    found: &Found,
+    choice: &Choice,
+    page: Page,
+    most_bytes: usize,
+    query: &Query,
+    here: &str,
+) -> Vec<u8> {
     let (matched, on_page) = choice.page(snapshot, found, page);
+    let (lines, returned) = feature_lines(&on_page, most_bytes, |out, &i| found.push(out, snapshot, &choice.system, i));
     let collection = choice.collection;
     let parent = here.trim_end_matches("/items").to_owned();
     let as_form = |query: &Query, form: &str| {
@@ -626,8 +637,8 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
         link("collection", Media::Json, collection.title(), parent),
     ];
     // Never a next page that is empty: some clients would fetch it.
-    let end = page.offset.saturating_add(on_page.len());
-    if !on_page.is_empty() && end < matched {
+    let end = page.offset.saturating_add(returned);
+    if returned > 0 && end < matched {
         let next = query.with(&[
             ("offset", Some(end.to_string())),
             ("limit", Some(page.limit.to_string())),
@@ -647,10 +658,10 @@ fn write_page(snapshot: &Snapshot, found: &Found, choice: &Choice, page: Page, q
     }
     let mut members = found.about(snapshot);
     members.insert("numberMatched".to_owned(), json!(matched));
-    members.insert("numberReturned".to_owned(), json!(on_page.len()));
+    members.insert("numberReturned".to_owned(), json!(returned));
     members.insert("links".to_owned(), Value::Array(links));
     members.extend(choice.system.about());
-    write_features(&members, &on_page, |out, &i| found.push(out, snapshot, &choice.system, i))
+    around_lines(&members, &lines)
 }
 
 /// A FeatureCollection: its members, then one feature on each line.
@@ -659,13 +670,28 @@ pub(crate) fn write_features<T>(
     features: &[T],
     push: impl Fn(&mut Vec<u8>, &T),
 ) -> Vec<u8> {
+    around_lines(members, &feature_lines(features, usize::MAX, push).0)
+}
+
+/// Features one on each line, until they take so many bytes; there is always one. And how many they are.
+fn feature_lines<T>(features: &[T], most_bytes: usize, push: impl Fn(&mut Vec<u8>, &T)) -> (Vec<u8>, usize) {
+    let mut lines = Vec::new();
+    for (i, feature) in features.iter().enumerate() {
+        if i > 0 && lines.len() >= most_bytes {
+            return (lines, i);
+        }
+        lines.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
+        push(&mut lines, feature);
+    }
+    (lines, features.len())
+}
+
+fn around_lines(members: &Map<String, Value>, lines: &[u8]) -> Vec<u8> {
     let mut out = b"{\"type\":\"FeatureCollection\"".to_vec();
     push_members(&mut out, members);
+    out.reserve_exact(lines.len() + 32);
     out.extend_from_slice(b",\"features\":[");
-    for (i, feature) in features.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
-        push(&mut out, feature);
-    }
+    out.extend_from_slice(lines);
     out.extend_from_slice(b"\n]}\n");
     out
 }

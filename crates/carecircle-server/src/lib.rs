@@ -97,6 +97,8 @@ pub struct ServerOptions {
     pub queue: usize,
     /// About how much memory analyses and answers may keep.
     pub cache_bytes: u64,
+    /// A page of features ends after about so many bytes, and the next goes on.
+    pub page_bytes: usize,
     /// What reads the inputs anew; without it the study stays.
     pub reloader: Option<Reloader>,
     /// After a reload the study before is kept for so long, for those who are paging through it.
@@ -121,6 +123,7 @@ impl Default for ServerOptions {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             queue: 64,
             cache_bytes: 128 << 20,
+            page_bytes: 16 << 20,
             reloader: None,
             keep_before: Duration::from_mins(5),
             admin_token: None,

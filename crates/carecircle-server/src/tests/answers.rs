@@ -1,6 +1,7 @@
 //! What is answered.
 
-use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, study, town};
+use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, study, town, town_with};
+use crate::ServerOptions;
 use axum::http::{Method, StatusCode};
 use carecircle_core::indicators::{Indicator, ScoreCard};
 use carecircle_core::policy::Policy;
@@ -123,14 +124,17 @@ async fn collections_say_what_they_hold() {
 
 #[tokio::test]
 async fn pages_hold_every_feature_exactly_once() {
-    let app = town();
-    for (start, all) in
-        [("blocks/items?limit=7&speed_kmh=4.0", BLOCKS), ("facilities/items?limit=1", 3), ("areas/items?limit=3", 3)]
-    {
+    let (app, short) = (town(), town_with(ServerOptions { page_bytes: 1_000, ..ServerOptions::default() }));
+    for (app, start, all) in [
+        (&app, "blocks/items?limit=7&speed_kmh=4.0", BLOCKS),
+        (&app, "facilities/items?limit=1", 3),
+        (&app, "areas/items?limit=3", 3),
+        (&short, "blocks/items?limit=50", BLOCKS),
+    ] {
         let mut seen = Vec::new();
         let mut path = format!("/collections/{start}");
         loop {
-            let page = ask(&app, &path).await.json();
+            let page = ask(app, &path).await.json();
             let features = page["features"].as_array().unwrap();
             assert!(!features.is_empty(), "no link leads to an empty page");
             assert_eq!(page["numberMatched"], all);
@@ -142,6 +146,8 @@ async fn pages_hold_every_feature_exactly_once() {
         assert_eq!(seen.len(), all);
         assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), all);
     }
+    let ended = ask(&short, "/collections/blocks/items?limit=50").await.json();
+    assert!((1..5).contains(&ended["numberReturned"].as_u64().unwrap()), "a page ends where its bytes do");
     let beyond = ask(&app, "/collections/blocks/items?offset=5000").await.json();
     assert_eq!((beyond["numberReturned"].as_u64(), link(&beyond, "next")), (Some(0), None));
 }

@@ -128,9 +128,12 @@ fn served() -> Served {
 }
 
 pub(super) fn town() -> Router {
-    let options =
-        ServerOptions { public_url: Some("https://example.org/care/".to_owned()), ..ServerOptions::default() };
-    routes(Arc::new(served()), options)
+    town_with(ServerOptions::default())
+}
+
+pub(super) fn town_with(options: ServerOptions) -> Router {
+    let public_url = Some("https://example.org/care/".to_owned());
+    routes(Arc::new(served()), ServerOptions { public_url, ..options })
 }
 
 pub(crate) const BASE: &str = "https://example.org/care";
