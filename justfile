@@ -31,6 +31,11 @@ clients *ARGS:
     cargo build --release -p carecircle
     python3 clients/clients.py {{ARGS}}
 
+# Holds the service under load beside martin and pygeoapi: clients/README.md.
+load *ARGS:
+    cargo build --release -p carecircle
+    python3 clients/load.py {{ARGS}}
+
 bench:
     cargo bench -p carecircle-benches
 

@@ -47,7 +47,7 @@ def run(*command, **options) -> str:
 class Service:
     """`carecircle serve`, on a port of its own."""
 
-    def __init__(self, city: Path | None):
+    def __init__(self, city: Path | None, *flags: str):
         program = TARGET / "release" / "carecircle"
         if not program.is_file():
             sys.exit("cargo build --release -p carecircle")
@@ -57,7 +57,7 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self.log = open(WORK / "service.log", "w", encoding="utf-8")
         cities = [city] if city else []
-        command = [program, "serve", *cities, "--listen", f"127.0.0.1:{port}"]
+        command = [program, "serve", *cities, "--listen", f"127.0.0.1:{port}", *flags]
         self.process = subprocess.Popen(command, stderr=self.log)
         for _ in range(600):
             try:
@@ -123,15 +123,15 @@ def apt(program: str, package: str) -> None:
         raise Left(f"{program} is not here: install {package}")
 
 
-def python() -> Path:
-    """A Python with what requirements.txt names."""
-    place = WORK / "venv"
+def python(requirements: Path = HERE / "requirements.txt") -> Path:
+    """A Python with what a file of requirements names."""
+    place = WORK / f"venv-{requirements.stem}"
     program = place / "bin" / "python"
-    wanted = (HERE / "requirements.txt").read_text(encoding="utf-8")
+    wanted = requirements.read_text(encoding="utf-8")
     stamp = place / "requirements.txt"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         venv.create(place, with_pip=True, clear=True)
-        run(program, "-m", "pip", "install", "--quiet", "-r", HERE / "requirements.txt")
+        run(program, "-m", "pip", "install", "--quiet", "-r", requirements)
         stamp.write_text(wanted, encoding="utf-8")
     return program
 
