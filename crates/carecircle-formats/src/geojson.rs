@@ -378,11 +378,8 @@ fn facility_head(out: &mut Vec<u8>, f: &Facility) {
     property(out, "places", &f.places);
 }
 
-/// Writes the feature of facility `i`: what is known of it, whether the policy counts it, how far off the street it is.
-pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
-    let sited: &SitedFacility = &study.facilities()[i];
-    let f = &sited.facility;
-    open_feature(out, &f.id, drawing);
+/// What is known of a facility, but for its place and the columns that pass through.
+pub(crate) fn facility_known(out: &mut Vec<u8>, f: &Facility) {
     facility_head(out, f);
     property(out, "places_infant", &f.places_infant);
     property(out, "places_toddler", &f.places_toddler);
@@ -395,6 +392,14 @@ pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, d
     property(out, "max_months", &f.max_months);
     property(out, "opened", &f.opened.map(|day| day.to_string()));
     property(out, "closed", &f.closed.map(|day| day.to_string()));
+}
+
+/// Writes the feature of facility `i`: what is known of it, whether the policy counts it, how far off the street it is.
+pub fn facility_feature(out: &mut Vec<u8>, study: &Study, coverage: &Coverage, drawing: &Drawing, i: usize) {
+    let sited: &SitedFacility = &study.facilities()[i];
+    let f = &sited.facility;
+    open_feature(out, &f.id, drawing);
+    facility_known(out, f);
     property(out, "counted", &coverage.eligible[i]);
     let nearest_m = sited.doors.iter().map(|door| door.snap.offset_m).reduce(f64::min);
     property(out, "snap_m", &nearest_m.map(|m| (m * 10.0).round() / 10.0));

@@ -237,6 +237,14 @@ pub(crate) fn is_known(cell: &str) -> bool {
     CATALOGUE.entry(cell).is_some()
 }
 
+/// The column that a usual header surely is.
+pub(crate) fn column_of(header: &str) -> Option<Column> {
+    match CATALOGUE.entry(header)? {
+        Entry::Is(column, Surety::OurName | Surety::Usual) => Some(*column),
+        _ => None,
+    }
+}
+
 /// What each column of a table means: by the user's mapping, by our own name, by a usual header. A mapping to a header that
 /// this table doesn't have is meant for another table.
 pub fn meanings(table: &Table, mapping: &Mapping) -> Vec<Meaning> {

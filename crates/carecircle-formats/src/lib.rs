@@ -11,6 +11,7 @@ pub mod policy;
 pub mod profile;
 pub mod raster;
 pub mod remark;
+pub mod scenario;
 pub mod survey;
 pub mod table;
 mod values;

@@ -159,7 +159,7 @@ pub(crate) fn add_feature(table: &mut Builder, number: usize, feature: &Value) -
 }
 
 /// A JSON value as the text of a cell.
-fn cell_text(value: &Value) -> String {
+pub(crate) fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.trim().to_owned(),
