@@ -160,7 +160,7 @@ fields! {
 /// # Errors
 /// Those of `out`.
 pub fn write(
-    out: &mut impl Write,
+    mut out: impl Write,
     source: &Source,
     (extract, report): (&ExtractHeader, &ImportReport),
     places: &Places,
@@ -238,7 +238,7 @@ pub fn write(
         out.write_all(bytes)?;
         at = range.end;
     }
-    Ok(())
+    out.flush()
 }
 
 /// What stands before a header.
@@ -286,7 +286,7 @@ impl Prepared {
         Self::of(Arc::new(map(&file).map_err(failed)?))
     }
 
-    /// As [`Prepared::open`], of bytes in memory.
+    /// As [`Prepared::open`], of bytes in memory, which must stand at a multiple of eight.
     ///
     /// # Errors
     /// As [`Prepared::open`].

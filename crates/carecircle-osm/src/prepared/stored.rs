@@ -145,12 +145,16 @@ impl<T: Stored> Stored for Vec<T> {
 /// As a vector of the same values is kept.
 pub(super) fn put_all<T: Stored>(values: &[T], out: &mut Vec<u8>) {
     values.len().put(out);
-    values.iter().for_each(|value| value.put(out));
+    for value in values {
+        value.put(out);
+    }
 }
 
 impl<T: Stored + Copy + Default, const N: usize> Stored for [T; N] {
     fn put(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|value| value.put(out));
+        for value in self {
+            value.put(out);
+        }
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {

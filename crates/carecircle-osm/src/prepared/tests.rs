@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "everything here is a test")]
-
 use super::*;
 use crate::{Extract, ReadOptions, read_from};
 use carecircle_core::coverage::Coverage;
@@ -43,16 +41,8 @@ fn prepared(extract: &Extract) -> (Vec<u8>, Study) {
 }
 
 fn open(bytes: &[u8]) -> Result<Prepared, PreparedError> {
-    // Whole numbers, so that the bytes are aligned as in a map.
-    let mut room = vec![0_u128; bytes.len().div_ceil(16)];
-    zerocopy::IntoBytes::as_mut_bytes(&mut room[..])[..bytes.len()].copy_from_slice(bytes);
-    struct Aligned(Vec<u128>, usize);
-    impl AsRef<[u8]> for Aligned {
-        fn as_ref(&self) -> &[u8] {
-            &zerocopy::IntoBytes::as_bytes(&self.0[..])[..self.1]
-        }
-    }
-    Prepared::of(Arc::new(Aligned(room, bytes.len())))
+    // Allocators align what is as long as a number.
+    Prepared::of(Arc::new(bytes.to_vec()))
 }
 
 /// All that is told of a study by some policies.
