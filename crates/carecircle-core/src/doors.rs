@@ -61,16 +61,20 @@ impl Entrance {
 }
 
 /// Land behind gates: who lives inside leaves by its streets, or else by its gates.
-#[derive(Debug)]
-struct Compound {
-    area_m2: f64,
-    gates: Vec<Entrance>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compound {
+    /// Its outline on the plan.
+    pub shape: Shape,
+    /// The gates on its outline.
+    pub gates: Vec<Entrance>,
 }
 
 /// The compounds of a study, and where facilities are entered.
 #[derive(Debug)]
 pub(crate) struct Doors {
     compounds: Vec<Compound>,
+    /// By compound.
+    areas_m2: Vec<f64>,
     index: ShapeIndex,
     snap_m: f64,
     /// The closed gates on the outlines of compounds and facilities, ascending: opening one opens doors.
@@ -142,22 +146,29 @@ fn sides(shape: &Shape) -> impl Iterator<Item = (Point, Point)> + '_ {
 impl Doors {
     /// Compounds are those of `shapes` that have a gate on their outline.
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a Shape>, map: &MapDoors, snap_m: f64) -> Self {
-        let (drawn, compounds): (Vec<&Shape>, Vec<Compound>) = shapes
-            .filter(|shape| sides(shape).count() <= MOST_SIDES)
-            .map(|shape| (shape, polygon::area_m2(shape)))
-            .filter(|(_, area_m2)| *area_m2 <= LARGEST_COMPOUND_M2)
-            .filter_map(|(shape, area_m2)| {
+        let compounds = shapes
+            .filter(|shape| sides(shape).count() <= MOST_SIDES && polygon::area_m2(shape) <= LARGEST_COMPOUND_M2)
+            .filter_map(|shape| {
                 let on_outline = map.on_outline(shape).into_iter();
                 let gates: Vec<Entrance> =
                     on_outline.filter(|door| door.is_gate && !door.is_shut).map(|door| door.entrance).collect();
-                (!gates.is_empty()).then_some((shape, Compound { area_m2, gates }))
-            })
-            .unzip();
+                (!gates.is_empty()).then(|| Compound { shape: shape.clone(), gates })
+            });
+        Self::of_compounds(compounds.collect(), snap_m)
+    }
+
+    pub(crate) fn of_compounds(compounds: Vec<Compound>, snap_m: f64) -> Self {
         let gates: Vec<Entrance> = compounds.iter().flat_map(|c| c.gates.iter().copied()).collect();
-        let index = ShapeIndex::new(drawn.into_iter());
-        let mut doors = Self { compounds, index, snap_m, closed_gates: Vec::new() };
+        let index = ShapeIndex::new(compounds.iter().map(|c| &c.shape));
+        let areas_m2 = compounds.iter().map(|c| polygon::area_m2(&c.shape)).collect();
+        let mut doors = Self { compounds, areas_m2, index, snap_m, closed_gates: Vec::new() };
         doors.add_closed(gates.into_iter());
         doors
+    }
+
+    /// The land behind gates.
+    pub(crate) fn compounds(&self) -> &[Compound] {
+        &self.compounds
     }
 
     /// Takes note of closed gates, those of facilities among them.
@@ -179,7 +190,7 @@ impl Doors {
     /// nearest street inside, or at its gates where there is none.
     pub(crate) fn of_home(&self, network: &Network, weights: &Weights, at: Point) -> Vec<Door> {
         let has_way_out = |i: &usize| self.compounds[*i].gates.iter().any(|gate| gate.is_open(weights));
-        let area_m2 = |i: &usize| self.compounds[*i].area_m2;
+        let area_m2 = |i: &usize| self.areas_m2[*i];
         let around = self.index.containing(at).filter(has_way_out);
         let smallest = around.min_by(|a, b| area_m2(a).total_cmp(&area_m2(b)).then(a.cmp(b)));
         let Some(smallest) = smallest else {

@@ -6,6 +6,7 @@
 
 pub mod allocation;
 pub mod area;
+pub mod array;
 mod contour;
 pub mod coverage;
 pub mod demand;

@@ -10,23 +10,29 @@
 mod build;
 mod curve;
 pub mod graph;
+pub mod stored;
 mod tree;
 
+use crate::array::Array;
 use crate::geometry::{Point, Projection};
 use crate::profile::Profile;
 use crate::street::{Access, Ground, StreetClass};
 use crate::time::WalkTime;
 use crate::weights::{Classes, Opened, Passage, Weights};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tree::{EdgeBox, EdgeTree};
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// Index of a node of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct NodeId(pub u32);
 
 /// Index of an edge of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct EdgeId(pub u32);
 
 impl NodeId {
@@ -44,7 +50,8 @@ impl EdgeId {
 }
 
 /// A street between two nodes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Edge {
     /// The way, or the gate where it leads through one.
     source: i64,
@@ -75,7 +82,8 @@ pub struct Edge {
 const _: () = assert!(size_of::<Edge>() == 40);
 
 /// What sets few edges apart from all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
 enum Kind {
     /// Nothing.
     Plain,
@@ -130,7 +138,8 @@ impl Edge {
 }
 
 /// What costs time at an end of an edge: half of it, the other half belongs to the next edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct Stops(u8);
 
 impl Stops {
@@ -244,10 +253,33 @@ pub struct Island {
 }
 
 /// A bend or end of an edge: its place and how far along the edge it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 struct Vertex {
-    at: Point,
+    at: [f64; 2],
     along_m: f64,
+}
+
+impl Vertex {
+    fn new(at: Point, along_m: f64) -> Self {
+        Self { at: [at.x, at.y], along_m }
+    }
+
+    fn at(&self) -> Point {
+        point(self.at)
+    }
+}
+
+fn point([x, y]: [f64; 2]) -> Point {
+    Point { x, y }
+}
+
+/// The corners of the box around vertices.
+fn bounds_of(vertices: &[Vertex]) -> Option<(Point, Point)> {
+    let joined = |a: [f64; 4], b: [f64; 4]| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])];
+    let corners = |&Vertex { at: [x, y], .. }: &Vertex| [x, y, x, y];
+    let [west, south, east, north] = vertices.par_iter().map(corners).reduce_with(joined)?;
+    Some((Point { x: west, y: south }, Point { x: east, y: north }))
 }
 
 /// The vertices of one of `edges`, which lie one after another.
@@ -260,12 +292,13 @@ fn vertices_of<'a>(edges: &[Edge], vertices: &'a [Vertex], i: usize) -> &'a [Ver
 #[derive(Debug)]
 pub struct Network {
     projection: Projection,
-    nodes: Vec<Point>,
-    edges: Vec<Edge>,
-    vertices: Vec<Vertex>,
+    bounds: Option<(Point, Point)>,
+    nodes: Array<[f64; 2]>,
+    edges: Array<Edge>,
+    vertices: Array<Vertex>,
     fixed: BTreeMap<EdgeId, WalkTime>,
-    first_at_node: Vec<u32>,
-    at_nodes: Vec<EdgeId>,
+    first_at_node: Array<u32>,
+    at_nodes: Array<EdgeId>,
     tree: EdgeTree,
     gates: Vec<Gate>,
     walls: Vec<Point>,
@@ -284,9 +317,14 @@ impl Network {
         self.options
     }
 
+    /// The south-west and north-east corner of the box around all streets on the plan; `None` when there are none.
+    pub fn bounds(&self) -> Option<(Point, Point)> {
+        self.bounds
+    }
+
     /// The place of a node.
     pub fn node_at(&self, node: NodeId) -> Point {
-        self.nodes[node.index()]
+        point(self.nodes[node.index()])
     }
 
     /// Gates that not everybody may pass, and which could be opened.
@@ -305,7 +343,7 @@ impl Network {
 
     /// A place on a passage: the gate, or the start of the way's first edge.
     pub fn passage_at(&self, passage: Passage) -> Point {
-        let start = |edge: &Edge| self.vertices[edge.first_vertex as usize].at;
+        let start = |edge: &Edge| self.vertices[edge.first_vertex as usize].at();
         match passage {
             Passage::Gate(gate) => self.gates[gate as usize].at,
             Passage::Way(way) => self.edges.iter().find(|edge| edge.way() == way).map_or(Point::default(), start),
@@ -344,7 +382,7 @@ impl Network {
 
     /// The bends of an edge from its `from` to its `to`, each with its metres along the edge.
     pub fn geometry(&self, id: EdgeId) -> impl ExactSizeIterator<Item = (Point, f64)> + Clone + '_ {
-        vertices_of(&self.edges, &self.vertices, id.index()).iter().map(|v| (v.at, v.along_m))
+        vertices_of(&self.edges, &self.vertices, id.index()).iter().map(|v| (v.at(), v.along_m))
     }
 
     /// The time of an edge where that doesn't depend on walking (ferries).
@@ -413,11 +451,12 @@ impl Network {
 
     pub(crate) fn nearest_on_edge(&self, edge: EdgeId, at: Point) -> Snap {
         let vertices = vertices_of(&self.edges, &self.vertices, edge.index());
-        let mut best = Snap { edge, along_m: 0.0, offset_m: f64::INFINITY, at: vertices[0].at };
+        let mut best = Snap { edge, along_m: 0.0, offset_m: f64::INFINITY, at: vertices[0].at() };
         for pair in vertices.windows(2) {
             let (a, b) = (pair[0], pair[1]);
-            let t = fraction_along(a.at, b.at, at);
-            let foot = a.at + (b.at - a.at) * t;
+            let (start, end) = (a.at(), b.at());
+            let t = fraction_along(start, end, at);
+            let foot = start + (end - start) * t;
             let offset_m = (at.x - foot.x).hypot(at.y - foot.y);
             if best.offset_m.is_infinite() || tie_key(offset_m) < tie_key(best.offset_m) {
                 best = Snap { edge, along_m: a.along_m + (b.along_m - a.along_m) * t, offset_m, at: foot };

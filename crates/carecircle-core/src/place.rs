@@ -157,6 +157,19 @@ impl Polylines {
         starts.zip(&self.ends).map(|(&start, &end)| &self.places[start as usize..end as usize])
     }
 
+    /// All places, line after line, and where each line ends among them.
+    pub fn parts(&self) -> (&[LonLat], &[u32]) {
+        (&self.places, &self.ends)
+    }
+
+    /// Lines of their places and ends; `None` where the ends are none of lines through two places or more.
+    pub fn of_parts(places: Vec<LonLat>, ends: Vec<u32>) -> Option<Self> {
+        let starts = std::iter::once(&0).chain(&ends);
+        let are_lines = starts.zip(&ends).all(|(&start, &end)| u64::from(start) + 2 <= u64::from(end));
+        let is_whole = ends.last().map_or(0, |end| *end as usize) == places.len();
+        (are_lines && is_whole).then_some(Self { places, ends })
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

@@ -4,9 +4,11 @@
 
 use crate::geometry::LonLat;
 use std::ops::Range;
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// What kind of way a street is, as far as walking cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
 pub enum StreetClass {
     /// A way for people on foot: footway, path, pedestrian street, corridor, platform.
     Footway,
@@ -34,7 +36,8 @@ impl StreetClass {
 }
 
 /// Who may walk on a street, or pass a barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
 pub enum Access {
     /// Anybody.
     Public,
@@ -45,7 +48,10 @@ pub enum Access {
 }
 
 /// What one walks on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(u8)]
 pub enum Surface {
     /// Paved, or not known to be otherwise.
     #[default]
@@ -64,7 +70,8 @@ impl Surface {
 }
 
 /// What a street is like underfoot, as far as the map tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Ground {
     /// What one walks on.
     pub surface: Surface,

@@ -1,5 +1,7 @@
 //! The immutable whole that a command or a request sees: network, facilities, demand, areas.
 
+mod stored;
+
 use crate::area::Areas;
 use crate::demand::{BlockRow, Demand, DemandPoint, Outline};
 use crate::doors::{Doors, MapDoors, entrances};
@@ -17,7 +19,7 @@ use rstar::{AABB, RTree};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-pub use crate::doors::{Door, Entrance};
+pub use crate::doors::{Compound, Door, Entrance};
 
 /// A point snaps to streets within this many metres.
 pub const SNAP_WITHIN_M: f64 = 250.0;
@@ -37,6 +39,16 @@ pub struct SitedFacility {
     pub area: Option<usize>,
 }
 
+/// Where people live, and where their walks begin: what of a study no facility changes.
+#[derive(Debug)]
+pub struct Homes {
+    demand: Demand,
+    /// Where walks from demand points begin, for an adult on foot.
+    starts: Vec<Door>,
+    doors: Doors,
+    snap_m: f64,
+}
+
 /// Network, facilities, demand and areas of one city: read once, then only asked.
 #[derive(Debug)]
 pub struct Study {
@@ -44,49 +56,81 @@ pub struct Study {
     facilities: Vec<SitedFacility>,
     facility_tree: RTree<GeomWithData<[f64; 2], usize>>,
     areas: Areas,
-    demand: Demand,
-    /// Where walks from demand points begin, for an adult on foot.
-    starts: Vec<Door>,
-    doors: Doors,
+    homes: Homes,
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
-    snap_m: f64,
 }
 
-impl Study {
-    /// Puts a study together. What a table gave is already in `places`, except for blocks: with `rows` each row is a
-    /// block, without them blocks come from the residential polygons and buildings of `places`.
-    pub fn new(network: Network, mut places: Places, rows: Option<Vec<BlockRow>>, snap_m: f64) -> Self {
-        let projection = *network.projection();
-        let areas = Areas::new(&projection, std::mem::take(&mut places.areas));
+impl Homes {
+    fn new(
+        (network, on_foot): (&Network, &Weights),
+        places: &Places,
+        areas: &Areas,
+        map: &MapDoors,
+        rows: Rows,
+        snap_m: f64,
+    ) -> Self {
+        let projection = network.projection();
         let from_table = rows.is_some();
         let mut demand = match rows {
-            Some(rows) => Demand::from_table(&projection, rows, &places, &areas),
-            None => Demand::from_places(&projection, &places, &areas),
+            Some(rows) => Demand::from_table(projection, rows, places, areas),
+            None => Demand::from_places(projection, places, areas),
         };
-        let map = MapDoors::new(&places, &network);
-        let mut doors = if from_table {
+        let doors = if from_table {
             let outlines = demand.blocks.iter().filter_map(|block| match &block.outline {
                 Outline::Shape(shape) => Some(shape),
                 Outline::Point(_) => None,
             });
-            Doors::new(outlines, &map, snap_m)
+            Doors::new(outlines, map, snap_m)
         } else {
             let land = places.residential.par_iter();
             let drawn: Vec<Shape> = land.map(|area| projection.project_shape(&area.shape)).collect();
-            Doors::new(drawn.iter(), &map, snap_m)
+            Doors::new(drawn.iter(), map, snap_m)
         };
-        let on_foot = network.weigh(&Profile::walk());
         let starts_of: Vec<Vec<Door>> =
-            demand.points.par_iter().map(|p| doors.of_home(&network, &on_foot, p.at)).collect();
+            demand.points.par_iter().map(|p| doors.of_home(network, on_foot, p.at)).collect();
         let mut starts = Vec::with_capacity(demand.points.len());
         for (point, doors) in demand.points.iter_mut().zip(starts_of) {
             let first = starts.len() as u32;
             starts.extend(doors);
             point.doors = first..starts.len() as u32;
         }
-        let grounds = std::mem::take(&mut places.grounds);
+        Self { demand, starts, doors, snap_m }
+    }
+}
+
+/// The rows of a table of blocks, where one is given.
+type Rows = Option<Vec<BlockRow>>;
+
+impl Study {
+    /// Puts a study together. What a table gave is already in `places`, except for blocks: with `rows` each row is a
+    /// block, without them blocks come from the residential polygons and buildings of `places`.
+    pub fn new(network: Network, mut places: Places, rows: Rows, snap_m: f64) -> Self {
+        let areas = Areas::new(network.projection(), std::mem::take(&mut places.areas));
+        let map = MapDoors::new(&places, &network);
+        let on_foot = network.weigh(&Profile::walk());
+        let homes = Homes::new((&network, &on_foot), &places, &areas, &map, rows, snap_m);
+        Self::with_facilities((network, &on_foot), places, areas, &map, homes)
+    }
+
+    /// As [`Study::new`] without rows, where people's homes are known already.
+    pub fn around_homes(network: Network, mut places: Places, homes: Homes) -> Self {
+        let areas = Areas::new(network.projection(), std::mem::take(&mut places.areas));
+        let map = MapDoors::new(&places, &network);
+        let on_foot = network.weigh(&Profile::walk());
+        Self::with_facilities((network, &on_foot), places, areas, &map, homes)
+    }
+
+    fn with_facilities(
+        (network, on_foot): (Network, &Weights),
+        places: Places,
+        areas: Areas,
+        map: &MapDoors,
+        homes: Homes,
+    ) -> Self {
+        let projection = *network.projection();
+        let grounds = places.grounds;
         let mut facilities: Vec<SitedFacility> = places
             .facilities
             .into_par_iter()
@@ -94,28 +138,27 @@ impl Study {
                 let at = projection.project(facility.at);
                 let entrances = grounds
                     .get(&facility.id)
-                    .map_or_else(Vec::new, |grounds| entrances(&network, &map, &projection.project_shape(grounds)));
-                let doors = doors.of_facility(&network, &on_foot, &entrances, at);
+                    .map_or_else(Vec::new, |grounds| entrances(&network, map, &projection.project_shape(grounds)));
+                let doors = homes.doors.of_facility(&network, on_foot, &entrances, at);
                 SitedFacility { entrances, doors, area: areas.smallest_containing(at), facility, at }
             })
             .collect();
-        doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
         // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
         facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
+        Self::assembled(network, areas, homes, facilities, places.obstacles)
+    }
+
+    fn assembled(
+        network: Network,
+        areas: Areas,
+        mut homes: Homes,
+        facilities: Vec<SitedFacility>,
+        obstacle_lines: Polylines,
+    ) -> Self {
+        homes.doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
         let facility_tree = RTree::bulk_load(points);
-        Self {
-            network,
-            facilities,
-            facility_tree,
-            areas,
-            demand,
-            starts,
-            doors,
-            obstacle_lines: places.obstacles,
-            obstacles: OnceLock::new(),
-            snap_m,
-        }
+        Self { network, facilities, facility_tree, areas, homes, obstacle_lines, obstacles: OnceLock::new() }
     }
 
     /// The streets.
@@ -140,24 +183,24 @@ impl Study {
 
     /// Blocks and demand points.
     pub fn demand(&self) -> &Demand {
-        &self.demand
+        &self.homes.demand
     }
 
     /// Where walks from a demand point begin, for whom `weights` are. Where the map as it is leads nowhere that they may
     /// walk, another street is looked for.
     pub fn doors_of_point(&self, point: &DemandPoint, weights: &Weights) -> Cow<'_, [Door]> {
-        self.doors_for(self.known_doors(point), weights, || self.doors.of_home(&self.network, weights, point.at))
+        self.doors_for(self.known_doors(point), weights, || self.homes.doors.of_home(&self.network, weights, point.at))
     }
 
     /// Where walks from a demand point begin by the map as it is, for who walks plainly.
     pub(crate) fn known_doors(&self, point: &DemandPoint) -> &[Door] {
-        &self.starts[point.doors.start as usize..point.doors.end as usize]
+        &self.homes.starts[point.doors.start as usize..point.doors.end as usize]
     }
 
     /// Where walks to a facility end, for whom `weights` are.
     pub fn doors_of_facility(&self, index: usize, weights: &Weights) -> Cow<'_, [Door]> {
         let SitedFacility { doors, entrances, at, .. } = &self.facilities[index];
-        self.doors_for(doors, weights, || self.doors.of_facility(&self.network, weights, entrances, *at))
+        self.doors_for(doors, weights, || self.homes.doors.of_facility(&self.network, weights, entrances, *at))
     }
 
     /// A facility to draw isochrones around, for whom `weights` are; `None` when it is too far from any street.
@@ -174,12 +217,12 @@ impl Study {
     /// A place that walks begin at as from a home: inside a compound on its streets, or at its gates; for whom `weights`
     /// are. `None` when it is too far from any street.
     pub fn home_source(&self, at: Point, weights: &Weights) -> Option<Source> {
-        Self::source(at, weights, |weights: &Weights| self.doors.of_home(&self.network, weights, at))
+        Self::source(at, weights, |weights: &Weights| self.homes.doors.of_home(&self.network, weights, at))
     }
 
     /// Where walks to a place end that nothing is known of, for whom `weights` are.
     pub(crate) fn doors_at(&self, at: Point, weights: &Weights) -> Vec<Door> {
-        self.doors.of_facility(&self.network, weights, &[], at)
+        self.homes.doors.of_facility(&self.network, weights, &[], at)
     }
 
     fn source(at: Point, weights: &Weights, doors: impl Fn(&Weights) -> Vec<Door>) -> Option<Source> {
@@ -189,7 +232,7 @@ impl Study {
 
     /// Whether opening a passage opens doors too.
     pub(crate) fn doors_change_with(&self, passage: Passage) -> bool {
-        self.doors.change_with(Opened::Only(passage))
+        self.homes.doors.change_with(Opened::Only(passage))
     }
 
     /// The streets only close to a profile, or open; where neither concerns a point its doors are known.
@@ -200,14 +243,14 @@ impl Study {
         found: impl FnOnce() -> Vec<Door>,
     ) -> Cow<'a, [Door]> {
         let holds = !weights.opens_islands()
-            && !self.doors.change_with(weights.opened())
+            && !self.homes.doors.change_with(weights.opened())
             && known.iter().all(|door| weights.is_snappable(door.snap.edge));
         if holds { Cow::Borrowed(known) } else { Cow::Owned(found()) }
     }
 
     /// How far, in metres, a point may be from the street that it snaps to.
     pub fn snap_m(&self) -> f64 {
-        self.snap_m
+        self.homes.snap_m
     }
 
     /// Indices of the facilities inside a box on the plan, ascending.

@@ -5,6 +5,7 @@
 //! shortcut. Public streets that hang together with the rest through such streets alone (the paths inside a compound
 //! behind private gates) are taken for such streets themselves.
 
+use crate::array::Array;
 use crate::layout::{Layout, Towards};
 use crate::network::{Edge, EdgeId, Network, Stops};
 use crate::profile::{Pace, Profile};
@@ -13,9 +14,11 @@ use crate::time::{Speed, WalkTime};
 use petgraph::unionfind::UnionFind;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// How an edge may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
 pub enum Way {
     /// By anybody.
     Public,
@@ -64,8 +67,8 @@ impl Opened {
 /// How the edges of a network may be used, and which of them points snap to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Classes {
-    ways: Vec<Way>,
-    snappable: Vec<bool>,
+    ways: Array<Way>,
+    snappable: Array<bool>,
     /// Whether any edge is for the first and last leg only.
     pub(crate) has_destination: bool,
 }
@@ -107,10 +110,20 @@ impl Classes {
         let out = Self {
             snappable: edges.iter().zip(&access).map(snappable).collect(),
             has_destination: ways.contains(&Way::Destination),
-            ways,
+            ways: ways.into(),
         };
         let is_island = (0..nodes as u32).map(is_island).collect();
         (out, Components { of_node: pieces.whole, length_m, is_island })
+    }
+
+    /// As [`Classes::new`] sorted the edges, of its arrays.
+    pub(crate) fn of_arrays(ways: Array<Way>, snappable: Array<bool>) -> Self {
+        Self { has_destination: ways.contains(&Way::Destination), ways, snappable }
+    }
+
+    /// By edge: how it may be used, and whether points snap to it.
+    pub(crate) fn arrays(&self) -> (&Array<Way>, &Array<bool>) {
+        (&self.ways, &self.snappable)
     }
 
     pub(crate) fn way(&self, edge: EdgeId) -> Way {
@@ -119,7 +132,7 @@ impl Classes {
 
     /// Whether points snap to an edge that they don't snap to by `other`.
     fn snaps_beyond(&self, other: &Self) -> bool {
-        self.snappable.iter().zip(&other.snappable).any(|(here, there)| *here && !there)
+        self.snappable.iter().zip(other.snappable.iter()).any(|(here, there)| *here && !there)
     }
 
     pub(crate) fn is_snappable(&self, edge: EdgeId) -> bool {

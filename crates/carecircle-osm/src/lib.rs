@@ -7,6 +7,7 @@ mod blob;
 mod index;
 mod merge;
 mod places;
+pub mod prepared;
 mod report;
 mod rings;
 mod shape;

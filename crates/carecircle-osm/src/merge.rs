@@ -121,6 +121,8 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
         .collect()
 }
 
+/// Why two facilities may be one.
+pub(crate) const REASONS: [&str; 2] = [NODE_INSIDE, POLYGON_INSIDE];
 const NODE_INSIDE: &str = "node inside polygon of the same kind";
 const POLYGON_INSIDE: &str = "polygon inside polygon of the same kind";
 

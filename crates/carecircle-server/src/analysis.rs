@@ -16,7 +16,6 @@ use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
 use carecircle_core::facility::Eligibility;
 use carecircle_core::isochrone;
-use carecircle_core::network::EdgeId;
 use carecircle_core::opening::Openings;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
@@ -253,8 +252,7 @@ pub(crate) async fn kept<K: Hash + Eq + Send + Sync + 'static, T: Send + Sync + 
 /// The box around all streets and facilities, and around what is drawn beside them.
 fn circles_extent(study: &Study) -> Option<[f64; 4]> {
     let network = study.network();
-    let edges = 0..network.edges().len() as u32;
-    let streets = edges.flat_map(|edge| network.geometry(EdgeId(edge)).map(|(at, _)| at));
+    let streets = network.bounds().into_iter().flat_map(|(low, high)| [low, high]);
     let places: MultiPoint<f64> = streets.chain(study.facilities().iter().map(|f| f.at)).collect();
     let around = places.bounding_rect()?;
     let margin = Coord { x: 1.0, y: 1.0 } * (2.0 * isochrone::Drawing::DEPTH_M.end());

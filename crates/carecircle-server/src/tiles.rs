@@ -382,9 +382,8 @@ impl Tiles {
 fn extent_of(network: &Network) -> Option<[f64; 4]> {
     const STEPS: i32 = 64;
     const MARGIN_M: f64 = 10.0;
-    let places = (0..network.edges().len() as u32).flat_map(|edge| network.geometry(EdgeId(edge)).map(|(at, _)| at));
-    let [west, south, east, north] = places.map(|at| [at.x, at.y, at.x, at.y]).reduce(joined)?;
-    let around = [west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M];
+    let (low, high) = network.bounds()?;
+    let around = [low.x - MARGIN_M, low.y - MARGIN_M, high.x + MARGIN_M, high.y + MARGIN_M];
     let on_sides = |step: i32| {
         let part = f64::from(step) / f64::from(STEPS);
         let [west, south, east, north] = around;

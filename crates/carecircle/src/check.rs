@@ -43,7 +43,7 @@ impl Check {
         for path in self.output.iter().filter(|p| p.as_path() != Path::new("-")) {
             self.inputs.refuse_to_overwrite("-o", path)?;
         }
-        self.inputs.refuse_timings(self.output.as_ref())?;
+        self.inputs.refuse_timings(self.output.as_slice())?;
         let crs = Crs::named(&self.out_crs).map_err(|why| bad_input(remark!("--out-crs {}", "--out-crs {}"; why)))?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;

@@ -13,7 +13,7 @@ mod tests;
 mod trust;
 
 use crate::bad_input;
-use crate::inputs::{City, Inputs, tell_rejects};
+use crate::inputs::{City, Inputs, changed, is_prepared, tell_rejects};
 use crate::lang::Lang;
 use crate::output::write_whole;
 use crate::paper::{Paper, escape};
@@ -21,6 +21,7 @@ use crate::timings::Timings;
 use anyhow::Result;
 use carecircle_core::coverage::Coverage;
 use carecircle_formats::remark;
+use carecircle_osm::prepared::{self, Source};
 use clap::Args;
 use findings::Findings;
 use std::fmt::Write as _;
@@ -33,6 +34,9 @@ use unicode_width::UnicodeWidthStr;
 pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) inputs: Inputs,
+    /// Prepare the city for quick starts: a .carecircle file that every command takes in place of the extract
+    #[arg(short, long = "out", value_name = "OUT")]
+    out: Option<PathBuf>,
     /// Where the report goes: .html for people, .json for programs
     #[arg(long, value_name = "R")]
     report: Option<PathBuf>,
@@ -69,9 +73,13 @@ impl Import {
         if let Some(path) = &self.report {
             self.inputs.refuse_to_overwrite("--report", path)?;
         }
-        self.inputs.refuse_timings(self.report.as_ref())?;
+        let origin = self.out.as_deref().map(|out| self.origin(out)).transpose()?;
+        let outputs: Vec<PathBuf> = self.report.iter().chain(&self.out).cloned().collect();
+        self.inputs.refuse_timings(&outputs)?;
         let policy = self.inputs.policy()?;
-        let city = self.inputs.load(&mut timings)?;
+        let mut inputs = self.inputs.clone();
+        inputs.prepares = origin.is_some();
+        let city = inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);
         timings.stage("check");
         tell_rejects(&city.rejected, lang);
@@ -87,12 +95,50 @@ impl Import {
                 Ok(())
             })?;
         }
+        if let (Some(out), Some(origin), Some(made_of)) = (&self.out, origin, city.made_of.as_deref()) {
+            if self.inputs.extract_told()? != origin {
+                return Err(bad_input(changed()));
+            }
+            let (places, header) = made_of;
+            let City { study, import, network, .. } = &city;
+            write_whole(out, |out| Ok(prepared::write(out, &origin, (header, import), places, network, study)?))?;
+        }
         timings.stage("write");
         io::stdout().lock().write_all(summary(&findings, &judgements, lang).as_bytes())?;
         if let Some(path) = &self.inputs.timings {
             write_whole(path, |out| Ok(writeln!(out, "{:#}", timings.to_json())?))?;
         }
         Ok(())
+    }
+}
+
+impl Import {
+    /// Refuses what can't be prepared, or not under that name; else tells of what it is made.
+    fn origin(&self, out: &Path) -> Result<Source> {
+        self.inputs.refuse_to_overwrite("-o", out)?;
+        let shown = out.display();
+        if !is_prepared(out) {
+            return Err(bad_input(remark!(
+                "-o {shown}: the name must end in .carecircle",
+                "-o {shown}：文件名应以 .carecircle 结尾"
+            )));
+        }
+        if self.report.as_deref() == Some(out) {
+            return Err(bad_input(remark!("-o {shown}: the report goes there", "-o {shown}：该文件名已用于报告")));
+        }
+        if self.inputs.has_tables() {
+            return Err(bad_input(remark!(
+                "-o {shown}: a prepared city holds the map alone; give the tables to the command that reads {shown}",
+                "-o {shown}：预处理文件只含地图；表格请在读取 {shown} 的命令中给出"
+            )));
+        }
+        match self.inputs.city() {
+            Some(city) if !is_prepared(city) => self.inputs.extract_told(),
+            _ => Err(bad_input(remark!(
+                "-o {shown}: an OpenStreetMap extract (.osm.pbf) is wanted to prepare it of",
+                "-o {shown}：需要 OpenStreetMap 提取文件（.osm.pbf）"
+            ))),
+        }
     }
 }
 

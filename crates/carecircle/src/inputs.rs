@@ -4,7 +4,7 @@ mod city;
 mod joined;
 mod remarks;
 
-pub(crate) use city::{City, Rejected, describe, tell_rejects, write_rejects};
+pub(crate) use city::{City, Rejected, describe, is_prepared, tell_rejects, write_rejects};
 
 use crate::lang::Lang;
 use crate::timings::Timings;
@@ -19,10 +19,10 @@ use carecircle_formats::columns::{self, Declared, Mapping, Reject};
 use carecircle_formats::crs::Crs;
 use carecircle_formats::raster::Layer;
 use carecircle_formats::remark;
-use carecircle_formats::table::{Remark, Table, file_and_part, file_name};
+use carecircle_formats::table::{Remark, Table, file_and_part};
 use carecircle_formats::{policy as policies, profile as profiles};
-use carecircle_osm::Extract;
-use city::{DEMO_PBF, rfc3339};
+use carecircle_osm::prepared::Source;
+use city::{Map, rfc3339};
 use clap::Args;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -189,7 +189,7 @@ struct Counted {
 /// The city, its facilities and which of them count; how tables are read.
 #[derive(Args, Clone)]
 pub(crate) struct Sources {
-    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    /// An OpenStreetMap extract (.osm.pbf), or what import made of one (.carecircle); without it the demo town
     city: Option<PathBuf>,
     /// Facilities from a table (.csv, .xlsx, .geojson, .gpkg, .shp …) instead of the map's
     #[arg(long, value_name = "F")]
@@ -261,6 +261,9 @@ pub(crate) struct Inputs {
     /// Whether a table of facilities must have some: where there are none every block is a gap, but nothing is drawn.
     #[arg(skip)]
     needs_facilities: bool,
+    /// Whether the city is to be written as a prepared file, for which what tables would replace is kept.
+    #[arg(skip)]
+    pub(crate) prepares: bool,
     /// Write seconds per stage and peak memory to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
@@ -269,7 +272,7 @@ pub(crate) struct Inputs {
 /// The streets of a city and who walks them, for what asks nothing of homes and facilities.
 #[derive(Args)]
 pub(crate) struct StreetsOnly {
-    /// An OpenStreetMap extract (.osm.pbf); without it the demo town
+    /// An OpenStreetMap extract (.osm.pbf), or what import made of one (.carecircle); without it the demo town
     pub(crate) city: Option<PathBuf>,
     #[command(flatten)]
     walker: Walker,
@@ -310,20 +313,11 @@ impl StreetsOnly {
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<WalkedStreets> {
         let profile = self.walker.profile(Profile::walk())?;
         check_island_m(self.island_m)?;
-        let inputs = Inputs::of(Sources { city: self.city.clone(), ..Sources::default() }, self.walker.clone());
-        let Extract { streets, header, .. } = inputs.extract()?;
-        timings.stage("read");
-        let (network, _) = Network::build(&streets, NetworkOptions { island_m: self.island_m });
-        drop(streets);
+        let sources = Sources { city: self.city.clone(), island_m: self.island_m, ..Sources::default() };
+        let Map { network, title, header, .. } = Inputs::of(sources, self.walker.clone()).map(timings)?;
         let weights = network.weigh(&profile);
-        timings.stage("network");
-        Ok(WalkedStreets {
-            network,
-            profile,
-            weights,
-            title: inputs.title(),
-            extract_date: header.date.and_then(rfc3339),
-        })
+        timings.stage("weights");
+        Ok(WalkedStreets { network, profile, weights, title, extract_date: header.date.and_then(rfc3339) })
     }
 }
 
@@ -452,8 +446,19 @@ impl Inputs {
     }
 
     /// Refuses timings that would take the place of an input or of what is written to `out`.
-    pub(crate) fn refuse_timings(&self, out: Option<&PathBuf>) -> Result<()> {
-        refuse_timings(self.timings.as_ref(), &self.files(), out.map_or(&[], std::slice::from_ref))
+    pub(crate) fn refuse_timings(&self, outputs: &[PathBuf]) -> Result<()> {
+        refuse_timings(self.timings.as_ref(), &self.files(), outputs)
+    }
+
+    /// Whether any table is laid on the map.
+    pub(crate) fn has_tables(&self) -> bool {
+        let Self { sources, blocks, areas, population, .. } = self;
+        sources.facilities.is_some() || blocks.is_some() || areas.is_some() || !population.is_empty()
+    }
+
+    /// The extract or prepared city; none for the demo town.
+    pub(crate) fn city(&self) -> Option<&Path> {
+        self.sources.city.as_deref()
     }
 
     /// The files that are read.
@@ -470,21 +475,12 @@ impl Inputs {
         parts.map(|part| Layer::parse(part).map_err(|why| bad_input(format!("--population {part}: {why}")))).collect()
     }
 
-    fn title(&self) -> String {
-        match &self.sources.city {
-            None => "He'an demo town 和安区（演示）".to_owned(),
-            Some(path) => file_name(path),
-        }
-    }
-
     /// A fingerprint of all inputs, of the policy they are judged by, and of this version.
     pub(crate) fn revision(&self, policy: &Policy) -> Result<String> {
         let mut hash = Fnv::new();
         hash.add(env!("CARGO_PKG_VERSION").as_bytes());
-        match &self.sources.city {
-            None => hash.add(DEMO_PBF),
-            Some(path) => hash.add_file(path)?,
-        }
+        let Source { name: title, fingerprint } = self.extract_told()?;
+        hash.add(&fingerprint.to_le_bytes());
         let grid = self.grid()?;
         let tables = [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
         for path in tables.chain(grid.iter().map(|layer| &layer.path)) {
@@ -492,11 +488,25 @@ impl Inputs {
             hash.add(path.to_string_lossy().as_bytes());
         }
         let Sources { reading, island_m, add_osm, .. } = &self.sources;
-        let options =
-            (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, &self.population, self.title());
+        let options = (&reading.columns, &reading.crs, reading.snap_m, island_m, add_osm, &self.population, title);
         hash.add(format!("{options:?} {policy:?}").as_bytes());
         Ok(format!("{:016x}", hash.0))
     }
+}
+
+/// What there is to say of inputs that are not of one moment.
+pub(crate) fn changed() -> Remark {
+    remark!(
+        "the inputs changed while they were read: try again when they are complete",
+        "读取时输入文件发生了变化：请待其完整后重试"
+    )
+}
+
+/// A fingerprint of a file's bytes.
+pub(crate) fn fingerprint(path: &Path) -> Result<u64> {
+    let mut hash = Fnv::new();
+    hash.add_file(path)?;
+    Ok(hash.0)
 }
 
 /// FNV-1a, 64 bits: a fingerprint that is the same on every machine.
@@ -505,6 +515,12 @@ struct Fnv(u64);
 impl Fnv {
     fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn of(bytes: &[u8]) -> u64 {
+        let mut hash = Self::new();
+        hash.add(bytes);
+        hash.0
     }
 
     fn stir(&mut self, bytes: &[u8]) {

@@ -176,6 +176,7 @@ fn is_bad_input(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<BadInput>()
             || cause.is::<carecircle_osm::ReadError>()
+            || cause.is::<carecircle_osm::prepared::PreparedError>()
             || cause.is::<TableError>()
             || cause.is::<carecircle_formats::raster::RasterError>()
     })

@@ -45,7 +45,7 @@ impl Report {
             return Err(bad_input(remark!("-o {out}: the name must end in .html", "-o {out}：文件名应以 .html 结尾")));
         }
         self.inputs.refuse_to_overwrite("-o", out)?;
-        self.inputs.refuse_timings(Some(&self.output))?;
+        self.inputs.refuse_timings(std::slice::from_ref(&self.output))?;
         let policy = self.inputs.policy()?;
         let city = self.inputs.load(&mut timings)?;
         let coverage = city.study.check(&policy);

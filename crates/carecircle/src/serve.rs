@@ -1,6 +1,6 @@
 //! `carecircle serve`: the same answers over HTTP.
 
-use crate::inputs::{Inputs, tell_rejects};
+use crate::inputs::{Inputs, changed, tell_rejects};
 use crate::log::{Log, LogFormat};
 use crate::output::complain;
 use crate::timings::Timings;
@@ -173,10 +173,7 @@ fn read(inputs: &Inputs) -> Result<Served> {
     let city = inputs.load(&mut Timings::start())?;
     tell_rejects(&city.rejected, inputs.lang());
     if inputs.revision(&policy)? != revision {
-        return Err(bad_input(remark!(
-            "the inputs changed while they were read: try again when they are complete",
-            "读取时输入文件发生了变化：请待其完整后重试"
-        )));
+        return Err(bad_input(changed()));
     }
     Ok(Served { study: city.study, title: city.title, extract_date: city.extract_date, revision, policy })
 }

@@ -119,6 +119,52 @@ fn a_killed_service_gives_the_same_answers_again() {
 }
 
 #[test]
+fn a_prepared_city_is_served_as_its_extract_and_read_anew() {
+    let folder = Folder::new("serve-prepared");
+    let (map, city) = (format!("{DEMO}/town.osm.pbf"), folder.file("town.carecircle"));
+    let import = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_carecircle"));
+        assert!(command.args(["import", &map, "-o", &city]).args(more).output().unwrap().status.success());
+    };
+    import(&[]);
+    let paths = [
+        "/",
+        "/api",
+        "/collections",
+        "/collections/blocks/items?limit=10",
+        "/collections/gaps/items?limit=1000",
+        "/collections/facilities/items",
+        "/collections/circles/items?profile=stroller",
+        "/collections/areas/items",
+        "/summary",
+        "/collections/blocks/tiles/WebMercatorQuad",
+        "/isochrones?lon=114.3&lat=30.9",
+    ];
+    let answers =
+        |service: &Serving| -> Vec<String> { paths.iter().map(|path| lasting(&service.ask("GET", path))).collect() };
+    let of_extract = answers(&Serving::start(&[&map, "--log", "off"]));
+    let service = Serving::start(&[&city, "--log", "off"]);
+    let of_prepared = answers(&service);
+    for (path, (ours, theirs)) in paths.iter().zip(of_prepared.iter().zip(&of_extract)) {
+        assert!(ours.starts_with("HTTP/1.0 200"), "{path}: {ours}");
+        assert_eq!(ours, theirs, "{path}");
+    }
+    // Prepared once more, it is the same; damaged, the older one serves; mended, all is well.
+    import(&[]);
+    assert!(service.ask("POST", "/admin/reload").contains("\"reloaded\":false"));
+    let whole = std::fs::read(&city).unwrap();
+    let beside = folder.write("beside", &whole[..whole.len() - 1]);
+    std::fs::rename(&beside, &city).unwrap();
+    let refused = service.ask("POST", "/admin/reload");
+    assert!(refused.starts_with("HTTP/1.0 422") && refused.contains("interrupted copy"), "{refused}");
+    assert_eq!(answers(&service), of_prepared);
+    std::fs::remove_file(&city).unwrap();
+    folder.write("town.carecircle", &whole);
+    assert!(service.ask("POST", "/admin/reload").contains("\"reloaded\":false"));
+    assert_eq!(service.body("/readyz"), "ready\n");
+}
+
+#[test]
 fn a_hangup_reads_changed_inputs_and_bad_ones_change_nothing() {
     let folder = Folder::new("hangup");
     let table = std::fs::read_to_string(format!("{DEMO}/facilities.csv")).unwrap();

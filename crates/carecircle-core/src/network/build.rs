@@ -3,7 +3,8 @@
 use super::curve::Curve;
 use super::tree::{EdgeBox, EdgeTree};
 use super::{
-    Edge, EdgeId, Gate, Island, Kind, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, vertices_of,
+    Edge, EdgeId, Gate, Island, Kind, Network, NetworkOptions, NetworkReport, NodeId, Stops, Vertex, bounds_of,
+    vertices_of,
 };
 use crate::geometry::{LonLat, Point, Projection, geodesic_m};
 use crate::plaza::{most_comparisons, sight_lines};
@@ -55,12 +56,13 @@ impl Network {
         let classes = Arc::new(classes);
         let network = Self {
             projection,
-            nodes,
-            edges,
-            vertices,
+            bounds: bounds_of(&vertices),
+            nodes: nodes.iter().map(|at| [at.x, at.y]).collect(),
+            edges: edges.into(),
+            vertices: vertices.into(),
             fixed,
-            first_at_node,
-            at_nodes,
+            first_at_node: first_at_node.into(),
+            at_nodes: at_nodes.into(),
             tree,
             gates,
             walls,
@@ -269,7 +271,7 @@ impl Pieces {
                 let is_node = here.has(Marks::NODE);
                 if let (Some((start, first, along)), Some(prev)) = (open, previous) {
                     let along = along + geodesic_m(points[prev as usize], points[place as usize]);
-                    out.vertices.push(Vertex { at, along_m: along });
+                    out.vertices.push(Vertex::new(at, along));
                     open = Some((start, first, along));
                     if is_node {
                         if let Some(whole_s) = way.duration_s {
@@ -295,7 +297,7 @@ impl Pieces {
                 }
                 if open.is_none() {
                     open = Some((place, out.vertices.len() as u32, 0.0));
-                    out.vertices.push(Vertex { at, along_m: 0.0 });
+                    out.vertices.push(Vertex::new(at, 0.0));
                 }
                 previous = Some(place);
             }
@@ -363,7 +365,7 @@ fn set_gates(
         gates.push(Gate { node: barrier.node, at, access: barrier.access });
         for &place in places_of.get(&barrier.point).map_or(&[][..], Vec::as_slice) {
             let first = links.vertices.len() as u32;
-            links.vertices.extend([Vertex { at, along_m: 0.0 }; 2]);
+            links.vertices.extend([Vertex::new(at, 0.0); 2]);
             links.edges.push(Edge {
                 source: i64::from(gate),
                 length_m: 0.0,
@@ -396,7 +398,7 @@ fn components_told(edges: &[Edge], vertices: &[Vertex], components: &Components,
     for (component, edge) in first {
         let length_m = components.length_m[component as usize];
         if components.is_island[component as usize] {
-            let at = vertices[edge.first_vertex as usize].at;
+            let at = vertices[edge.first_vertex as usize].at();
             report.islands.push(Island { at, length_m, way: edge.way() });
         } else {
             report.components += 1;
@@ -512,7 +514,7 @@ fn edges_at_nodes(nodes: usize, edges: &[Edge]) -> (Vec<u32>, Vec<EdgeId>) {
 }
 
 fn edge_tree(edges: &[Edge], vertices: &[Vertex]) -> EdgeTree {
-    let around = |i: usize| EdgeBox::around(vertices_of(edges, vertices, i).iter().map(|vertex| vertex.at));
+    let around = |i: usize| EdgeBox::around(vertices_of(edges, vertices, i).iter().map(Vertex::at));
     let streets = (0..edges.len()).into_par_iter().filter(|&i| edges[i].is_street());
     EdgeTree::new(streets.map(|i| (around(i), EdgeId(i as u32))).collect())
 }

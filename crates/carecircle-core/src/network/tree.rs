@@ -6,14 +6,17 @@
 
 use super::EdgeId;
 use super::curve::Curve;
+use crate::array::Array;
 use crate::geometry::Point;
 use rayon::prelude::*;
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// How many boxes have one around them.
 const GROUP: usize = 16;
 
 /// A box in half the bytes, rounded outwards: half a metre at most on the largest of plans.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub(super) struct EdgeBox {
     low: [f32; 2],
     high: [f32; 2],
@@ -57,15 +60,25 @@ impl EdgeBox {
     }
 }
 
+/// Where each level of a tree over so many edges ends.
+fn ends(count: usize) -> Vec<usize> {
+    let (mut ends, mut level) = (vec![count], count);
+    while level > GROUP {
+        level = level.div_ceil(GROUP);
+        ends.push(ends[ends.len() - 1] + level);
+    }
+    ends
+}
+
 /// Edges by their boxes.
 #[derive(Debug)]
 pub(super) struct EdgeTree {
     /// Those of edges, then those around groups of these, and so on.
-    boxes: Vec<EdgeBox>,
+    boxes: Array<EdgeBox>,
     /// Where each level ends in `boxes`, the last with a group at most.
     ends: Vec<usize>,
     /// By box of the first level.
-    edges: Vec<EdgeId>,
+    edges: Array<EdgeId>,
 }
 
 impl EdgeTree {
@@ -76,15 +89,26 @@ impl EdgeTree {
         let mut boxes = Vec::with_capacity(count + count / (GROUP - 1) + GROUP);
         boxes.extend(of_edges.iter().map(|(around, _)| around));
         let edges = of_edges.iter().map(|(_, edge)| *edge).collect();
-        let (mut ends, mut start) = (vec![count], 0);
-        while boxes.len() - start > GROUP {
+        let ends = ends(count);
+        for level in 1..ends.len() {
+            let start = if level > 1 { ends[level - 2] } else { 0 };
             let above: Vec<EdgeBox> = boxes[start..].chunks(GROUP).map(EdgeBox::around_all).collect();
-            start = boxes.len();
             boxes.extend(above);
-            ends.push(boxes.len());
         }
         boxes.shrink_to_fit();
-        Self { boxes, ends, edges }
+        Self { boxes: boxes.into(), ends, edges }
+    }
+
+    /// A tree of its arrays; `None` where they are none of one over so many edges.
+    pub(super) fn of_arrays(boxes: Array<EdgeBox>, edges: Array<EdgeId>, all_edges: usize) -> Option<Self> {
+        let ends = ends(edges.len());
+        let is_whole = ends.last() == Some(&boxes.len()) && edges.iter().all(|edge| edge.index() < all_edges);
+        is_whole.then_some(Self { boxes, ends, edges })
+    }
+
+    /// Its boxes, and its edges.
+    pub(super) fn arrays(&self) -> (&Array<EdgeBox>, &Array<EdgeId>) {
+        (&self.boxes, &self.edges)
     }
 
     /// The edges whose boxes meet another box, with these.

@@ -1,7 +1,7 @@
 //! A city put together: the extract and the tables read, what they say against each other told, and the study made of them.
 
 use super::joined::{self, Joined};
-use super::{Inputs, check_island_m, refuse_unknown_columns, remarks};
+use super::{Fnv, Inputs, check_island_m, fingerprint, refuse_unknown_columns, remarks};
 use crate::lang::Lang;
 use crate::timings::Timings;
 use crate::{bad_input, bad_input_for, children, output, placement};
@@ -10,7 +10,7 @@ use carecircle_core::demand::{BlockPlace, BlockRow};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLat;
 use carecircle_core::network::{Network, NetworkOptions, NetworkReport};
-use carecircle_core::place::Area;
+use carecircle_core::place::{Area, Places};
 use carecircle_core::polygon;
 use carecircle_core::population::PopulationCell;
 use carecircle_core::study::Study;
@@ -18,7 +18,8 @@ use carecircle_formats::columns::{self, Declared, Reject, Sorted};
 use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::remark;
 use carecircle_formats::table::{Remark, Table, TableError, file_name};
-use carecircle_osm::{Bounds, Extract, ImportReport, Progress, ReadOptions};
+use carecircle_osm::prepared::{About, Prepared, Source as Origin};
+use carecircle_osm::{Bounds, Extract, ExtractHeader, ImportReport, Progress, ReadOptions};
 use geo::Coord;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -61,6 +62,23 @@ pub(crate) struct City {
     pub(crate) rejected: Vec<Rejected>,
     /// What else a reader of the tables should know.
     pub(crate) remarks: Vec<Remark>,
+    /// The map's places and what its header says, where the city is to be prepared.
+    pub(crate) made_of: Option<Box<(Places, ExtractHeader)>>,
+}
+
+/// The map that tables are laid on.
+pub(super) struct Map {
+    pub(super) network: Network,
+    report: NetworkReport,
+    pub(super) title: String,
+    pub(super) header: ExtractHeader,
+    rest: Rest,
+}
+
+/// What a map holds besides streets.
+enum Rest {
+    Read(Box<(Places, ImportReport)>),
+    Prepared(Prepared),
 }
 
 /// What comes of reading tables, besides what they hold.
@@ -94,12 +112,22 @@ impl Inputs {
         check_island_m(self.sources.island_m)?;
         let reading = &self.sources.reading;
         let mapping = reading.declared("facilities")?.mapping;
-        let extract = self.extract()?;
-        timings.stage("read");
-        let Extract { streets, mut places, report: import, header } = extract;
-        let (network, network_report) = Network::build(&streets, NetworkOptions { island_m: self.sources.island_m });
-        drop(streets);
-        timings.stage("network");
+        let Map { network, report: network_report, title, header, rest } = self.map(timings)?;
+        let (mut places, import, prepared) = match rest {
+            Rest::Read(read) => (read.0, read.1, None),
+            Rest::Prepared(prepared) => {
+                let other_homes = self.blocks.is_some() || self.areas.is_some() || !self.population.is_empty();
+                let are_known = !other_homes && prepared.about().snap_m.total_cmp(&reading.snap_m).is_eq();
+                // A study that no table changes holds what there is of them.
+                let places = if are_known && self.sources.facilities.is_none() {
+                    Ok(Places::default())
+                } else {
+                    prepared.places(!are_known)
+                };
+                let report = prepared.report().map_err(|why| self.cannot_read(why))?;
+                (places.map_err(|why| self.cannot_read(why))?, report, Some(prepared).filter(|_| are_known))
+            }
+        };
 
         let demo = self.sources.city.is_none();
         let source = |given: &'_ Option<PathBuf>, name: &'static str, bytes: &'static [u8]| match given {
@@ -185,7 +213,15 @@ impl Inputs {
                 zh: format!("数据文件自述的时间为 1970 年起第 {seconds} 秒，不是可用的日期"),
             });
         }
-        let study = Study::new(network, places, rows, self.sources.reading.snap_m);
+        let made_of = self.prepares.then(|| Box::new((places.clone(), header.clone())));
+        let study = match prepared {
+            None => Ok(Study::new(network, places, rows, snap_m)),
+            Some(prepared) if self.sources.facilities.is_none() => prepared.study(network),
+            Some(prepared) => {
+                prepared.homes(&network, places.areas.len()).map(|homes| Study::around_homes(network, places, homes))
+            }
+        };
+        let study = study.map_err(|why| self.cannot_read(why))?;
         timings.stage("study");
         if self.areas.is_some() {
             findings.remarks.extend(remarks::on_overlaps(study.areas()));
@@ -193,7 +229,7 @@ impl Inputs {
         findings.remarks.extend(children::remarks(&study));
         Ok(City {
             study,
-            title: self.title(),
+            title,
             extract_date,
             bounds: header.bounds,
             import,
@@ -203,7 +239,55 @@ impl Inputs {
             network: network_report,
             rejected: findings.rejected,
             remarks: findings.remarks,
+            made_of,
         })
+    }
+
+    /// Reads the map: its streets, and where the rest of it is to be had.
+    pub(super) fn map(&self, timings: &mut Timings) -> Result<Map> {
+        let options = NetworkOptions { island_m: self.sources.island_m };
+        let Some(prepared) = self.prepared()? else {
+            let Extract { streets, places, report: import, header } = self.extract()?;
+            timings.stage("read");
+            let (network, report) = Network::build(&streets, options);
+            drop(streets);
+            timings.stage("network");
+            let title = self.extract_told()?.name;
+            return Ok(Map { network, report, title, header, rest: Rest::Read(Box::new((places, import))) });
+        };
+        let About { source, extract: header, island_m, .. } = prepared.about().clone();
+        if island_m.total_cmp(&options.island_m).is_ne() {
+            let (asked, title) = (options.island_m, source.name);
+            return Err(bad_input(remark!(
+                "--island-m {asked}: {title} was prepared with --island-m {island_m}; say the same, or import it anew",
+                "--island-m {asked}：{title} 是以 --island-m {island_m} 预处理的；请使用相同数值，或重新导入"
+            )));
+        }
+        let (network, report) = prepared.network().map_err(|why| self.cannot_read(why))?;
+        timings.stage("network");
+        Ok(Map { network, report, title: source.name, header, rest: Rest::Prepared(prepared) })
+    }
+
+    /// The city as a prepared file, where it is one; its header is read.
+    pub(super) fn prepared(&self) -> Result<Option<Prepared>> {
+        let path = self.sources.city.as_ref().filter(|path| is_prepared(path));
+        path.map(|path| Prepared::open(path).map_err(|why| self.cannot_read(why))).transpose()
+    }
+
+    /// What to call the city, and a fingerprint of its extract, be it read itself or prepared.
+    pub(crate) fn extract_told(&self) -> Result<Origin> {
+        Ok(match (&self.sources.city, self.prepared()?) {
+            (_, Some(prepared)) => prepared.about().source.clone(),
+            (None, None) => {
+                Origin { name: "He'an demo town 和安区（演示）".to_owned(), fingerprint: Fnv::of(DEMO_PBF) }
+            }
+            (Some(path), None) => Origin { name: file_name(path), fingerprint: fingerprint(path)? },
+        })
+    }
+
+    fn cannot_read(&self, why: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+        let path = self.sources.city.as_deref().unwrap_or(Path::new("")).display();
+        bad_input_for(remark!("cannot read {path}", "无法读取 {path}"), why)
     }
 
     /// The cells of the population grid, where one is given.
@@ -286,16 +370,16 @@ impl Inputs {
         Ok(sorted.used)
     }
 
-    pub(super) fn extract(&self) -> Result<Extract> {
+    fn extract(&self) -> Result<Extract> {
         let Some(path) = &self.sources.city else {
             let bytes = std::io::Cursor::new(DEMO_PBF);
             return carecircle_osm::read_from(bytes, &ReadOptions::default()).context("the demo town");
         };
-        if path.extension().is_some_and(|e| e == "toml" || e == "carecircle") {
+        if path.extension().is_some_and(|e| e == "toml") {
             let name = path.display();
             return Err(bad_input(remark!(
-                "{name}: an OpenStreetMap extract (.osm.pbf) is wanted",
-                "{name}：应为 OpenStreetMap 提取文件（.osm.pbf）"
+                "{name}: an OpenStreetMap extract (.osm.pbf) or a prepared city (.carecircle) is wanted",
+                "{name}：应为 OpenStreetMap 提取文件（.osm.pbf）或预处理文件（.carecircle）"
             )));
         }
         let bar = progress_bar(path);
@@ -305,9 +389,13 @@ impl Inputs {
         };
         let extract = carecircle_osm::read(path, &ReadOptions { progress: Some(&report) });
         bar.finish_and_clear();
-        let path = path.display();
-        extract.map_err(|e| bad_input_for(remark!("cannot read {path}", "无法读取 {path}"), e))
+        extract.map_err(|why| self.cannot_read(why))
     }
+}
+
+/// Whether a file's name is that of a prepared city.
+pub(crate) fn is_prepared(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "carecircle")
 }
 
 /// `FILE row N, column C: why`.
