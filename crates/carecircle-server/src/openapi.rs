@@ -7,7 +7,7 @@
 use crate::analysis::Snapshot;
 use crate::collections::{CRS84, Collection, Column};
 use crate::cql2::LENGTH_MAX;
-use crate::enquiries::{self, BANDS, DIRECTIONS};
+use crate::isochrones::{self, BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
@@ -228,7 +228,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         &bands,
         &["400", "408", "413", "415", "422"],
     );
-    many["get"]["requestBody"] = enquiries::points_body();
+    many["get"]["requestBody"] = isochrones::points_body();
     isochrones["post"] = many["get"].take();
     add("/isochrones", isochrones);
     let mut summary = vec![parameter("by"), parameter("policy"), parameter("f_table")];

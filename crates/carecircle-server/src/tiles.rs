@@ -10,12 +10,13 @@ mod sheet;
 use crate::Served;
 use crate::analysis::{Analysis, Layer, Snapshot, around, joined, kept};
 use crate::app::App;
-use crate::circles::{Circles, Question};
+use crate::circles::{self, Circles};
 use crate::collections::Collection;
+use crate::isochrones::{self, Isochrones};
 use crate::mvt::{Columns, Kind, Layer as Writer};
 use crate::problem::{ApiError, shortened};
 use crate::query::Query;
-use crate::reply::{Media, Timing, fnv1a, gzipped, matches, takes_gzip};
+use crate::reply::{Media, Timing, fnv1a, gzipped, matches, names_any, takes_gzip};
 use crate::work::Workers;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -60,23 +61,35 @@ const STREETS_FROM: [u8; 2] = [12, 14];
 pub(crate) enum TileLayer {
     Of(Collection),
     Streets,
+    /// Around one place, by which its tiles stand alone: no other layer knows of a place, nor of more limits than one.
+    Isochrones,
 }
 
 impl TileLayer {
     /// Every layer, as they follow each other in a tile.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Of(Collection::Blocks),
         Self::Of(Collection::Gaps),
         Self::Of(Collection::Facilities),
         Self::Of(Collection::Areas),
         Self::Of(Collection::Circles),
         Self::Streets,
+        Self::Isochrones,
     ];
 
     fn id(self) -> &'static str {
         match self {
             Self::Of(collection) => collection.id(),
             Self::Streets => "streets",
+            Self::Isochrones => "isochrones",
+        }
+    }
+
+    /// What it is a layer of: under this path stand its tilesets.
+    fn path(self) -> String {
+        match self {
+            Self::Isochrones => "/isochrones".to_owned(),
+            Self::Of(_) | Self::Streets => format!("/collections/{}", self.id()),
         }
     }
 
@@ -84,6 +97,7 @@ impl TileLayer {
         match self {
             Self::Of(collection) => collection.title(),
             Self::Streets => "Streets to walk on 步行道路",
+            Self::Isochrones => "Isochrones around a place 步行等时圈",
         }
     }
 
@@ -100,17 +114,25 @@ impl Layers {
     /// What the tiles of the whole show: all but gaps, which blocks show already.
     const WHOLE: Self = Self(0b11_1101);
 
+    /// All that may stand together.
+    const ANY: Self = Self(0b11_1111);
+    /// Isochrones, which stand alone.
+    const ISOCHRONES: Self = Self(0b100_0000);
+
     fn named(list: &str) -> Option<Self> {
-        list.split(',').try_fold(Self(0), |layers, name| {
+        let layers = list.split(',').try_fold(Self(0), |layers, name| {
             let place = TileLayer::ALL.iter().position(|layer| layer.id() == name)?;
             Some(Self(layers.0 | 1 << place))
-        })
+        });
+        layers.filter(|layers| !layers.has(TileLayer::Isochrones) || *layers == Self::ISOCHRONES)
     }
 
     fn asked(list: &str) -> Result<Self, ApiError> {
         Self::named(list).ok_or_else(|| {
-            let ids = TileLayer::ALL.map(TileLayer::id).join(", ");
-            ApiError::not_found(format!("there are no layers \"{}\": name one or some of {ids}", shortened(list)))
+            let (list, ids) = (shortened(list), Self::ANY.names().replace(',', ", "));
+            ApiError::not_found(format!(
+                "there are no layers \"{list}\": name one or some of {ids}, or isochrones alone"
+            ))
         })
     }
 
@@ -128,9 +150,12 @@ impl Layers {
 
     /// The parameters by which its features are computed.
     fn parameters(self) -> Vec<&'static str> {
+        if self == Self::ISOCHRONES {
+            return isochrones::Question::names().collect();
+        }
         let collections = self.iter().filter_map(|layer| match layer {
             TileLayer::Of(collection) => Some(collection),
-            TileLayer::Streets => None,
+            TileLayer::Streets | TileLayer::Isochrones => None,
         });
         // Only circles have some of their own, and they know all others as well.
         collections.map(|c| c.parameters().collect::<Vec<_>>()).max_by_key(Vec::len).unwrap_or_default()
@@ -146,7 +171,8 @@ struct Tileset {
     /// itself.
     query: String,
     policy: Policy,
-    circles: Option<Question>,
+    circles: Option<circles::Question>,
+    isochrones: Option<isochrones::Question>,
     /// West, south, east, north in degrees.
     extent: [f64; 4],
     /// From the first zoom on.
@@ -163,6 +189,13 @@ impl Tileset {
         level.and_then(|level| self.limits.get(usize::from(level))).is_some_and(|limits| limits.hold(tile))
     }
 
+    /// The box around what its tiles show, as far as it is known without cutting them.
+    async fn bounds(&self, snapshot: &Arc<Snapshot>, workers: &Workers) -> Result<[f64; 4], ApiError> {
+        let Some(question) = &self.isochrones else { return Ok(self.extent) };
+        let (isochrones, _) = snapshot.isochrones_of(workers, question.clone()).await?;
+        Ok(isochrones.extent().unwrap_or(self.extent))
+    }
+
     /// The tag of a tile: as of every answer, made of the revision and the question, not of the body.
     fn etag(&self, served: &Served, tile: TileId, gzip: bool) -> HeaderValue {
         let TileId { zoom, x, y } = tile;
@@ -176,8 +209,8 @@ impl Tileset {
 
     /// What its features are computed by, computed; and whether all of it was there.
     async fn find(&self, snapshot: &Arc<Snapshot>, workers: &Workers) -> Result<(Found, bool), ApiError> {
-        let mut found = Found { analysis: None, circles: None };
-        let mut hits = [true; 2];
+        let mut found = Found::default();
+        let mut hits = [true; 3];
         let is_analysed = |layer| matches!(layer, TileLayer::Of(collection) if collection != Collection::Circles);
         if self.layers.iter().any(is_analysed) {
             let (analysis, hit) = snapshot.analysis(workers, self.policy.clone()).await?;
@@ -187,7 +220,11 @@ impl Tileset {
             let (circles, hit) = snapshot.circles_of(workers, question.clone()).await?;
             (found.circles, hits[1]) = (Some(circles), hit);
         }
-        Ok((found, hits == [true; 2]))
+        if let Some(question) = &self.isochrones {
+            let (isochrones, hit) = snapshot.isochrones_of(workers, question.clone()).await?;
+            (found.isochrones, hits[2]) = (Some(isochrones), hit);
+        }
+        Ok((found, hits == [true; 3]))
     }
 
     /// The bytes of a tile: its layers one after another.
@@ -204,6 +241,11 @@ impl Tileset {
                 TileLayer::Of(Collection::Circles) => {
                     let Some(circles) = &found.circles else { continue };
                     let (sheet, columns) = circles.in_tiles(snapshot);
+                    draw(sheet, columns, &|_| true, &mut out);
+                }
+                TileLayer::Isochrones => {
+                    let Some(isochrones) = &found.isochrones else { continue };
+                    let (sheet, columns) = isochrones.in_tiles(snapshot);
                     draw(sheet, columns, &|_| true, &mut out);
                 }
                 TileLayer::Of(collection) => {
@@ -226,9 +268,11 @@ impl Tileset {
 }
 
 /// What the features of a tile are computed by.
+#[derive(Default)]
 struct Found {
     analysis: Option<Arc<Analysis>>,
     circles: Option<Arc<Circles>>,
+    isochrones: Option<Arc<Isochrones>>,
 }
 
 /// Which tile of which question, and how it is sent.
@@ -303,6 +347,8 @@ impl Tiles {
             around(&drawings.areas),
             circles,
             extent_of(served.study.network()),
+            // As far as anybody can walk.
+            circles,
         ];
         let of = |layers: u8| {
             let own = (0..extents.len()).filter(|i| layers >> i & 1 == 1).filter_map(|i| extents[i]).reduce(joined);
@@ -317,7 +363,8 @@ impl Tiles {
                 layers,
                 query: String::new(),
                 policy: served.policy.clone(),
-                circles: circles.then(|| Question::plain(&served.policy)),
+                circles: circles.then(|| circles::Question::plain(&served.policy)),
+                isochrones: None,
                 extent,
                 limits: Vec::new(),
             };
@@ -340,9 +387,13 @@ impl Tiles {
     }
 
     /// The tiles of layers for the question that a query asks, beside `f`.
-    fn set(&self, served: &Served, layers: Layers, raw: Option<&str>, f: &str) -> Result<Arc<Tileset>, ApiError> {
+    fn set(&self, snapshot: &Snapshot, layers: Layers, raw: Option<&str>, f: &str) -> Result<Arc<Tileset>, ApiError> {
         let plain = || Arc::clone(&self.plain[usize::from(layers.0)]);
-        let Some(raw) = raw.filter(|raw| !raw.is_empty()) else { return Ok(plain()) };
+        let has_plain = layers != Layers::ISOCHRONES;
+        let raw = raw.unwrap_or_default();
+        if raw.is_empty() && has_plain {
+            return Ok(plain());
+        }
         let spelling = format!("{f} {}?{raw}", layers.0);
         if let Some(set) = self.sets.get(&spelling) {
             return Ok(set);
@@ -351,9 +402,16 @@ impl Tiles {
         names.push("f");
         let mut query = Query::parse(Some(raw), &names)?;
         query.word("f", &[f])?;
-        let policy = query.policy(&served.policy)?;
-        let circles = layers.has(TileLayer::Of(Collection::Circles));
-        let circles = if circles { Some(Question::read(&mut query, policy.clone())?) } else { None };
+        let mut policy = snapshot.served.policy.clone();
+        let (mut circles, mut isochrones) = (None, None);
+        if layers == Layers::ISOCHRONES {
+            isochrones = Some(isochrones::Question::read(&mut query, snapshot)?);
+        } else {
+            policy = query.policy(&policy)?;
+        }
+        if layers.has(TileLayer::Of(Collection::Circles)) {
+            circles = Some(circles::Question::read(&mut query, policy.clone())?);
+        }
         let canonical = query.with(&[("f", None)]);
         if canonical.is_empty() {
             return Ok(plain());
@@ -362,7 +420,7 @@ impl Tiles {
             let Tileset { extent, limits, .. } = &*plain();
             let number = self.numbered.fetch_add(1, Ordering::Relaxed);
             let (extent, limits) = (*extent, limits.clone());
-            Arc::new(Tileset { number, layers, query: canonical.clone(), policy, circles, extent, limits })
+            Arc::new(Tileset { number, layers, query: canonical.clone(), policy, circles, isochrones, extent, limits })
         });
         self.sets.insert(spelling, Arc::clone(&set));
         Ok(set)
@@ -501,6 +559,14 @@ pub(crate) fn routes() -> Router<Arc<App>> {
             }),
         )
         .route(
+            "/isochrones/tiles/{tms}/{z}/{y}/{x}",
+            get(async |State(app), path: Steps<(String, String, String, String)>, parts: Parts| {
+                let Path((scheme, z, y, x)) = path.map_err(bad_path)?;
+                check_scheme(&scheme)?;
+                tile(&app, &parts, Layers::ISOCHRONES, tile_id([&z, &x, &y])?).await
+            }),
+        )
+        .route(
             "/tiles/WebMercatorQuad/{z}/{y}/{x}",
             get(async |State(app), path: Steps<(String, String, String)>, parts: Parts| {
                 let Path((z, y, x)) = path.map_err(bad_path)?;
@@ -523,8 +589,8 @@ fn bad_path(rejection: PathRejection) -> ApiError {
 
 fn one_layer(id: &str) -> Result<Layers, ApiError> {
     let named = if id.contains(',') { None } else { Layers::named(id) };
-    named.ok_or_else(|| {
-        let ids = TileLayer::ALL.map(TileLayer::id).join(", ");
+    named.filter(|named| *named != Layers::ISOCHRONES).ok_or_else(|| {
+        let ids = Layers::ANY.names().replace(',', ", ");
         ApiError::not_found(format!("there are no tiles of \"{}\": there are those of {ids}", shortened(id)))
     })
 }
@@ -561,6 +627,7 @@ fn address(path: &str) -> Option<(Layers, TileId)> {
     let mut steps = path.strip_prefix('/')?.split('/');
     let (layers, by_row) = match (steps.next()?, steps.next()?) {
         ("tiles", SCHEME) => (Layers::WHOLE, true),
+        ("isochrones", "tiles") if steps.next()? == SCHEME => (Layers::ISOCHRONES, true),
         ("tiles", layers) => (Layers::named(layers)?, false),
         ("collections", layer) if (steps.next()?, steps.next()?) == ("tiles", SCHEME) => (one_layer(layer).ok()?, true),
         _ => return None,
@@ -594,7 +661,7 @@ pub(crate) async fn kept_tile(app: &App, method: &Method, uri: &Uri, headers: &H
 async fn tile(app: &Arc<App>, parts: &Parts, layers: Layers, tile: TileId) -> Answered {
     let begun = Instant::now();
     let snapshot = app.snapshot();
-    let set = snapshot.tiles.set(&snapshot.served, layers, parts.uri.query(), "mvt")?;
+    let set = snapshot.tiles.set(&snapshot, layers, parts.uri.query(), "mvt")?;
     if !set.holds(tile) {
         let (from, [west, south, east, north]) = (set.first_zoom(), set.extent);
         return Err(ApiError::not_found(format!(
@@ -605,7 +672,12 @@ async fn tile(app: &Arc<App>, parts: &Parts, layers: Layers, tile: TileId) -> An
     }
     let gzip = takes_gzip(&parts.headers);
     let etag = set.etag(&snapshot.served, tile, gzip);
-    if parts.headers.contains_key(IF_NONE_MATCH) && etag.to_str().is_ok_and(|etag| matches(&parts.headers, etag)) {
+    // Around a place there may be none.
+    let is_there = set.isochrones.is_none() || !names_any(&parts.headers);
+    if is_there
+        && parts.headers.contains_key(IF_NONE_MATCH)
+        && etag.to_str().is_ok_and(|etag| matches(&parts.headers, etag))
+    {
         let known = Ready { body: Bytes::new(), etag, gzip };
         return Ok(known.respond(&parts.headers, Timing::default()));
     }

@@ -3,7 +3,7 @@
 use crate::analysis::{Layer, Snapshot};
 use crate::app::{App, bad_path};
 use crate::collections::{add_members, write_features};
-use crate::enquiries::no_street;
+use crate::isochrones::no_street;
 use crate::openapi::{content, in_query, operation, parameter};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};

@@ -75,7 +75,7 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
             asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");
         asked = asked.replace("{layers}", "streets,circles");
         asked += match path.as_str() {
-            "/isochrones" => "?facility=n1",
+            path if path.contains("isochrones") => "?facility=n1",
             "/nearest" => &near,
             "/routes" => &route,
             _ => "",
