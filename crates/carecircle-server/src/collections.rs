@@ -103,7 +103,11 @@ impl Collection {
         let found = Self::ALL.into_iter().find(|c| c.id() == id);
         found.ok_or_else(|| {
             let ids = Self::ALL.map(Self::id).join(", ");
-            ApiError::not_found(format!("there is no collection \"{}\": there are {ids}", shortened(id)))
+            ApiError::not_found(format!(
+                "there is no collection \"{}\" of features: there are {ids}; and {} as tiles",
+                shortened(id),
+                tiles::STREETS
+            ))
         })
     }
 }
@@ -290,7 +294,8 @@ pub(crate) fn license() -> Value {
 /// `GET /collections`
 pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     app.document(&parts, Media::Json, |snapshot, base| {
-        let collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
+        let mut collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
+        collections.push(tiles::streets(snapshot, base));
         json!({
             "links": [
                 link("self", Media::Json, "The collections", format!("{base}/collections")),
@@ -305,6 +310,9 @@ pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiErr
 
 /// `GET /collections/{c}`
 pub(crate) async fn one(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
+    if id == tiles::STREETS {
+        return app.document(&parts, Media::Json, tiles::streets).await;
+    }
     let collection = Collection::named(&id)?;
     app.document(&parts, Media::Json, move |snapshot, base| metadata(snapshot, base, collection)).await
 }

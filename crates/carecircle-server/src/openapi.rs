@@ -152,6 +152,17 @@ fn paths(snapshot: &Snapshot) -> Value {
             &["400", "404"],
         ),
     );
+    add(
+        "/collections/streets",
+        operation(
+            "getCollection.streets",
+            "tiles",
+            "The streets, which are there as tiles alone",
+            &[json_format()],
+            &with_page(content("application/json", "Collection")),
+            &["400"],
+        ),
+    );
     let mut page_forms = with_page(content("application/geo+json", "FeatureCollection"));
     for media in [Media::Csv, Media::GeoJsonSeq] {
         page_forms[essence(media)] = json!({ "schema": { "type": "string" } });

@@ -29,18 +29,19 @@ use axum::response::Response;
 use axum::routing::get;
 use carecircle_core::demand::Outline;
 use carecircle_core::geometry::{LonLat, Point, Projection};
-use carecircle_core::network::{EdgeId, Network};
+use carecircle_core::network::{Edge, EdgeId, Network, NodeId};
 use carecircle_core::policy::Policy;
-use carecircle_core::street::{Access, StreetClass};
+use carecircle_core::street::{Access, Rank};
 use carecircle_core::study::Study;
 use carecircle_formats::geojson::Drawings;
 use moka::policy::EvictionPolicy;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-pub(crate) use documents::{CONFORMANCE, add_schemas, link_to_schemes, link_to_tilesets, paths};
+pub(crate) use documents::{CONFORMANCE, add_schemas, link_to_schemes, link_to_tilesets, paths, streets};
 pub(crate) use sheet::Sheet;
 use sheet::{Draft, Limits, MAX_ZOOM, TileId, on_world};
 
@@ -53,8 +54,24 @@ const QUESTIONS: u64 = 4_096;
 /// What a tile that is kept takes beside its body.
 const ENTRY: usize = 256;
 
-/// Below this zoom no street is shown, below the second none that is for people on foot alone.
-const STREETS_FROM: [u8; 2] = [12, 14];
+/// The id of the streets, which are a collection of tiles alone.
+pub(crate) const STREETS: &str = "streets";
+
+/// From this zoom on streets are shown way by way; below it roads of a rank are one.
+const NEAR_FROM: u8 = 12;
+
+/// The zoom from which on streets of a rank are shown: none looks like more than a web there.
+const fn shown_from(rank: Rank) -> u8 {
+    match rank {
+        Rank::Primary => 6,
+        Rank::Secondary => 8,
+        Rank::Tertiary | Rank::Ferry => 10,
+        Rank::Link => 11,
+        Rank::Street => NEAR_FROM,
+        Rank::Service => 13,
+        Rank::Path => 14,
+    }
+}
 
 /// A layer of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +97,7 @@ impl TileLayer {
     fn id(self) -> &'static str {
         match self {
             Self::Of(collection) => collection.id(),
-            Self::Streets => "streets",
+            Self::Streets => STREETS,
             Self::Isochrones => "isochrones",
         }
     }
@@ -102,7 +119,7 @@ impl TileLayer {
     }
 
     fn first_zoom(self) -> u8 {
-        if self == Self::Streets { STREETS_FROM[0] } else { 0 }
+        if self == Self::Streets { shown_from(Rank::Primary) } else { 0 }
     }
 }
 
@@ -119,10 +136,14 @@ impl Layers {
     /// Isochrones, which stand alone.
     const ISOCHRONES: Self = Self(0b100_0000);
 
+    fn of(layer: TileLayer) -> Self {
+        Self(TileLayer::ALL.iter().zip(0..).filter(|(own, _)| **own == layer).map(|(_, place)| 1 << place).sum())
+    }
+
     fn named(list: &str) -> Option<Self> {
         let layers = list.split(',').try_fold(Self(0), |layers, name| {
-            let place = TileLayer::ALL.iter().position(|layer| layer.id() == name)?;
-            Some(Self(layers.0 | 1 << place))
+            let layer = TileLayer::ALL.into_iter().find(|layer| layer.id() == name)?;
+            Some(Self(layers.0 | Self::of(layer).0))
         });
         layers.filter(|layers| !layers.has(TileLayer::Isochrones) || *layers == Self::ISOCHRONES)
     }
@@ -145,7 +166,7 @@ impl Layers {
     }
 
     fn has(self, layer: TileLayer) -> bool {
-        self.iter().any(|own| own == layer)
+        self.0 & Self::of(layer).0 != 0
     }
 
     /// The parameters by which its features are computed.
@@ -255,11 +276,9 @@ impl Tileset {
                     let wanted = |i: usize| collection != Collection::Gaps || is_gap(i);
                     draw(snapshot.tiles.sheet(snapshot, layer), columns, &wanted, &mut out);
                 }
-                TileLayer::Streets if tile.zoom < STREETS_FROM[0] => {}
                 TileLayer::Streets => {
-                    let streets = snapshot.tiles.streets(snapshot);
-                    let wanted = |i: usize| tile.zoom >= STREETS_FROM[1] || streets.are_roads[i];
-                    draw(&streets.sheet, &streets.columns, &wanted, &mut out);
+                    let StreetSheet { sheet, columns, from } = snapshot.tiles.streets(snapshot, tile.zoom);
+                    draw(sheet, columns, &|i| tile.zoom >= from[i], &mut out);
                 }
             }
         }
@@ -318,11 +337,11 @@ impl Ready {
 }
 
 /// The walkable network as a layer.
-struct Streets {
+struct StreetSheet {
     sheet: Sheet,
     columns: Columns,
-    /// Which are roads as well.
-    are_roads: Vec<bool>,
+    /// From which zoom on each is shown.
+    from: Vec<u8>,
 }
 
 /// What is kept of tiles for a study.
@@ -334,7 +353,8 @@ pub(crate) struct Tiles {
     plain: Vec<Arc<Tileset>>,
     numbered: AtomicU64,
     sheets: [OnceLock<Sheet>; 3],
-    streets: OnceLock<Streets>,
+    /// As they are seen from afar, and near by.
+    streets: [OnceLock<StreetSheet>; 2],
 }
 
 impl Tiles {
@@ -382,7 +402,7 @@ impl Tiles {
             numbered: AtomicU64::new(plain.len() as u64),
             plain,
             sheets: Default::default(),
-            streets: OnceLock::new(),
+            streets: Default::default(),
         }
     }
 
@@ -426,13 +446,23 @@ impl Tiles {
         Ok(set)
     }
 
+    /// The box around the tiles of a layer.
+    fn extent(&self, layer: TileLayer) -> [f64; 4] {
+        self.plain[usize::from(Layers::of(layer).0)].extent
+    }
+
     fn sheet(&self, snapshot: &Snapshot, layer: Layer) -> &Sheet {
         let study = &snapshot.served.study;
         self.sheets[layer as usize].get_or_init(|| sheet_of(study, layer))
     }
 
-    fn streets(&self, snapshot: &Snapshot) -> &Streets {
-        self.streets.get_or_init(|| streets_of(snapshot.served.study.network()))
+    fn streets(&self, snapshot: &Snapshot, zoom: u8) -> &StreetSheet {
+        let (network, [far, near]) = (snapshot.served.study.network(), &self.streets);
+        if zoom < NEAR_FROM {
+            far.get_or_init(|| StreetSheet::far(network))
+        } else {
+            near.get_or_init(|| StreetSheet::near(network))
+        }
     }
 }
 
@@ -486,56 +516,134 @@ fn sheet_of(study: &Study, layer: Layer) -> Sheet {
     }
 }
 
-/// The streets, way by way; neither lines across squares, which the map doesn't have, nor links through gates.
-fn streets_of(network: &Network) -> Streets {
-    let mut edges: Vec<(i64, EdgeId)> = network
-        .edges()
-        .iter()
-        .zip(0..)
-        .filter(|(edge, _)| !edge.is_across() && edge.gate().is_none())
-        .map(|(edge, i)| (edge.way(), EdgeId(i)))
-        .collect();
-    edges.sort_unstable();
-    let projection = network.projection();
-    let (mut drafts, mut rows, mut are_roads) = (Vec::new(), Vec::new(), Vec::new());
-    for (feature, of_way) in edges.chunk_by(|a, b| a.0 == b.0).enumerate() {
-        let mut lines: Vec<Vec<Point>> = Vec::new();
-        for &(_, edge) in of_way {
-            let mut places: Vec<Point> = network.geometry(edge).map(|(at, _)| at).collect();
-            match lines.last_mut() {
-                Some(line) if line.last() == places.first() => line.extend(places.drain(1..)),
-                Some(line) if line.last() == places.last() => line.extend(places.drain(..).rev().skip(1)),
-                _ => lines.push(places),
+/// Whether an edge is drawn: neither lines across squares, which the map doesn't have, nor links through gates.
+fn is_drawn(edge: &Edge) -> bool {
+    !edge.is_across() && edge.gate().is_none()
+}
+
+impl StreetSheet {
+    /// The streets way by way.
+    fn near(network: &Network) -> Self {
+        let mut edges: Vec<(i64, EdgeId)> = network
+            .edges()
+            .iter()
+            .zip(0..)
+            .filter(|(edge, _)| is_drawn(edge))
+            .map(|(edge, i)| (edge.way(), EdgeId(i)))
+            .collect();
+        edges.sort_unstable();
+        let mut out = StreetDrafts::default();
+        for of_way in edges.chunk_by(|a, b| a.0 == b.0) {
+            let mut lines: Vec<Vec<Point>> = Vec::new();
+            for &(_, edge) in of_way {
+                let mut places: Vec<Point> = network.geometry(edge).map(|(at, _)| at).collect();
+                match lines.last_mut() {
+                    Some(line) if line.last() == places.first() => line.extend(places.drain(1..)),
+                    Some(line) if line.last() == places.last() => line.extend(places.drain(..).rev().skip(1)),
+                    _ => lines.push(places),
+                }
+            }
+            let (way, first) = of_way[0];
+            let id = if way < 0 { format!("r{}", -way) } else { format!("w{way}") };
+            out.push(network, id, first, &lines);
+        }
+        out.finish()
+    }
+
+    /// The roads that are seen from afar, all of one rank as one, joined end to end: way by way the short ones would be less
+    /// than a pixel, and leave gaps.
+    fn far(network: &Network) -> Self {
+        let mut alike: BTreeMap<(Rank, Access), Vec<EdgeId>> = BTreeMap::new();
+        for (edge, i) in network.edges().iter().zip(0..).filter(|(edge, _)| is_drawn(edge)) {
+            let rank = network.rank(EdgeId(i));
+            if shown_from(rank) < NEAR_FROM {
+                alike.entry((rank, edge.access)).or_default().push(EdgeId(i));
             }
         }
-        drafts.extend(lines.iter().map(|line| Draft {
-            feature: feature as u32,
+        let mut out = StreetDrafts::default();
+        for ((rank, access), edges) in alike {
+            let id = match access {
+                Access::Public => rank.name().to_owned(),
+                _ => format!("{}-{}", rank.name(), access_name(access)),
+            };
+            out.push(network, id, edges[0], &end_to_end(network, &edges));
+        }
+        out.finish()
+    }
+}
+
+/// Streets on their way to a sheet.
+#[derive(Default)]
+struct StreetDrafts {
+    drafts: Vec<Draft>,
+    rows: Vec<[Cow<'static, str>; STREET_PROPERTIES.len()]>,
+    from: Vec<u8>,
+}
+
+impl StreetDrafts {
+    /// Adds some lines of streets like this one.
+    fn push(&mut self, network: &Network, id: String, like: EdgeId, lines: &[Vec<Point>]) {
+        let feature = self.rows.len() as u32;
+        let projection = network.projection();
+        self.drafts.extend(lines.iter().map(|line| Draft {
+            feature,
             kind: Kind::Line,
             rings: vec![line.iter().map(|&at| world(projection, at)).collect()],
         }));
-        let (way, first) = (of_way[0].0, network.edge(of_way[0].1));
-        let id = if way < 0 { format!("r{}", -way) } else { format!("w{way}") };
-        let access = if first.access == Access::Public { "public" } else { "destination" };
-        let row: [Cow<'_, str>; 3] = [id.into(), class_name(first.class).into(), access.into()];
-        rows.push(row);
-        are_roads.push(matches!(first.class, StreetClass::Street | StreetClass::Ferry));
+        let (edge, rank) = (network.edge(like), network.rank(like));
+        self.rows.push([id.into(), edge.class.name().into(), rank.name().into(), access_name(edge.access).into()]);
+        self.from.push(shown_from(rank));
     }
-    let columns = Columns::of_text(&STREET_PROPERTIES, &rows);
-    Streets { sheet: Sheet::new(drafts), columns, are_roads }
+
+    fn finish(self) -> StreetSheet {
+        let columns = Columns::of_text(&STREET_PROPERTIES, &self.rows);
+        StreetSheet { sheet: Sheet::new(self.drafts), columns, from: self.from }
+    }
+}
+
+/// Edges joined to lines from where they end, or more than two of them meet, to the next such place.
+fn end_to_end(network: &Network, edges: &[EdgeId]) -> Vec<Vec<Point>> {
+    let mut at_node: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
+    for (i, &edge) in edges.iter().enumerate() {
+        let edge = network.edge(edge);
+        for end in [edge.from, edge.to] {
+            at_node.entry(end).or_default().push(i);
+        }
+    }
+    let mut is_drawn = vec![false; edges.len()];
+    let mut lines = Vec::new();
+    let ends = at_node.iter().filter(|(_, met)| met.len() != 2);
+    let starts = ends.flat_map(|(&node, met)| met.iter().map(move |&i| (node, i)));
+    // What is left then goes round.
+    let rounds = edges.iter().enumerate().map(|(i, &edge)| (network.edge(edge).from, i));
+    for (mut node, start) in starts.chain(rounds) {
+        let mut next = Some(start).filter(|&i| !is_drawn[i]);
+        let mut line: Vec<Point> = Vec::new();
+        while let Some(i) = next {
+            is_drawn[i] = true;
+            let edge = network.edge(edges[i]);
+            let mut places: Vec<Point> = network.geometry(edges[i]).map(|(at, _)| at).collect();
+            if edge.from == node {
+                node = edge.to;
+            } else {
+                places.reverse();
+                node = edge.from;
+            }
+            line.extend(places.into_iter().skip(usize::from(!line.is_empty())));
+            let met = &at_node[&node];
+            next = met.iter().copied().find(|&i| met.len() == 2 && !is_drawn[i]);
+        }
+        lines.extend(Some(line).filter(|line| !line.is_empty()));
+    }
+    lines
+}
+
+fn access_name(access: Access) -> &'static str {
+    if access == Access::Public { "public" } else { "destination" }
 }
 
 /// The properties of a street: all text.
-const STREET_PROPERTIES: [&str; 3] = ["id", "class", "access"];
-
-fn class_name(class: StreetClass) -> &'static str {
-    match class {
-        StreetClass::Footway => "footway",
-        StreetClass::Steps => "steps",
-        StreetClass::Elevator => "elevator",
-        StreetClass::Street => "street",
-        StreetClass::Ferry => "ferry",
-    }
-}
+const STREET_PROPERTIES: [&str; 4] = ["id", "class", "rank", "access"];
 
 fn world(projection: &Projection, at: Point) -> [i32; 2] {
     let (lon, lat) = projection.unproject(at);

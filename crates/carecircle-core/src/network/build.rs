@@ -64,6 +64,7 @@ impl Network {
             tree,
             gates,
             walls,
+            ranks: streets.ranks.clone(),
             classes,
             options,
         };

@@ -111,14 +111,21 @@ async fn collections_say_what_they_hold() {
     let app = town();
     let list = ask(&app, "/collections").await.json();
     let all = list["collections"].as_array().unwrap();
-    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas", "circles"]);
-    for collection in all {
+    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas", "circles", "streets"]);
+    let (streets, of_features) = all.split_last().unwrap();
+    assert_eq!(&ask(&app, "/collections/streets").await.json(), streets);
+    assert_eq!(link(streets, "items"), None);
+    let tiles = link(streets, "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector").unwrap();
+    assert_eq!(tiles, format!("{BASE}/collections/streets/tiles"));
+    for missing in ["/collections/streets/items", "/collections/streets/items/w1", "/collections/streets/schema"] {
+        assert!(ask(&app, missing).await.problem(404).contains("streets as tiles"), "{missing}");
+    }
+    for collection in of_features {
         let id = collection["id"].as_str().unwrap();
         assert_eq!(&ask(&app, &format!("/collections/{id}")).await.json(), collection);
         assert_eq!(link(collection, "items").unwrap(), format!("{BASE}/collections/{id}/items"));
         assert_eq!(collection["extent"]["spatial"]["bbox"][0].as_array().unwrap().len(), 4);
     }
-    ask(&app, "/collections/streets").await.problem(404);
 }
 
 #[tokio::test]

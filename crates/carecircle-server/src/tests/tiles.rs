@@ -105,11 +105,29 @@ async fn every_feature_is_in_the_tiles_of_the_last_zoom_and_keeps_its_number() {
 #[tokio::test]
 async fn streets_are_shown_by_class_and_as_long_as_they_are() {
     let app = town();
-    assert!(!tile(&app, &path("blocks,streets", south_west(11), "")).await.contains_key("streets"));
-    ask(&app, &path("streets", south_west(11), "")).await.problem(404);
+    assert!(!tile(&app, &path("blocks,streets", south_west(5), "")).await.contains_key("streets"));
+    ask(&app, &path("streets", south_west(5), "")).await.problem(404);
+    for (zoom, wanted) in
+        [(6, &["primary"][..]), (7, &["primary"]), (8, &["primary", "secondary"]), (11, &["primary", "secondary"])]
+    {
+        let streets = all_tiles(&app, "streets", zoom, "").await;
+        let ranks: BTreeSet<&str> = streets.iter().map(|f| f.text("rank")).collect();
+        assert_eq!(ranks, wanted.iter().copied().collect(), "{zoom}");
+        for street in &streets {
+            assert_eq!(street.text("id"), street.text("rank"));
+            // Twelve edges are one line, and it is straight.
+            assert!(matches!(&street.geometry, Geometry::Lines(lines) if lines.len() == 1 && lines[0].len() == 2));
+        }
+    }
+    let nearer = all_tiles(&app, "streets", 13, "").await;
+    let ids = |streets: &[Feature]| streets.iter().map(|f| f.text("id").to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&nearer).len(), 26, "thirteen streets each way");
     let streets = all_tiles(&app, "streets", 12, "").await;
-    let found: BTreeSet<&str> = streets.iter().map(|f| f.text("id")).collect();
-    assert_eq!(found.len(), 26, "thirteen streets each way");
+    assert_eq!(
+        ids(&nearer).difference(&ids(&streets)).collect::<Vec<_>>(),
+        ["w16"],
+        "the driveway is seen from nearer"
+    );
     assert!(streets.iter().all(|f| f.text("class") == "street" && f.text("access") == "public"));
     // At zoom 12 a unit is 2.4 m on the equator, and 1.83 m here.
     let length = |lines: &Vec<Vec<geo::Coord<i32>>>| -> f64 {
@@ -375,7 +393,7 @@ async fn tilejson_tells_what_a_map_needs() {
         }
     }
     ask(&app, "/tiles/streets?minutes=10").await.problem(400);
-    assert_eq!(ask(&app, "/tiles/streets").await.json()["minzoom"], 12);
+    assert_eq!(ask(&app, "/tiles/streets").await.json()["minzoom"], 6);
 }
 
 #[tokio::test]

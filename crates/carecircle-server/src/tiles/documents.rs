@@ -49,6 +49,28 @@ pub(crate) fn link_to_tilesets(href: &str) -> Value {
     link(TILESETS, Media::Json, "Vector tiles", href)
 }
 
+/// The description of the streets as a collection: it has no items, but tiles.
+pub(crate) fn streets(snapshot: &Snapshot, base: &str) -> Value {
+    let here = format!("{base}/collections/{}", TileLayer::Streets.id());
+    let extent = snapshot.tiles.extent(TileLayer::Streets);
+    json!({
+        "id": TileLayer::Streets.id(),
+        "title": TileLayer::Streets.title(),
+        "description": TileLayer::Streets.description(),
+        "dataType": "vector",
+        "crs": [CRS84],
+        "attribution": geojson::ATTRIBUTION,
+        "links": [
+            link("self", Media::Json, "This collection", here.clone()),
+            link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
+            link_to_tilesets(&format!("{here}/tiles")),
+            link("describedby", Media::Json, "TileJSON", format!("{base}/tiles/{}", TileLayer::Streets.id())),
+            license(),
+        ],
+        "extent": { "spatial": { "bbox": [extent], "crs": CRS84 } },
+    })
+}
+
 /// The routes of the documents about tiles.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -273,8 +295,8 @@ impl TileLayer {
         match self {
             Self::Of(collection) => collection.description(),
             Self::Streets => {
-                "The walkable network, way by way, by class: street and ferry from zoom 12 on; footway, steps and elevator, \
-                 which are for people on foot alone, from zoom 14 on."
+                "The walkable network by rank: primary from zoom 6 on, secondary from 8, tertiary and ferry from 10, link from \
+                 11, street from 12, service from 13, path from 14. From 12 on way by way; below, all roads of a rank are one."
             }
             Self::Isochrones => {
                 "From where a place is reached on foot, or with direction=from what is reached from it: one polygon for each \
@@ -360,7 +382,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
     let object = |schema: &str| content("application/json", schema);
     let dataset = std::iter::once(("/tiles".to_owned(), "dataset", "Everything but gaps", Layers::WHOLE));
     let collections = TileLayer::ALL.into_iter().map(|layer| {
-        let layers = Layers::named(layer.id()).unwrap_or(Layers::WHOLE);
+        let layers = Layers::of(layer);
         (format!("{}/tiles", layer.path()), layer.id(), layer.title(), layers)
     });
     for (path, id, text, layers) in dataset.chain(collections) {
