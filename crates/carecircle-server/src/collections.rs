@@ -246,6 +246,13 @@ fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, A
     Ok(Some(Expr::equality(at, value)))
 }
 
+/// An id as a step of a path.
+pub(crate) fn in_path_encoded(id: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    // In a path a plus is a plus.
+    encoded.replace('+', "%20")
+}
+
 /// The links, and what stands beside them, that an answer starts with.
 pub(crate) fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
     json!({ "rel": rel, "type": media.name(), "title": title, "href": href.into() })
@@ -405,7 +412,7 @@ fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'sta
 }
 
 /// GeoJSON that was written for programs, for people.
-fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
+pub(crate) fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
     html::page(title, &serde_json::from_slice(json).unwrap_or_default())
 }
 
@@ -712,9 +719,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
         let detail = format!("{} hold no feature \"{}\"", collection.id(), shortened(&feature));
         return Err(ApiError::not_found(detail));
     }
-    let encoded: String = form_urlencoded::byte_serialize(feature.as_bytes()).collect();
-    // In a path a plus is a plus.
-    let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
+    let path = format!("/collections/{}/items/{}", collection.id(), in_path_encoded(&feature));
     let question = path.clone() + &query.canonical();
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).in_system(&system);
     // That it is there comes before "you have it already".

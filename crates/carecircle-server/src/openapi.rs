@@ -242,7 +242,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     many["get"]["requestBody"] = isochrones::points_body();
     isochrones["post"] = many["get"].take();
     add("/isochrones", isochrones);
-    let mut summary = vec![parameter("by"), parameter("policy"), parameter("f_table")];
+    let mut summary = vec![parameter("by"), parameter("f_table")];
     summary.extend(POLICY_NAMES.map(parameter));
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
@@ -444,7 +444,8 @@ fn parameters(policy: &Policy) -> Value {
         ),
         "policy": in_query(
             "policy",
-            "Whose limit, walk, facilities and targets; the other parameters go before them. That of the service unless given",
+            "By whose rules: limit, walk, facilities that count, share of a block's children, targets. Any other parameter goes \
+             before what it says. Those of the service unless given",
             &words(&policy_names(policy)),
         ),
         "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),

@@ -20,7 +20,7 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["by", "policy", "f"].into_iter().chain(POLICY_NAMES).collect();
+    let known: Vec<&str> = ["by", "f"].into_iter().chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
     let media = match query.word("f", &["json", "csv"])? {
         Some("csv") => Media::Csv,
@@ -32,8 +32,7 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
         None => snapshot.served.study.areas().all().iter().map(|a| a.level).min(),
     };
     let level = level.unwrap_or(AreaLevel::City);
-    let named = query.policy_named(&snapshot.served.policy)?;
-    let policy = query.policy(&named)?;
+    let policy = query.policy(&snapshot.served.policy)?;
     let question = format!("/summary{}", query.canonical());
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
     if let Some(response) = reply.early(&parts.headers) {

@@ -406,7 +406,6 @@ async fn the_summary_says_what_becomes_of_a_policys_targets() {
     assert!(cell(1, "attribution").contains("OpenStreetMap"), "the columns behind the targets stay in place");
     let why = ask(&app, "/summary?policy=atlantis").await.problem(400);
     assert!(why.contains("hangzhou-2024"), "{why}");
-    ask(&app, "/collections/blocks/items?policy=national").await.problem(400);
 }
 
 #[tokio::test]
