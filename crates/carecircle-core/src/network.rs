@@ -16,7 +16,7 @@ mod tree;
 use crate::array::Array;
 use crate::geometry::{Point, Projection};
 use crate::profile::Profile;
-use crate::street::{Access, Ground, StreetClass};
+use crate::street::{Access, Ground, Rank, StreetClass};
 use crate::time::WalkTime;
 use crate::weights::{Classes, Opened, Passage, Weights};
 use rayon::prelude::*;
@@ -302,6 +302,8 @@ pub struct Network {
     tree: EdgeTree,
     gates: Vec<Gate>,
     walls: Vec<Point>,
+    /// As [`crate::street::Streets::ranks`].
+    ranks: Vec<(i64, Rank)>,
     classes: Arc<Classes>,
     options: NetworkOptions,
 }
@@ -325,6 +327,13 @@ impl Network {
     /// The place of a node.
     pub fn node_at(&self, node: NodeId) -> Point {
         point(self.nodes[node.index()])
+    }
+
+    /// How much of a road an edge is.
+    pub fn rank(&self, edge: EdgeId) -> Rank {
+        let edge = self.edge(edge);
+        let listed = self.ranks.binary_search_by_key(&edge.way(), |(way, _)| *way);
+        listed.map_or(Rank::of(edge.class), |at| self.ranks[at].1)
     }
 
     /// Gates that not everybody may pass, and which could be opened.

@@ -35,6 +35,64 @@ impl StreetClass {
     }
 }
 
+/// How much of a road a street is: maps show the large ones from afar. No walk depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// The roads that lead through a city and out of it.
+    Primary,
+    /// The roads between its districts.
+    Secondary,
+    /// The roads that gather the traffic of a quarter.
+    Tertiary,
+    /// Ramps and slip roads.
+    Link,
+    /// Streets that people live along, and the pedestrian ones of a centre.
+    Street,
+    /// Driveways, alleys, tracks.
+    Service,
+    /// Ways without cars.
+    Path,
+    /// A ferry line.
+    Ferry,
+}
+
+impl Rank {
+    /// Every rank, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Primary,
+        Self::Secondary,
+        Self::Tertiary,
+        Self::Link,
+        Self::Street,
+        Self::Service,
+        Self::Path,
+        Self::Ferry,
+    ];
+
+    /// The rank of a street of which no more than its class is known.
+    pub fn of(class: StreetClass) -> Self {
+        match class {
+            StreetClass::Street => Self::Street,
+            StreetClass::Footway | StreetClass::Steps | StreetClass::Elevator => Self::Path,
+            StreetClass::Ferry => Self::Ferry,
+        }
+    }
+
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::Tertiary => "tertiary",
+            Self::Link => "link",
+            Self::Street => "street",
+            Self::Service => "service",
+            Self::Path => "path",
+            Self::Ferry => "ferry",
+        }
+    }
+}
+
 /// Who may walk on a street, or pass a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(u8)]
@@ -161,4 +219,6 @@ pub struct Streets {
     pub barriers: Vec<Barrier>,
     /// What costs time, and at which of `points`.
     pub delays: Vec<(u32, Delay)>,
+    /// The ranks of ways and squares whose class does not tell them ([`Rank::of`]), by ascending id.
+    pub ranks: Vec<(i64, Rank)>,
 }

@@ -6,7 +6,7 @@ use crate::rings::join;
 use crate::stages::{Harvest, MISSING, RelationFound, Role, StreetFound};
 use crate::tags::Walk;
 use carecircle_core::geometry::{LonLat, geodesic_m};
-use carecircle_core::street::{Access, Barrier, Delay, StreetArea, StreetClass, StreetWay, Streets};
+use carecircle_core::street::{Access, Barrier, Delay, Rank, StreetArea, StreetClass, StreetWay, Streets};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -150,6 +150,12 @@ pub(crate) fn streets(harvest: &Harvest, (relations, lost): (Vec<Square>, u64)) 
         let positions = ways.iter().flat_map(|way| &harvest.refs[as_indices(&way.refs)]);
         positions.map(|&position| point_of[position as usize]).collect()
     };
+    let walks = harvest.streets.iter().map(|found| (found.id, found.walk));
+    let walks = walks.chain(squares.iter().map(|square| (square.id, square.walk)));
+    let mut ranks: Vec<(i64, Rank)> =
+        walks.filter(|(_, walk)| walk.rank != Rank::of(walk.class)).map(|(id, walk)| (id, walk.rank)).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
     let mut refs = ways.par_chunks(CHUNK).map(refs_of).collect::<Vec<_>>().concat();
     let mut start = 0;
     for way in &mut ways {
@@ -169,7 +175,7 @@ pub(crate) fn streets(harvest: &Harvest, (relations, lost): (Vec<Square>, u64)) 
     };
     let areas = squares.into_iter().map(&mut area).collect();
     let (barriers, delays, spots) = spots(harvest, &point_of);
-    (Streets { points, refs, ways, areas, barriers, delays }, counts, spots)
+    (Streets { points, refs, ways, areas, barriers, delays, ranks }, counts, spots)
 }
 
 /// What stands on streets, by place.

@@ -228,6 +228,7 @@ fn ways_that_share_a_node_share_a_point() {
     assert_eq!(streets.ways.len(), 2);
     assert_eq!((streets.ways[1].id, streets.ways[1].class), (20, StreetClass::Steps));
     assert_eq!((streets.ways[1].refs.clone(), streets.ways[1].access), (3..5, Access::Destination));
+    assert_eq!(streets.ranks, [], "their classes tell");
     let report = &extract.report;
     assert_eq!((report.nodes, report.ways, report.relations, report.unsorted), (6, 4, 0, false));
     assert_eq!((report.streets.walkable, report.streets.motorways, report.streets.destination_only), (2, 1, 1));

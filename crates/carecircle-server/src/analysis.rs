@@ -8,6 +8,7 @@ use crate::Served;
 use crate::circles::{Circles, CirclesKey};
 use crate::collections::{Collection, Column};
 use crate::cql2::{Cells, Place};
+use crate::isochrones::Isochrones;
 use crate::mvt;
 use crate::problem::ApiError;
 use crate::systems::System;
@@ -45,6 +46,8 @@ pub(crate) struct Snapshot {
     circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
     pub(crate) circles: moka::future::Cache<CirclesKey, Arc<Circles>>,
+    /// By all that their question says, as text.
+    pub(crate) isochrones: moka::future::Cache<String, Arc<Isochrones>>,
     /// Features drawn in other coordinate systems: a layer's by lots, once for each system.
     drawn: moka::sync::Cache<(Layer, Box<str>, usize), Arc<[Drawing]>>,
     /// About as much memory as circles may take.
@@ -70,7 +73,7 @@ pub(crate) enum Layer {
 
 impl Snapshot {
     /// Draws and indexes a study. Of `cache_bytes` an eighth is for finished answers, another for drawings in other coordinate
-    /// systems, a quarter for tiles, another for circles, the rest for analyses.
+    /// systems, a sixteenth for isochrones, three for tiles, a quarter for circles, the rest for analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
@@ -104,6 +107,11 @@ impl Snapshot {
             .max_capacity(cache_bytes / 4 / 1024)
             .weigher(|_, circles: &Arc<Circles>| u32::try_from(circles.bytes / 1024 + 1).unwrap_or(u32::MAX))
             .build();
+        let isochrones = moka::future::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 16)
+            .weigher(|_, isochrones: &Arc<Isochrones>| u32::try_from(isochrones.bytes).unwrap_or(u32::MAX))
+            .build();
         let drawn = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
             .max_capacity(cache_bytes / 8)
@@ -119,7 +127,7 @@ impl Snapshot {
             .build();
         let circles_extent = circles_extent(study);
         Self {
-            tiles: Tiles::new(&served, &drawings, circles_extent, cache_bytes / 4),
+            tiles: Tiles::new(&served, &drawings, circles_extent, cache_bytes / 16 * 3),
             drawings,
             ids,
             columns,
@@ -127,6 +135,7 @@ impl Snapshot {
             circles_extent,
             analyses,
             circles,
+            isochrones,
             drawn,
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
             answers,
@@ -200,9 +209,14 @@ impl Snapshot {
     }
 
     /// About how many bytes its caches hold.
-    pub(crate) fn kept_bytes(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn kept_bytes(&self) -> [(&'static str, u64); 4] {
         let (analyses, circles) = (self.analyses.weighted_size(), self.circles.weighted_size());
-        [("answers", self.answers.weighted_size()), ("analyses", analyses << 10), ("circles", circles << 10)]
+        [
+            ("answers", self.answers.weighted_size()),
+            ("analyses", analyses << 10),
+            ("circles", circles << 10),
+            ("isochrones", self.isochrones.weighted_size()),
+        ]
     }
 
     /// Runs a search with scratch that is used again: as many are kept as ever worked at once.

@@ -10,7 +10,7 @@ use crate::reload::Snapshots;
 use crate::reply::{Media, NEVER_KEPT, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
 use crate::{
-    Served, ServerOptions, body, collections, enquiries, html, metrics, openapi, reload, schema, tiles, walks,
+    Served, ServerOptions, body, collections, html, isochrones, metrics, openapi, reload, schema, summary, tiles, walks,
 };
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -213,10 +213,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         )
         .route(
             "/isochrones",
-            get(|State(app), parts: Parts| enquiries::isochrones(app, parts))
-                .post(|State(app), request: Request| enquiries::isochrones_of_points(app, request)),
+            get(|State(app), parts: Parts| isochrones::of_one(app, parts))
+                .post(|State(app), request: Request| isochrones::of_many(app, request)),
         )
-        .route("/summary", get(|State(app), parts: Parts| enquiries::summary(app, parts)))
+        .route("/summary", get(|State(app), parts: Parts| summary::summary(app, parts)))
         .merge(tiles::routes())
         .merge(walks::routes())
         .route("/healthz", get(healthz))

@@ -103,7 +103,11 @@ impl Collection {
         let found = Self::ALL.into_iter().find(|c| c.id() == id);
         found.ok_or_else(|| {
             let ids = Self::ALL.map(Self::id).join(", ");
-            ApiError::not_found(format!("there is no collection \"{}\": there are {ids}", shortened(id)))
+            ApiError::not_found(format!(
+                "there is no collection \"{}\" of features: there are {ids}; and {} as tiles",
+                shortened(id),
+                tiles::STREETS
+            ))
         })
     }
 }
@@ -242,6 +246,13 @@ fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, A
     Ok(Some(Expr::equality(at, value)))
 }
 
+/// An id as a step of a path.
+pub(crate) fn in_path_encoded(id: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    // In a path a plus is a plus.
+    encoded.replace('+', "%20")
+}
+
 /// The links, and what stands beside them, that an answer starts with.
 pub(crate) fn link(rel: &str, media: Media, title: &str, href: impl Into<String>) -> Value {
     json!({ "rel": rel, "type": media.name(), "title": title, "href": href.into() })
@@ -290,7 +301,8 @@ pub(crate) fn license() -> Value {
 /// `GET /collections`
 pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     app.document(&parts, Media::Json, |snapshot, base| {
-        let collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
+        let mut collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
+        collections.push(tiles::streets(snapshot, base));
         json!({
             "links": [
                 link("self", Media::Json, "The collections", format!("{base}/collections")),
@@ -305,6 +317,9 @@ pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiErr
 
 /// `GET /collections/{c}`
 pub(crate) async fn one(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
+    if id == tiles::STREETS {
+        return app.document(&parts, Media::Json, tiles::streets).await;
+    }
     let collection = Collection::named(&id)?;
     app.document(&parts, Media::Json, move |snapshot, base| metadata(snapshot, base, collection)).await
 }
@@ -398,7 +413,7 @@ fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'sta
 }
 
 /// GeoJSON that was written for programs, for people.
-fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
+pub(crate) fn as_page(title: &str, json: &[u8]) -> Vec<u8> {
     html::page(title, &serde_json::from_slice(json).unwrap_or_default())
 }
 
@@ -730,9 +745,7 @@ pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: Strin
         let detail = format!("{} hold no feature \"{}\"", collection.id(), shortened(&feature));
         return Err(ApiError::not_found(detail));
     }
-    let encoded: String = form_urlencoded::byte_serialize(feature.as_bytes()).collect();
-    // In a path a plus is a plus.
-    let path = format!("/collections/{}/items/{}", collection.id(), encoded.replace('+', "%20"));
+    let path = format!("/collections/{}/items/{}", collection.id(), in_path_encoded(&feature));
     let question = path.clone() + &query.canonical();
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question).in_system(&system);
     // That it is there comes before "you have it already".

@@ -13,9 +13,9 @@ mod circles;
 mod collections;
 mod cql2;
 mod download;
-mod enquiries;
 mod gate;
 mod html;
+mod isochrones;
 mod metrics;
 mod mvt;
 mod openapi;
@@ -26,6 +26,7 @@ mod reload;
 mod reply;
 mod schema;
 mod stall;
+mod summary;
 mod systems;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 use crate::analysis::Snapshot;
 use crate::collections::{CRS84, Collection, Column};
 use crate::cql2::LENGTH_MAX;
-use crate::enquiries::{self, BANDS, DIRECTIONS};
+use crate::isochrones::{self, BANDS, DIRECTIONS};
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
@@ -152,6 +152,17 @@ fn paths(snapshot: &Snapshot) -> Value {
             &["400", "404"],
         ),
     );
+    add(
+        "/collections/streets",
+        operation(
+            "getCollection.streets",
+            "tiles",
+            "The streets, which are there as tiles alone",
+            &[json_format()],
+            &with_page(content("application/json", "Collection")),
+            &["400"],
+        ),
+    );
     let mut page_forms = with_page(content("application/geo+json", "FeatureCollection"));
     for media in [Media::Csv, Media::GeoJsonSeq] {
         page_forms[essence(media)] = json!({ "schema": { "type": "string" } });
@@ -228,10 +239,10 @@ fn paths(snapshot: &Snapshot) -> Value {
         &bands,
         &["400", "408", "413", "415", "422"],
     );
-    many["get"]["requestBody"] = enquiries::points_body();
+    many["get"]["requestBody"] = isochrones::points_body();
     isochrones["post"] = many["get"].take();
     add("/isochrones", isochrones);
-    let mut summary = vec![parameter("by"), parameter("policy"), parameter("f_table")];
+    let mut summary = vec![parameter("by"), parameter("f_table")];
     summary.extend(POLICY_NAMES.map(parameter));
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
@@ -433,7 +444,8 @@ fn parameters(policy: &Policy) -> Value {
         ),
         "policy": in_query(
             "policy",
-            "Whose limit, walk, facilities and targets; the other parameters go before them. That of the service unless given",
+            "By whose rules: limit, walk, facilities that count, share of a block's children, targets. Any other parameter goes \
+             before what it says. Those of the service unless given",
             &words(&policy_names(policy)),
         ),
         "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),

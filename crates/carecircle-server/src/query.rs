@@ -48,7 +48,8 @@ pub(crate) const FILTER_SYSTEMS: [(&str, bool); 3] = [
     ("http://www.opengis.net/def/crs/EPSG/0/3857", false),
 ];
 /// The parameters of an analysis.
-pub(crate) const POLICY_NAMES: [&str; 11] = [
+pub(crate) const POLICY_NAMES: [&str; 12] = [
+    "policy",
     "minutes",
     "profile",
     "speed_kmh",
@@ -251,16 +252,14 @@ impl Query {
         Ok(profile)
     }
 
-    /// The policy of the name asked for, or that of the service.
-    pub(crate) fn policy_named(&mut self, served: &Policy) -> Result<Policy, ApiError> {
+    /// The policy asked for: that of the name given, or else of the service, changed by the other parameters of
+    /// [`POLICY_NAMES`].
+    pub(crate) fn policy(&mut self, served: &Policy) -> Result<Policy, ApiError> {
         let other = self.word("policy", &policy_names(served))?.filter(|name| *name != served.name);
-        Ok(other.and_then(policies::named).unwrap_or_else(|| served.clone()))
-    }
-
-    /// The policy asked for: that of the service, changed by the parameters of [`POLICY_NAMES`].
-    pub(crate) fn policy(&mut self, default: &Policy) -> Result<Policy, ApiError> {
-        let mut policy = default.clone();
-        policy.profile = self.profile(&default.profile)?;
+        let mut policy = other.and_then(policies::named).unwrap_or_else(|| served.clone());
+        let is_served_profile = self.text("profile") == Some(&*served.profile.name);
+        let profile = if is_served_profile { &served.profile } else { &policy.profile };
+        policy.profile = self.profile(profile)?;
         if let Some(minutes) = self.number("minutes", &Policy::MINUTES)? {
             policy.minutes = minutes;
         }
@@ -295,7 +294,7 @@ impl Query {
             counts.on = Some(day);
         }
         // Opening gates in turn takes long: once for the service's own question, not for any that a client thinks of.
-        policy.what_if_gates &= policy == *default;
+        policy.what_if_gates &= policy == *served;
         Ok(policy)
     }
 

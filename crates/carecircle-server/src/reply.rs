@@ -117,6 +117,8 @@ pub(crate) struct Reply {
     gzip: bool,
     /// The coordinate system of its features, where it has any.
     content_crs: Option<HeaderValue>,
+    /// The client has an answer, whichever, and wants another only if there is one at all.
+    has_any: bool,
     /// Everything that decides the bytes.
     key: String,
     etag: String,
@@ -148,6 +150,7 @@ impl Reply {
             media,
             gzip,
             content_crs: None,
+            has_any: false,
             key,
             etag,
             timing,
@@ -170,16 +173,26 @@ impl Reply {
     /// The response, where no work is needed: the client has the answer, or we do.
     pub(crate) fn early(&self, headers: &HeaderMap) -> Option<Response> {
         if matches(headers, &self.etag) {
-            let mut response = self.respond(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response.headers_mut().remove(CONTENT_TYPE);
-            response.headers_mut().remove(CONTENT_ENCODING);
-            return Some(response);
+            return Some(self.not_modified());
         }
         let body = self.snapshot.answers.get(&self.key)?;
         let mut response = self.finish(body);
         response.extensions_mut().insert(Timing { hit: Some(true), ..self.timing });
         Some(response)
+    }
+
+    /// As [`Reply::early`], of a question that there may be no answer to: whoever has any has to wait until there is one.
+    pub(crate) fn early_if_answered(&mut self, headers: &HeaderMap) -> Option<Response> {
+        self.has_any = names_any(headers);
+        if self.has_any { None } else { self.early(headers) }
+    }
+
+    fn not_modified(&self) -> Response {
+        let mut response = self.respond(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_TYPE);
+        response.headers_mut().remove(CONTENT_ENCODING);
+        response
     }
 
     /// Marks the end of the analysis.
@@ -216,7 +229,7 @@ impl Reply {
             self.snapshot.answers.insert(self.key.clone(), body.clone());
         }
         let timing = self.timing;
-        let mut response = self.finish(body);
+        let mut response = if self.has_any { self.not_modified() } else { self.finish(body) };
         response.extensions_mut().insert(timing);
         Ok(response)
     }
@@ -309,6 +322,11 @@ fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 /// Whether `If-None-Match` names the tag, by weak comparison.
 pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     listed(headers, IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// Whether `If-None-Match` names every tag there may be.
+pub(crate) fn names_any(headers: &HeaderMap) -> bool {
+    listed(headers, IF_NONE_MATCH).any(|tag| tag == "*")
 }
 
 /// An item of `Accept` or `Accept-Encoding` and its weight.

@@ -11,6 +11,7 @@ use carecircle_formats::crs::Crs;
 use carecircle_formats::geojson::Drawing;
 use geo::{Coord, Geometry, LineString, Polygon, Rect};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Where CGCS2000 is meant for (EPSG: China, onshore and offshore): west, south, east, north in degrees.
 const CGCS2000_AREA: [f64; 4] = [73.62, 16.7, 134.77, 53.56];
@@ -91,6 +92,11 @@ impl System {
     pub(crate) fn draw(&self, drawing: &Drawing) -> Drawing {
         let drawn = if self.north_first { drawing.in_crs_north_first(&self.crs) } else { drawing.in_crs(&self.crs) };
         drawn.unwrap_or_else(|| Drawing { json: "null".into(), bbox: None })
+    }
+
+    /// A drawing of what is kept, in it.
+    pub(crate) fn drawn<'a>(&self, drawing: &'a Drawing) -> Cow<'a, Drawing> {
+        if self.is_stored() { Cow::Borrowed(drawing) } else { Cow::Owned(self.draw(drawing)) }
     }
 
     /// What an answer says of its coordinates. The `crs` of the GeoJSON of 2008 has east first whatever its name says, so it

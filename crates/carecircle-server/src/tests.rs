@@ -5,6 +5,7 @@ mod answers;
 mod circles;
 mod filters;
 mod manners;
+mod policies;
 mod tiles;
 mod town;
 mod walks;

@@ -10,12 +10,13 @@ mod sheet;
 use crate::Served;
 use crate::analysis::{Analysis, Layer, Snapshot, around, joined, kept};
 use crate::app::App;
-use crate::circles::{Circles, Question};
+use crate::circles::{self, Circles};
 use crate::collections::Collection;
+use crate::isochrones::{self, Isochrones};
 use crate::mvt::{Columns, Kind, Layer as Writer};
 use crate::problem::{ApiError, shortened};
 use crate::query::Query;
-use crate::reply::{Media, Timing, fnv1a, gzipped, matches, takes_gzip};
+use crate::reply::{Media, Timing, fnv1a, gzipped, matches, names_any, takes_gzip};
 use crate::work::Workers;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -28,18 +29,19 @@ use axum::response::Response;
 use axum::routing::get;
 use carecircle_core::demand::Outline;
 use carecircle_core::geometry::{LonLat, Point, Projection};
-use carecircle_core::network::{EdgeId, Network};
+use carecircle_core::network::{Edge, EdgeId, Network, NodeId};
 use carecircle_core::policy::Policy;
-use carecircle_core::street::{Access, StreetClass};
+use carecircle_core::street::{Access, Rank};
 use carecircle_core::study::Study;
 use carecircle_formats::geojson::Drawings;
 use moka::policy::EvictionPolicy;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-pub(crate) use documents::{CONFORMANCE, add_schemas, link_to_schemes, link_to_tilesets, paths};
+pub(crate) use documents::{CONFORMANCE, add_schemas, link_to_schemes, link_to_tilesets, paths, streets};
 pub(crate) use sheet::Sheet;
 use sheet::{Draft, Limits, MAX_ZOOM, TileId, on_world};
 
@@ -52,31 +54,59 @@ const QUESTIONS: u64 = 4_096;
 /// What a tile that is kept takes beside its body.
 const ENTRY: usize = 256;
 
-/// Below this zoom no street is shown, below the second none that is for people on foot alone.
-const STREETS_FROM: [u8; 2] = [12, 14];
+/// The id of the streets, which are a collection of tiles alone.
+pub(crate) const STREETS: &str = "streets";
+
+/// From this zoom on streets are shown way by way; below it roads of a rank are one.
+const NEAR_FROM: u8 = 12;
+
+/// The zoom from which on streets of a rank are shown: none looks like more than a web there.
+const fn shown_from(rank: Rank) -> u8 {
+    match rank {
+        Rank::Primary => 6,
+        Rank::Secondary => 8,
+        Rank::Tertiary | Rank::Ferry => 10,
+        Rank::Link => 11,
+        Rank::Street => NEAR_FROM,
+        Rank::Service => 13,
+        Rank::Path => 14,
+    }
+}
 
 /// A layer of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TileLayer {
     Of(Collection),
     Streets,
+    /// Around one place, by which its tiles stand alone: no other layer knows of a place, nor of more limits than one.
+    Isochrones,
 }
 
 impl TileLayer {
     /// Every layer, as they follow each other in a tile.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Of(Collection::Blocks),
         Self::Of(Collection::Gaps),
         Self::Of(Collection::Facilities),
         Self::Of(Collection::Areas),
         Self::Of(Collection::Circles),
         Self::Streets,
+        Self::Isochrones,
     ];
 
     fn id(self) -> &'static str {
         match self {
             Self::Of(collection) => collection.id(),
-            Self::Streets => "streets",
+            Self::Streets => STREETS,
+            Self::Isochrones => "isochrones",
+        }
+    }
+
+    /// What it is a layer of: under this path stand its tilesets.
+    fn path(self) -> String {
+        match self {
+            Self::Isochrones => "/isochrones".to_owned(),
+            Self::Of(_) | Self::Streets => format!("/collections/{}", self.id()),
         }
     }
 
@@ -84,11 +114,12 @@ impl TileLayer {
         match self {
             Self::Of(collection) => collection.title(),
             Self::Streets => "Streets to walk on 步行道路",
+            Self::Isochrones => "Isochrones around a place 步行等时圈",
         }
     }
 
     fn first_zoom(self) -> u8 {
-        if self == Self::Streets { STREETS_FROM[0] } else { 0 }
+        if self == Self::Streets { shown_from(Rank::Primary) } else { 0 }
     }
 }
 
@@ -100,17 +131,29 @@ impl Layers {
     /// What the tiles of the whole show: all but gaps, which blocks show already.
     const WHOLE: Self = Self(0b11_1101);
 
+    /// All that may stand together.
+    const ANY: Self = Self(0b11_1111);
+    /// Isochrones, which stand alone.
+    const ISOCHRONES: Self = Self(0b100_0000);
+
+    fn of(layer: TileLayer) -> Self {
+        Self(TileLayer::ALL.iter().zip(0..).filter(|(own, _)| **own == layer).map(|(_, place)| 1 << place).sum())
+    }
+
     fn named(list: &str) -> Option<Self> {
-        list.split(',').try_fold(Self(0), |layers, name| {
-            let place = TileLayer::ALL.iter().position(|layer| layer.id() == name)?;
-            Some(Self(layers.0 | 1 << place))
-        })
+        let layers = list.split(',').try_fold(Self(0), |layers, name| {
+            let layer = TileLayer::ALL.into_iter().find(|layer| layer.id() == name)?;
+            Some(Self(layers.0 | Self::of(layer).0))
+        });
+        layers.filter(|layers| !layers.has(TileLayer::Isochrones) || *layers == Self::ISOCHRONES)
     }
 
     fn asked(list: &str) -> Result<Self, ApiError> {
         Self::named(list).ok_or_else(|| {
-            let ids = TileLayer::ALL.map(TileLayer::id).join(", ");
-            ApiError::not_found(format!("there are no layers \"{}\": name one or some of {ids}", shortened(list)))
+            let (list, ids) = (shortened(list), Self::ANY.names().replace(',', ", "));
+            ApiError::not_found(format!(
+                "there are no layers \"{list}\": name one or some of {ids}, or isochrones alone"
+            ))
         })
     }
 
@@ -123,14 +166,17 @@ impl Layers {
     }
 
     fn has(self, layer: TileLayer) -> bool {
-        self.iter().any(|own| own == layer)
+        self.0 & Self::of(layer).0 != 0
     }
 
     /// The parameters by which its features are computed.
     fn parameters(self) -> Vec<&'static str> {
+        if self == Self::ISOCHRONES {
+            return isochrones::Question::names().collect();
+        }
         let collections = self.iter().filter_map(|layer| match layer {
             TileLayer::Of(collection) => Some(collection),
-            TileLayer::Streets => None,
+            TileLayer::Streets | TileLayer::Isochrones => None,
         });
         // Only circles have some of their own, and they know all others as well.
         collections.map(|c| c.parameters().collect::<Vec<_>>()).max_by_key(Vec::len).unwrap_or_default()
@@ -146,7 +192,8 @@ struct Tileset {
     /// itself.
     query: String,
     policy: Policy,
-    circles: Option<Question>,
+    circles: Option<circles::Question>,
+    isochrones: Option<isochrones::Question>,
     /// West, south, east, north in degrees.
     extent: [f64; 4],
     /// From the first zoom on.
@@ -163,6 +210,13 @@ impl Tileset {
         level.and_then(|level| self.limits.get(usize::from(level))).is_some_and(|limits| limits.hold(tile))
     }
 
+    /// The box around what its tiles show, as far as it is known without cutting them.
+    async fn bounds(&self, snapshot: &Arc<Snapshot>, workers: &Workers) -> Result<[f64; 4], ApiError> {
+        let Some(question) = &self.isochrones else { return Ok(self.extent) };
+        let (isochrones, _) = snapshot.isochrones_of(workers, question.clone()).await?;
+        Ok(isochrones.extent().unwrap_or(self.extent))
+    }
+
     /// The tag of a tile: as of every answer, made of the revision and the question, not of the body.
     fn etag(&self, served: &Served, tile: TileId, gzip: bool) -> HeaderValue {
         let TileId { zoom, x, y } = tile;
@@ -176,8 +230,8 @@ impl Tileset {
 
     /// What its features are computed by, computed; and whether all of it was there.
     async fn find(&self, snapshot: &Arc<Snapshot>, workers: &Workers) -> Result<(Found, bool), ApiError> {
-        let mut found = Found { analysis: None, circles: None };
-        let mut hits = [true; 2];
+        let mut found = Found::default();
+        let mut hits = [true; 3];
         let is_analysed = |layer| matches!(layer, TileLayer::Of(collection) if collection != Collection::Circles);
         if self.layers.iter().any(is_analysed) {
             let (analysis, hit) = snapshot.analysis(workers, self.policy.clone()).await?;
@@ -187,7 +241,11 @@ impl Tileset {
             let (circles, hit) = snapshot.circles_of(workers, question.clone()).await?;
             (found.circles, hits[1]) = (Some(circles), hit);
         }
-        Ok((found, hits == [true; 2]))
+        if let Some(question) = &self.isochrones {
+            let (isochrones, hit) = snapshot.isochrones_of(workers, question.clone()).await?;
+            (found.isochrones, hits[2]) = (Some(isochrones), hit);
+        }
+        Ok((found, hits == [true; 3]))
     }
 
     /// The bytes of a tile: its layers one after another.
@@ -206,6 +264,11 @@ impl Tileset {
                     let (sheet, columns) = circles.in_tiles(snapshot);
                     draw(sheet, columns, &|_| true, &mut out);
                 }
+                TileLayer::Isochrones => {
+                    let Some(isochrones) = &found.isochrones else { continue };
+                    let (sheet, columns) = isochrones.in_tiles(snapshot);
+                    draw(sheet, columns, &|_| true, &mut out);
+                }
                 TileLayer::Of(collection) => {
                     let (Some(analysis), Some(layer)) = (&found.analysis, collection.layer()) else { continue };
                     let columns = analysis.in_tiles(layer, snapshot.columns(collection));
@@ -213,11 +276,9 @@ impl Tileset {
                     let wanted = |i: usize| collection != Collection::Gaps || is_gap(i);
                     draw(snapshot.tiles.sheet(snapshot, layer), columns, &wanted, &mut out);
                 }
-                TileLayer::Streets if tile.zoom < STREETS_FROM[0] => {}
                 TileLayer::Streets => {
-                    let streets = snapshot.tiles.streets(snapshot);
-                    let wanted = |i: usize| tile.zoom >= STREETS_FROM[1] || streets.are_roads[i];
-                    draw(&streets.sheet, &streets.columns, &wanted, &mut out);
+                    let StreetSheet { sheet, columns, from } = snapshot.tiles.streets(snapshot, tile.zoom);
+                    draw(sheet, columns, &|i| tile.zoom >= from[i], &mut out);
                 }
             }
         }
@@ -226,9 +287,11 @@ impl Tileset {
 }
 
 /// What the features of a tile are computed by.
+#[derive(Default)]
 struct Found {
     analysis: Option<Arc<Analysis>>,
     circles: Option<Arc<Circles>>,
+    isochrones: Option<Arc<Isochrones>>,
 }
 
 /// Which tile of which question, and how it is sent.
@@ -274,11 +337,11 @@ impl Ready {
 }
 
 /// The walkable network as a layer.
-struct Streets {
+struct StreetSheet {
     sheet: Sheet,
     columns: Columns,
-    /// Which are roads as well.
-    are_roads: Vec<bool>,
+    /// From which zoom on each is shown.
+    from: Vec<u8>,
 }
 
 /// What is kept of tiles for a study.
@@ -290,7 +353,8 @@ pub(crate) struct Tiles {
     plain: Vec<Arc<Tileset>>,
     numbered: AtomicU64,
     sheets: [OnceLock<Sheet>; 3],
-    streets: OnceLock<Streets>,
+    /// As they are seen from afar, and near by.
+    streets: [OnceLock<StreetSheet>; 2],
 }
 
 impl Tiles {
@@ -303,6 +367,8 @@ impl Tiles {
             around(&drawings.areas),
             circles,
             extent_of(served.study.network()),
+            // As far as anybody can walk.
+            circles,
         ];
         let of = |layers: u8| {
             let own = (0..extents.len()).filter(|i| layers >> i & 1 == 1).filter_map(|i| extents[i]).reduce(joined);
@@ -317,7 +383,8 @@ impl Tiles {
                 layers,
                 query: String::new(),
                 policy: served.policy.clone(),
-                circles: circles.then(|| Question::plain(&served.policy)),
+                circles: circles.then(|| circles::Question::plain(&served.policy)),
+                isochrones: None,
                 extent,
                 limits: Vec::new(),
             };
@@ -335,14 +402,18 @@ impl Tiles {
             numbered: AtomicU64::new(plain.len() as u64),
             plain,
             sheets: Default::default(),
-            streets: OnceLock::new(),
+            streets: Default::default(),
         }
     }
 
     /// The tiles of layers for the question that a query asks, beside `f`.
-    fn set(&self, served: &Served, layers: Layers, raw: Option<&str>, f: &str) -> Result<Arc<Tileset>, ApiError> {
+    fn set(&self, snapshot: &Snapshot, layers: Layers, raw: Option<&str>, f: &str) -> Result<Arc<Tileset>, ApiError> {
         let plain = || Arc::clone(&self.plain[usize::from(layers.0)]);
-        let Some(raw) = raw.filter(|raw| !raw.is_empty()) else { return Ok(plain()) };
+        let has_plain = layers != Layers::ISOCHRONES;
+        let raw = raw.unwrap_or_default();
+        if raw.is_empty() && has_plain {
+            return Ok(plain());
+        }
         let spelling = format!("{f} {}?{raw}", layers.0);
         if let Some(set) = self.sets.get(&spelling) {
             return Ok(set);
@@ -351,9 +422,16 @@ impl Tiles {
         names.push("f");
         let mut query = Query::parse(Some(raw), &names)?;
         query.word("f", &[f])?;
-        let policy = query.policy(&served.policy)?;
-        let circles = layers.has(TileLayer::Of(Collection::Circles));
-        let circles = if circles { Some(Question::read(&mut query, policy.clone())?) } else { None };
+        let mut policy = snapshot.served.policy.clone();
+        let (mut circles, mut isochrones) = (None, None);
+        if layers == Layers::ISOCHRONES {
+            isochrones = Some(isochrones::Question::read(&mut query, snapshot)?);
+        } else {
+            policy = query.policy(&policy)?;
+        }
+        if layers.has(TileLayer::Of(Collection::Circles)) {
+            circles = Some(circles::Question::read(&mut query, policy.clone())?);
+        }
         let canonical = query.with(&[("f", None)]);
         if canonical.is_empty() {
             return Ok(plain());
@@ -362,10 +440,15 @@ impl Tiles {
             let Tileset { extent, limits, .. } = &*plain();
             let number = self.numbered.fetch_add(1, Ordering::Relaxed);
             let (extent, limits) = (*extent, limits.clone());
-            Arc::new(Tileset { number, layers, query: canonical.clone(), policy, circles, extent, limits })
+            Arc::new(Tileset { number, layers, query: canonical.clone(), policy, circles, isochrones, extent, limits })
         });
         self.sets.insert(spelling, Arc::clone(&set));
         Ok(set)
+    }
+
+    /// The box around the tiles of a layer.
+    fn extent(&self, layer: TileLayer) -> [f64; 4] {
+        self.plain[usize::from(Layers::of(layer).0)].extent
     }
 
     fn sheet(&self, snapshot: &Snapshot, layer: Layer) -> &Sheet {
@@ -373,8 +456,13 @@ impl Tiles {
         self.sheets[layer as usize].get_or_init(|| sheet_of(study, layer))
     }
 
-    fn streets(&self, snapshot: &Snapshot) -> &Streets {
-        self.streets.get_or_init(|| streets_of(snapshot.served.study.network()))
+    fn streets(&self, snapshot: &Snapshot, zoom: u8) -> &StreetSheet {
+        let (network, [far, near]) = (snapshot.served.study.network(), &self.streets);
+        if zoom < NEAR_FROM {
+            far.get_or_init(|| StreetSheet::far(network))
+        } else {
+            near.get_or_init(|| StreetSheet::near(network))
+        }
     }
 }
 
@@ -427,56 +515,134 @@ fn sheet_of(study: &Study, layer: Layer) -> Sheet {
     }
 }
 
-/// The streets, way by way; neither lines across squares, which the map doesn't have, nor links through gates.
-fn streets_of(network: &Network) -> Streets {
-    let mut edges: Vec<(i64, EdgeId)> = network
-        .edges()
-        .iter()
-        .zip(0..)
-        .filter(|(edge, _)| !edge.is_across() && edge.gate().is_none())
-        .map(|(edge, i)| (edge.way(), EdgeId(i)))
-        .collect();
-    edges.sort_unstable();
-    let projection = network.projection();
-    let (mut drafts, mut rows, mut are_roads) = (Vec::new(), Vec::new(), Vec::new());
-    for (feature, of_way) in edges.chunk_by(|a, b| a.0 == b.0).enumerate() {
-        let mut lines: Vec<Vec<Point>> = Vec::new();
-        for &(_, edge) in of_way {
-            let mut places: Vec<Point> = network.geometry(edge).map(|(at, _)| at).collect();
-            match lines.last_mut() {
-                Some(line) if line.last() == places.first() => line.extend(places.drain(1..)),
-                Some(line) if line.last() == places.last() => line.extend(places.drain(..).rev().skip(1)),
-                _ => lines.push(places),
+/// Whether an edge is drawn: neither lines across squares, which the map doesn't have, nor links through gates.
+fn is_drawn(edge: &Edge) -> bool {
+    !edge.is_across() && edge.gate().is_none()
+}
+
+impl StreetSheet {
+    /// The streets way by way.
+    fn near(network: &Network) -> Self {
+        let mut edges: Vec<(i64, EdgeId)> = network
+            .edges()
+            .iter()
+            .zip(0..)
+            .filter(|(edge, _)| is_drawn(edge))
+            .map(|(edge, i)| (edge.way(), EdgeId(i)))
+            .collect();
+        edges.sort_unstable();
+        let mut out = StreetDrafts::default();
+        for of_way in edges.chunk_by(|a, b| a.0 == b.0) {
+            let mut lines: Vec<Vec<Point>> = Vec::new();
+            for &(_, edge) in of_way {
+                let mut places: Vec<Point> = network.geometry(edge).map(|(at, _)| at).collect();
+                match lines.last_mut() {
+                    Some(line) if line.last() == places.first() => line.extend(places.drain(1..)),
+                    Some(line) if line.last() == places.last() => line.extend(places.drain(..).rev().skip(1)),
+                    _ => lines.push(places),
+                }
+            }
+            let (way, first) = of_way[0];
+            let id = if way < 0 { format!("r{}", -way) } else { format!("w{way}") };
+            out.push(network, id, first, &lines);
+        }
+        out.finish()
+    }
+
+    /// The roads that are seen from afar, all of one rank as one, joined end to end: way by way the short ones would be less
+    /// than a pixel, and leave gaps.
+    fn far(network: &Network) -> Self {
+        let mut alike: BTreeMap<(Rank, Access), Vec<EdgeId>> = BTreeMap::new();
+        for (edge, i) in network.edges().iter().zip(0..).filter(|(edge, _)| is_drawn(edge)) {
+            let rank = network.rank(EdgeId(i));
+            if shown_from(rank) < NEAR_FROM {
+                alike.entry((rank, edge.access)).or_default().push(EdgeId(i));
             }
         }
-        drafts.extend(lines.iter().map(|line| Draft {
-            feature: feature as u32,
+        let mut out = StreetDrafts::default();
+        for ((rank, access), edges) in alike {
+            let id = match access {
+                Access::Public => rank.name().to_owned(),
+                _ => format!("{}-{}", rank.name(), access_name(access)),
+            };
+            out.push(network, id, edges[0], &end_to_end(network, &edges));
+        }
+        out.finish()
+    }
+}
+
+/// Streets on their way to a sheet.
+#[derive(Default)]
+struct StreetDrafts {
+    drafts: Vec<Draft>,
+    rows: Vec<[Cow<'static, str>; STREET_PROPERTIES.len()]>,
+    from: Vec<u8>,
+}
+
+impl StreetDrafts {
+    /// Adds some lines of streets like this one.
+    fn push(&mut self, network: &Network, id: String, like: EdgeId, lines: &[Vec<Point>]) {
+        let feature = self.rows.len() as u32;
+        let projection = network.projection();
+        self.drafts.extend(lines.iter().map(|line| Draft {
+            feature,
             kind: Kind::Line,
             rings: vec![line.iter().map(|&at| world(projection, at)).collect()],
         }));
-        let (way, first) = (of_way[0].0, network.edge(of_way[0].1));
-        let id = if way < 0 { format!("r{}", -way) } else { format!("w{way}") };
-        let access = if first.access == Access::Public { "public" } else { "destination" };
-        let row: [Cow<'_, str>; 3] = [id.into(), class_name(first.class).into(), access.into()];
-        rows.push(row);
-        are_roads.push(matches!(first.class, StreetClass::Street | StreetClass::Ferry));
+        let (edge, rank) = (network.edge(like), network.rank(like));
+        self.rows.push([id.into(), edge.class.name().into(), rank.name().into(), access_name(edge.access).into()]);
+        self.from.push(shown_from(rank));
     }
-    let columns = Columns::of_text(&STREET_PROPERTIES, &rows);
-    Streets { sheet: Sheet::new(drafts), columns, are_roads }
+
+    fn finish(self) -> StreetSheet {
+        let columns = Columns::of_text(&STREET_PROPERTIES, &self.rows);
+        StreetSheet { sheet: Sheet::new(self.drafts), columns, from: self.from }
+    }
+}
+
+/// Edges joined to lines from where they end, or more than two of them meet, to the next such place.
+fn end_to_end(network: &Network, edges: &[EdgeId]) -> Vec<Vec<Point>> {
+    let mut at_node: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
+    for (i, &edge) in edges.iter().enumerate() {
+        let edge = network.edge(edge);
+        for end in [edge.from, edge.to] {
+            at_node.entry(end).or_default().push(i);
+        }
+    }
+    let mut is_drawn = vec![false; edges.len()];
+    let mut lines = Vec::new();
+    let ends = at_node.iter().filter(|(_, met)| met.len() != 2);
+    let starts = ends.flat_map(|(&node, met)| met.iter().map(move |&i| (node, i)));
+    // What is left then goes round.
+    let rounds = edges.iter().enumerate().map(|(i, &edge)| (network.edge(edge).from, i));
+    for (mut node, start) in starts.chain(rounds) {
+        let mut next = Some(start).filter(|&i| !is_drawn[i]);
+        let mut line: Vec<Point> = Vec::new();
+        while let Some(i) = next {
+            is_drawn[i] = true;
+            let edge = network.edge(edges[i]);
+            let mut places: Vec<Point> = network.geometry(edges[i]).map(|(at, _)| at).collect();
+            if edge.from == node {
+                node = edge.to;
+            } else {
+                places.reverse();
+                node = edge.from;
+            }
+            line.extend(places.into_iter().skip(usize::from(!line.is_empty())));
+            let met = &at_node[&node];
+            next = met.iter().copied().find(|&i| met.len() == 2 && !is_drawn[i]);
+        }
+        lines.extend(Some(line).filter(|line| !line.is_empty()));
+    }
+    lines
+}
+
+fn access_name(access: Access) -> &'static str {
+    if access == Access::Public { "public" } else { "destination" }
 }
 
 /// The properties of a street: all text.
-const STREET_PROPERTIES: [&str; 3] = ["id", "class", "access"];
-
-fn class_name(class: StreetClass) -> &'static str {
-    match class {
-        StreetClass::Footway => "footway",
-        StreetClass::Steps => "steps",
-        StreetClass::Elevator => "elevator",
-        StreetClass::Street => "street",
-        StreetClass::Ferry => "ferry",
-    }
-}
+const STREET_PROPERTIES: [&str; 4] = ["id", "class", "rank", "access"];
 
 fn world(projection: &Projection, at: Point) -> [i32; 2] {
     let (lon, lat) = projection.unproject(at);
@@ -497,6 +663,14 @@ pub(crate) fn routes() -> Router<Arc<App>> {
                 let layers = one_layer(&layer)?;
                 check_scheme(&scheme)?;
                 tile(&app, &parts, layers, tile_id([&z, &x, &y])?).await
+            }),
+        )
+        .route(
+            "/isochrones/tiles/{tms}/{z}/{y}/{x}",
+            get(async |State(app), path: Steps<(String, String, String, String)>, parts: Parts| {
+                let Path((scheme, z, y, x)) = path.map_err(bad_path)?;
+                check_scheme(&scheme)?;
+                tile(&app, &parts, Layers::ISOCHRONES, tile_id([&z, &x, &y])?).await
             }),
         )
         .route(
@@ -522,8 +696,8 @@ fn bad_path(rejection: PathRejection) -> ApiError {
 
 fn one_layer(id: &str) -> Result<Layers, ApiError> {
     let named = if id.contains(',') { None } else { Layers::named(id) };
-    named.ok_or_else(|| {
-        let ids = TileLayer::ALL.map(TileLayer::id).join(", ");
+    named.filter(|named| *named != Layers::ISOCHRONES).ok_or_else(|| {
+        let ids = Layers::ANY.names().replace(',', ", ");
         ApiError::not_found(format!("there are no tiles of \"{}\": there are those of {ids}", shortened(id)))
     })
 }
@@ -560,6 +734,7 @@ fn address(path: &str) -> Option<(Layers, TileId)> {
     let mut steps = path.strip_prefix('/')?.split('/');
     let (layers, by_row) = match (steps.next()?, steps.next()?) {
         ("tiles", SCHEME) => (Layers::WHOLE, true),
+        ("isochrones", "tiles") if steps.next()? == SCHEME => (Layers::ISOCHRONES, true),
         ("tiles", layers) => (Layers::named(layers)?, false),
         ("collections", layer) if (steps.next()?, steps.next()?) == ("tiles", SCHEME) => (one_layer(layer).ok()?, true),
         _ => return None,
@@ -593,7 +768,7 @@ pub(crate) async fn kept_tile(app: &App, method: &Method, uri: &Uri, headers: &H
 async fn tile(app: &Arc<App>, parts: &Parts, layers: Layers, tile: TileId) -> Answered {
     let begun = Instant::now();
     let snapshot = app.snapshot();
-    let set = snapshot.tiles.set(&snapshot.served, layers, parts.uri.query(), "mvt")?;
+    let set = snapshot.tiles.set(&snapshot, layers, parts.uri.query(), "mvt")?;
     if !set.holds(tile) {
         let (from, [west, south, east, north]) = (set.first_zoom(), set.extent);
         return Err(ApiError::not_found(format!(
@@ -604,7 +779,12 @@ async fn tile(app: &Arc<App>, parts: &Parts, layers: Layers, tile: TileId) -> An
     }
     let gzip = takes_gzip(&parts.headers);
     let etag = set.etag(&snapshot.served, tile, gzip);
-    if parts.headers.contains_key(IF_NONE_MATCH) && etag.to_str().is_ok_and(|etag| matches(&parts.headers, etag)) {
+    // Around a place there may be none.
+    let is_there = set.isochrones.is_none() || !names_any(&parts.headers);
+    if is_there
+        && parts.headers.contains_key(IF_NONE_MATCH)
+        && etag.to_str().is_ok_and(|etag| matches(&parts.headers, etag))
+    {
         let known = Ready { body: Bytes::new(), etag, gzip };
         return Ok(known.respond(&parts.headers, Timing::default()));
     }

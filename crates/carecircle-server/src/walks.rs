@@ -2,12 +2,13 @@
 
 use crate::analysis::{Layer, Snapshot};
 use crate::app::{App, bad_path};
-use crate::collections::{add_members, write_features};
-use crate::enquiries::no_street;
-use crate::openapi::{content, in_query, operation, parameter};
+use crate::collections::{Collection, add_members, as_page, in_path_encoded, link, write_features};
+use crate::isochrones::no_street;
+use crate::openapi::{content, in_query, operation, parameter, with_page};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
-use crate::reply::{Media, Reply};
+use crate::reply::{Media, Reply, preferred};
+use crate::systems::System;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -76,8 +77,8 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
         &json!({ "type": "string", "minLength": 1 }),
     );
     let mut walk = vec![from, place("to", "Where the walk ends"), facility];
-    walk.extend(WHO.into_iter().chain(["f_geojson"]).map(parameter));
-    let feature = content("application/geo+json", "Feature");
+    walk.extend(WHO.into_iter().chain(["crs", "f_item"]).map(parameter));
+    let feature = with_page(content("application/geo+json", "Feature"));
     add(
         "/routes",
         operation(
@@ -99,8 +100,8 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
     );
     let mut home =
         vec![number("lon", "Longitude in degrees", 180.0), number("lat", "Latitude in degrees", 90.0), limit];
-    home.extend(["policy"].into_iter().chain(POLICY_NAMES).chain(["f_geojson"]).map(parameter));
-    let features = content("application/geo+json", "FeatureCollection");
+    home.extend(POLICY_NAMES.into_iter().chain(["crs", "f_item"]).map(parameter));
+    let features = with_page(content("application/geo+json", "FeatureCollection"));
     let title = format!(
         "The facilities that count (that take the child, that have a place free), the nearest by walking time first, as far \
          as they are within {NEAREST_WITHIN} minutes"
@@ -115,7 +116,7 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
         &json!({ "type": "integer", "minimum": 0 }),
     );
     let mut why = vec![block, point];
-    why.extend(["policy"].into_iter().chain(POLICY_NAMES).chain(["f_geojson"]).map(parameter));
+    why.extend(POLICY_NAMES.into_iter().chain(["crs", "f_item"]).map(parameter));
     add(
         "/blocks/{blockId}/explain",
         operation(
@@ -129,8 +130,47 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
     );
 }
 
-fn self_link(title: &str, here: &str) -> Value {
-    json!([{ "rel": "self", "type": Media::GeoJson.name(), "title": title, "href": here }])
+/// How an enquiry is answered: as what, and in which coordinate system.
+struct Form {
+    media: Media,
+    system: System,
+}
+
+impl Form {
+    const NAMES: [&str; 2] = ["crs", "f"];
+
+    fn read(query: &mut Query, parts: &Parts, snapshot: &Snapshot) -> Result<Self, ApiError> {
+        let media = match query.word("f", &["geojson", "json", "html"])? {
+            Some("html") => Media::Html,
+            Some(_) => Media::GeoJson,
+            None => preferred(parts, &[Media::GeoJson, Media::Html]),
+        };
+        Ok(Self { media, system: query.system("crs", snapshot.extent(Collection::Circles))? })
+    }
+
+    fn redraw(&self, drawing: &geojson::Drawing) -> geojson::Drawing {
+        self.system.drawn(drawing).into_owned()
+    }
+
+    /// The answer as it is sent. `title` is that of a page.
+    fn finish(&self, title: &str, json: Vec<u8>) -> Vec<u8> {
+        if self.media == Media::Html { as_page(title, &json) } else { json }
+    }
+}
+
+/// The links of an answer to itself, in both representations.
+fn own_links(title: &str, base: &str, path: &str, query: &Query) -> Vec<Value> {
+    let html = query.with(&[("f", Some("html".to_owned()))]);
+    vec![
+        link("self", Media::GeoJson, title, format!("{base}{path}{}", query.with(&[("f", None)]))),
+        link("alternate", Media::Html, &format!("{title}, for people"), format!("{base}{path}{html}")),
+    ]
+}
+
+/// The link to a feature of a collection; `query` has its `?` before it.
+fn item_link(title: &str, base: &str, collection: Collection, id: &str, query: &str) -> Value {
+    let href = format!("{base}/collections/{}/items/{}{query}", collection.id(), in_path_encoded(id));
+    link("item", Media::GeoJson, title, href)
 }
 
 /// `GET /routes`
@@ -138,38 +178,36 @@ async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["from", "to", "to_facility", "f"].into_iter().chain(WHO).collect();
+    let known: Vec<&str> = ["from", "to", "to_facility"].into_iter().chain(Form::NAMES).chain(WHO).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let form = Form::read(&mut query, &parts, &snapshot)?;
     let from = query.place("from")?;
     let to = query.place("to")?;
-    let facility = query.text("to_facility").map(|id| known_facility(&snapshot, id)).transpose()?;
+    let facility = query.text("to_facility").map(|id| snapshot.known_facility(id)).transpose()?;
     let profile = query.profile(&snapshot.served.policy.profile)?;
-    let wanted = "say from where to where: from=lon,lat, and either to=lon,lat or to_facility";
     let (Some(from), true) = (from, to.is_some() != facility.is_some()) else {
+        let wanted = "say from where to where: from=lon,lat, and either to=lon,lat or to_facility";
         return Err(ApiError::bad_request(wanted));
     };
-    let walkers = snapshot.walkers(&profile);
-    let start = home(&snapshot, from, walkers.weights()).map_err(ApiError::not_found)?;
-    let end = match (to, facility) {
-        (Some(to), _) => near_street(&snapshot.served.study, to, |study, at| study.place_source(at, walkers.weights())),
-        (None, Some(i)) => snapshot
-            .served
-            .study
-            .facility_source(i, walkers.weights())
-            .ok_or_else(|| no_street(snapshot.served.study.snap_m(), "the facility")),
-        (None, None) => return Err(ApiError::bad_request(wanted)),
-    };
-    let end = end.map_err(ApiError::not_found)?;
     let question = format!("/routes{}", query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
-    if let Some(response) = reply.early(&parts.headers) {
+    let reply = Reply::new(&snapshot, &parts.headers, begun, form.media, &base, &question);
+    let mut reply = reply.in_system(&form.system);
+    if let Some(response) = reply.early_if_answered(&parts.headers) {
         return Ok(response);
     }
     reply.analysed(false);
     let write = move || {
         let served = &snapshot.served;
         let (study, network) = (&served.study, served.study.network());
+        let walkers = snapshot.walkers(&profile);
+        let start = home(study, from, walkers.weights()).map_err(ApiError::not_found)?;
+        let end = match (to, facility) {
+            (Some(to), _) => near_street(study, to, |at| study.place_source(at, walkers.weights())),
+            (None, facility) => facility
+                .and_then(|i| study.facility_source(i, walkers.weights()))
+                .ok_or_else(|| no_street(study.snap_m(), "the facility")),
+        };
+        let end = end.map_err(ApiError::not_found)?;
         let found = snapshot.with_search(|search| route(search, network, walkers.weights(), &start, &end));
         let Some(found) = found else {
             return Err(ApiError::not_found(format!(
@@ -179,30 +217,37 @@ async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
         };
         let mut members = geojson::about_walks(network, &profile, served.extract_date.as_deref());
         members["parameters"]["snap_m"] = json!(study.snap_m());
-        members.insert("links".to_owned(), self_link("This walk", &format!("{base}{question}")));
+        members.extend(form.system.about());
+        let mut links = own_links("This walk", &base, "/routes", &query);
+        links.extend(facility.map(|i| {
+            let id = &study.facilities()[i].facility.id;
+            item_link("The facility that it leads to", &base, Collection::Facilities, id, "")
+        }));
+        members.insert("links".to_owned(), links.into());
         let mut out = Vec::new();
-        route_feature(&mut out, study, &found, facility);
+        route_feature(&mut out, study, &found, facility, &|drawing| form.redraw(drawing));
         add_members(&mut out, &members);
-        Ok(out)
+        Ok(form.finish(&question, out))
     };
     reply.find_and_write(&app, &app.workers, write).await
 }
 
-fn known_facility(snapshot: &Snapshot, id: &str) -> Result<usize, ApiError> {
-    snapshot.index_of(Layer::Facilities, id).ok_or_else(|| {
-        let detail = format!("there is no facility \"{}\": see /collections/facilities/items", shortened(id));
-        ApiError::not_found(detail)
-    })
-}
-
 /// Where walks begin, or what to say where no street is near enough.
-fn home(snapshot: &Snapshot, at: LonLat, weights: &Weights) -> Result<Source, String> {
-    near_street(&snapshot.served.study, at, |study, at| study.home_source(at, weights))
+fn home(study: &Study, at: LonLat, weights: &Weights) -> Result<Source, String> {
+    near_street(study, at, |at| study.home_source(at, weights))
 }
 
-fn near_street(study: &Study, at: LonLat, source: impl Fn(&Study, Point) -> Option<Source>) -> Result<Source, String> {
-    let source = source(study, study.network().projection().project(at));
+fn near_street(study: &Study, at: LonLat, source: impl Fn(Point) -> Option<Source>) -> Result<Source, String> {
+    let source = source(study.network().projection().project(at));
     source.ok_or_else(|| no_street(study.snap_m(), &format!("{},{}", at.lon(), at.lat())))
+}
+
+/// The parameters of the walk that a query with a policy asks about: who walks.
+fn who_walks(query: &Query, policy: &Policy, served: &Policy) -> Vec<(&'static str, String)> {
+    let of_policy = (policy.profile.name != served.profile.name).then(|| policy.profile.name.clone());
+    let given = |name: &str| query.text(name).map(str::to_owned);
+    let value = |name| given(name).or_else(|| of_policy.clone().filter(|_| name == "profile"));
+    WHO.into_iter().filter_map(|name| Some((name, value(name)?))).collect()
 }
 
 /// `GET /nearest`
@@ -210,27 +255,27 @@ async fn nearest(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["lon", "lat", "limit", "policy", "f"].into_iter().chain(POLICY_NAMES).collect();
+    let known: Vec<&str> = ["lon", "lat", "limit"].into_iter().chain(Form::NAMES).chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let form = Form::read(&mut query, &parts, &snapshot)?;
     let limit = query.count("limit", 1, NEAREST_MAX)?.unwrap_or(NEAREST_DEFAULT);
     let lon = query.number("lon", &(-180.0..=180.0))?;
     let lat = query.number("lat", &(-90.0..=90.0))?;
     let at = lon.zip(lat).and_then(|(lon, lat)| LonLat::from_degrees(lon, lat));
     let at = at.ok_or_else(|| ApiError::bad_request("say where: lon and lat, in degrees"))?;
-    let named = query.policy_named(&snapshot.served.policy)?;
-    let policy = query.policy(&named)?;
-    let walkers = snapshot.walkers(&policy.profile);
-    let start = home(&snapshot, at, walkers.weights()).map_err(ApiError::unanswerable)?;
+    let policy = query.policy(&snapshot.served.policy)?;
     let question = format!("/nearest{}", query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
-    if let Some(response) = reply.early(&parts.headers) {
+    let reply = Reply::new(&snapshot, &parts.headers, begun, form.media, &base, &question);
+    let mut reply = reply.in_system(&form.system);
+    if let Some(response) = reply.early_if_answered(&parts.headers) {
         return Ok(response);
     }
     reply.analysed(false);
     let write = move || {
         let served = &snapshot.served;
         let study = &served.study;
+        let walkers = snapshot.walkers(&policy.profile);
+        let start = home(study, at, walkers.weights()).map_err(ApiError::unanswerable)?;
         let within = WalkTime::from_minutes(NEAREST_WITHIN);
         let all = walks_from(study, &walkers, &start, &walkers.facilities(study), within);
         let out_of_reach = study.facilities().len() - all.len();
@@ -271,12 +316,36 @@ async fn nearest(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
                     "out_of_reach": out_of_reach,
                 }),
             ),
-            ("links", self_link("These facilities", &format!("{base}{question}"))),
+            ("links", own_links("These facilities", &base, "/nearest", &query).into()),
         ];
         members.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        Ok(write_features(&members, &found, |out, walk| nearest_feature(out, study, walk, &policy)))
+        members.extend(form.system.about());
+        let who = who_walks(&query, &policy, &served.policy);
+        let in_system = query.text("crs").map(|crs| ("crs", crs.to_owned()));
+        let links_of = |walk: &Walk| {
+            let id = &study.facilities()[walk.to].facility.id;
+            let ends = [("from", format!("{},{}", at.lon(), at.lat())), ("to_facility", id.clone())];
+            let pairs = ends.into_iter().chain(who.iter().cloned()).chain(in_system.clone());
+            let route = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            json!([
+                item_link("The facility", &base, Collection::Facilities, id, ""),
+                link("related", Media::GeoJson, "The walk there", format!("{base}/routes?{route}")),
+            ])
+        };
+        let out = write_features(&members, &found, |out, walk| {
+            nearest_feature(out, study, walk, &policy, &|drawing| form.redraw(drawing));
+            add_links(out, &links_of(walk));
+        });
+        Ok(form.finish(&question, out))
     };
     reply.find_and_write(&app, &app.workers, write).await
+}
+
+/// Adds links to the feature that stands at the end.
+fn add_links(out: &mut Vec<u8>, links: &Value) {
+    // They go before the brace that closes it.
+    out.pop();
+    out.extend_from_slice(format!(",\"links\":{links}}}").as_bytes());
 }
 
 /// `GET /blocks/{id}/explain`
@@ -284,12 +353,11 @@ async fn explain(app: Arc<App>, parts: Parts, id: String) -> Result<Response, Ap
     let begun = Instant::now();
     let snapshot = app.snapshot();
     let base = app.base(&parts)?;
-    let known: Vec<&str> = ["point", "policy", "f"].into_iter().chain(POLICY_NAMES).collect();
+    let known: Vec<&str> = ["point"].into_iter().chain(Form::NAMES).chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
-    query.word("f", &["geojson", "json"])?;
+    let form = Form::read(&mut query, &parts, &snapshot)?;
     let point = query.count("point", 0, usize::MAX)?;
-    let named = query.policy_named(&snapshot.served.policy)?;
-    let policy = query.policy(&named)?;
+    let policy = query.policy(&snapshot.served.policy)?;
     let Some(block) = snapshot.index_of(Layer::Blocks, &id) else {
         let detail = format!("there is no block \"{}\": see /collections/blocks/items", shortened(&id));
         return Err(ApiError::not_found(detail));
@@ -299,17 +367,21 @@ async fn explain(app: Arc<App>, parts: Parts, id: String) -> Result<Response, Ap
         let wanted = format!("a demand point of this block, which has {points}: they are numbered from 0");
         return Err(ApiError::bad_value("point", &point.to_string(), &wanted));
     }
-    let encoded: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    // In a path a plus is a plus.
-    let question = format!("/blocks/{}/explain{}", encoded.replace('+', "%20"), query.canonical());
-    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::GeoJson, &base, &question);
+    let path = format!("/blocks/{}/explain", in_path_encoded(&id));
+    let question = format!("{path}{}", query.canonical());
+    let reply = Reply::new(&snapshot, &parts.headers, begun, form.media, &base, &question);
+    let mut reply = reply.in_system(&form.system);
     if let Some(response) = reply.early(&parts.headers) {
         return Ok(response);
     }
     reply.analysed(false);
-    let here = format!("{base}{question}");
-    let write =
-        move || Ok(snapshot.with_search(|search| explanation(&snapshot, search, &policy, (block, point), &here)));
+    let write = move || {
+        let mut links = own_links("This explanation", &base, &path, &query);
+        let verdict = query.with(&[("f", None), ("point", None)]);
+        links.push(item_link("The block, with its verdict", &base, Collection::Blocks, &id, &verdict));
+        let out = snapshot.with_search(|search| explanation(&snapshot, search, &policy, (block, point), &form, links));
+        Ok(form.finish(&question, out))
+    };
     reply.find_and_write(&app, &app.workers, write).await
 }
 
@@ -318,8 +390,10 @@ fn explanation(
     search: &mut Search,
     policy: &Policy,
     (block, point): (usize, Option<usize>),
-    here: &str,
+    form: &Form,
+    links: Vec<Value>,
 ) -> Vec<u8> {
+    let redraw = |drawing: &_| form.redraw(drawing);
     let served = &snapshot.served;
     let study = &served.study;
     let walkers = snapshot.walkers(&policy.profile);
@@ -333,10 +407,10 @@ fn explanation(
         write(&mut out);
         features.push(out);
     };
-    feature(&|out| explained_block_feature(out, study, block, &told));
+    feature(&|out| explained_block_feature(out, study, block, &told, &redraw));
     let children = study.demand().blocks[block].children;
     for (n, point) in explained.points.iter().enumerate() {
-        feature(&|out| explained_point_feature(out, study, children, (n, point), Some(n) == shown));
+        feature(&|out| explained_point_feature(out, study, children, (n, point), Some(n) == shown, &redraw));
     }
     let mut not_counted = 0;
     if let Some((n, around)) = shown.zip(around.as_ref()) {
@@ -344,10 +418,10 @@ fn explanation(
             around.walks.iter().partition(|walk| explained.eligible[walk.to]);
         not_counted = refused.len();
         for walk in counted.into_iter().take(COUNTED_TOLD).chain(refused.into_iter().take(NOT_COUNTED_TOLD)) {
-            feature(&|out| explained_facility_feature(out, study, walk, policy));
+            feature(&|out| explained_facility_feature(out, study, walk, policy, &redraw));
         }
         if let Some((route, walk)) = around.route.as_ref().zip(explained.points[n].walk) {
-            feature(&|out| explained_route_feature(out, study, route, (n, walk.label as usize)));
+            feature(&|out| explained_route_feature(out, study, route, (n, walk.label as usize), &redraw));
         }
     }
     let mut members = about_policy(study, policy, served.extract_date.as_deref());
@@ -356,8 +430,9 @@ fn explanation(
         ("point_shown", json!(shown)),
         ("not_counted_around", json!(not_counted)),
         ("numberReturned", json!(features.len())),
-        ("links", self_link("This explanation", here)),
+        ("links", links.into()),
     ];
     members.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    members.extend(form.system.about());
     write_features(&members, &features, |out, feature| out.extend_from_slice(feature))
 }

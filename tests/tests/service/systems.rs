@@ -15,7 +15,9 @@ fn epsg(code: u16) -> String {
 }
 
 fn collections() -> Vec<Value> {
-    town().get("/collections").ok()["collections"].as_array().unwrap().clone()
+    let mut all = town().get("/collections").ok()["collections"].as_array().unwrap().clone();
+    all.retain(|collection| collection["id"] != "streets");
+    all
 }
 
 fn systems(collection: &Value) -> Vec<String> {

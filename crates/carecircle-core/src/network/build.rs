@@ -66,6 +66,7 @@ impl Network {
             tree,
             gates,
             walls,
+            ranks: streets.ranks.clone(),
             classes,
             options,
         };

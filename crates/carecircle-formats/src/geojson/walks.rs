@@ -74,6 +74,9 @@ fn leg(network: &Network, leg: &Leg) -> Value {
     })
 }
 
+/// Takes a geometry to the coordinate system of an answer. Places among the properties stay in degrees.
+pub type Redraw<'a> = &'a dyn Fn(&Drawing) -> Drawing;
+
 /// What is told of a walk: its time and length, and its legs, each with the first and the last position that it leads over.
 fn route_properties(out: &mut Vec<u8>, network: &Network, route: &Route) {
     property(out, "minutes", &minutes(route.time()));
@@ -83,9 +86,9 @@ fn route_properties(out: &mut Vec<u8>, network: &Network, route: &Route) {
 }
 
 /// Writes the feature of a walk, to a facility where it leads to one.
-pub fn route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, to_facility: Option<usize>) {
+pub fn route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, to_facility: Option<usize>, redraw: Redraw) {
     let network = study.network();
-    open_feature(out, "route", &Drawing::line(network.projection(), &route.line));
+    open_feature(out, "route", &redraw(&Drawing::line(network.projection(), &route.line)));
     property(out, "id", &"route");
     property(out, "to_facility", &to_facility.map(|f| &study.facilities()[f].facility.id));
     route_properties(out, network, route);
@@ -103,9 +106,9 @@ fn facility_properties(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &P
 }
 
 /// Writes the feature of a facility that is walked to.
-pub fn nearest_feature(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &Policy) {
+pub fn nearest_feature(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &Policy, redraw: Redraw) {
     let f = &study.facilities()[walk.to].facility;
-    open_feature(out, &f.id, &Drawing::place(f.at));
+    open_feature(out, &f.id, &redraw(&Drawing::place(f.at)));
     facility_properties(out, study, walk, policy);
     close_feature(out);
 }
@@ -142,9 +145,9 @@ pub fn explained_block(study: &Study, policy: &Policy, block: usize, explanation
 }
 
 /// Writes the feature of a block that is explained; `told` is what [`explained_block`] says.
-pub fn explained_block_feature(out: &mut Vec<u8>, study: &Study, block: usize, told: &Value) {
+pub fn explained_block_feature(out: &mut Vec<u8>, study: &Study, block: usize, told: &Value, redraw: Redraw) {
     let drawing = Drawing::outline(study.network().projection(), &study.demand().blocks[block].outline);
-    open_feature(out, "block", &drawing);
+    open_feature(out, "block", &redraw(&drawing));
     property(out, "feature", &"block");
     for (name, value) in told.as_object().into_iter().flatten() {
         property(out, name, value);
@@ -173,11 +176,12 @@ pub fn explained_point_feature(
     children: f64,
     (n, explained): (usize, &ExplainedPoint),
     is_shown: bool,
+    redraw: Redraw,
 ) {
     let (network, point) = (study.network(), &study.demand().points[explained.point]);
     let place = to_lonlat(network.projection(), point.at).map_or_else(Drawing::empty, Drawing::place);
     let facility = |label: u32| &study.facilities()[label as usize].facility.id;
-    open_feature(out, &format!("point-{n}"), &place);
+    open_feature(out, &format!("point-{n}"), &redraw(&place));
     property(out, "feature", &"point");
     property(out, "point", &n);
     property(out, "shown", &is_shown);
@@ -195,10 +199,10 @@ pub fn explained_point_feature(
 }
 
 /// Writes the feature of a facility around a block that is explained, and why it does not count.
-pub fn explained_facility_feature(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &Policy) {
+pub fn explained_facility_feature(out: &mut Vec<u8>, study: &Study, walk: &Walk, policy: &Policy, redraw: Redraw) {
     let f = &study.facilities()[walk.to].facility;
     let Policy { eligibility, .. } = policy;
-    open_feature(out, &format!("facility-{}", f.id), &Drawing::place(f.at));
+    open_feature(out, &format!("facility-{}", f.id), &redraw(&Drawing::place(f.at)));
     property(out, "feature", &"facility");
     facility_properties(out, study, walk, policy);
     property(out, "counted", &eligibility.admits(f));
@@ -217,9 +221,15 @@ fn refusals(eligibility: &Eligibility, study: &Study, facility: usize) -> Vec<Va
 }
 
 /// Writes the feature of the walk shown in an explanation.
-pub fn explained_route_feature(out: &mut Vec<u8>, study: &Study, route: &Route, (point, facility): (usize, usize)) {
+pub fn explained_route_feature(
+    out: &mut Vec<u8>,
+    study: &Study,
+    route: &Route,
+    (point, facility): (usize, usize),
+    redraw: Redraw,
+) {
     let network = study.network();
-    open_feature(out, "route", &Drawing::line(network.projection(), &route.line));
+    open_feature(out, "route", &redraw(&Drawing::line(network.projection(), &route.line)));
     property(out, "feature", &"route");
     property(out, "from_point", &point);
     property(out, "to_facility", &study.facilities()[facility].facility.id);

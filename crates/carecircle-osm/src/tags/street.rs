@@ -1,12 +1,13 @@
 //! Which ways are walked, by whom, which way, and on what ground.
 
 use super::{Key, Tags};
-use carecircle_core::street::{Access, Ground, StreetClass, Surface};
+use carecircle_core::street::{Access, Ground, Rank, StreetClass, Surface};
 
 /// How a way is walked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Walk {
     pub(crate) class: StreetClass,
+    pub(crate) rank: Rank,
     pub(crate) access: Access,
     pub(crate) forward: bool,
     pub(crate) backward: bool,
@@ -78,7 +79,19 @@ pub(crate) fn walkable(tags: &Tags) -> Walkable {
     };
     let sidewalks_apart = [Key::Sidewalk, Key::SidewalkBoth].into_iter().any(|key| tags.is(key, "separate"));
     let (ground, conditional) = (ground(tags, class), is_conditional(tags));
-    Walkable::Yes(Walk { class, access, forward, backward, duration_s, ground, area, conditional, sidewalks_apart })
+    let rank = tags.get(Key::Highway).and_then(highway_rank).unwrap_or(Rank::of(class));
+    Walkable::Yes(Walk {
+        class,
+        rank,
+        access,
+        forward,
+        backward,
+        duration_s,
+        ground,
+        area,
+        conditional,
+        sidewalks_apart,
+    })
 }
 
 /// Whether a relation is a square that people cross on foot, and how.
@@ -100,6 +113,20 @@ fn highway_class(highway: &str) -> Option<StreetClass> {
         "living_street" | "residential" | "service" | "unclassified" | "track" | "tertiary" | "secondary"
         | "primary" | "trunk" | "tertiary_link" | "secondary_link" | "primary_link" | "trunk_link" | "cycleway"
         | "bridleway" | "road" => StreetClass::Street,
+        _ => return None,
+    })
+}
+
+/// The rank of a highway, where its class does not tell it.
+fn highway_rank(highway: &str) -> Option<Rank> {
+    Some(match highway {
+        "trunk" | "primary" => Rank::Primary,
+        "secondary" => Rank::Secondary,
+        "tertiary" => Rank::Tertiary,
+        "trunk_link" | "primary_link" | "secondary_link" | "tertiary_link" => Rank::Link,
+        "pedestrian" => Rank::Street,
+        "service" | "track" => Rank::Service,
+        "cycleway" | "bridleway" => Rank::Path,
         _ => return None,
     })
 }

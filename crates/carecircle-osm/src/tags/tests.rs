@@ -84,6 +84,32 @@ fn ways_are_of_the_class_that_walking_cares_about() {
 }
 
 #[test]
+fn roads_are_ranked_as_the_map_does() {
+    let rank = |pairs: &[(&'static str, &'static str)]| match walk(pairs) {
+        Walkable::Yes(walk) => walk.rank.name(),
+        closed => panic!("{pairs:?}: {closed:?}"),
+    };
+    for (highway, wanted) in [
+        ("trunk", "primary"),
+        ("primary", "primary"),
+        ("secondary", "secondary"),
+        ("tertiary", "tertiary"),
+        ("tertiary_link", "link"),
+        ("residential", "street"),
+        ("pedestrian", "street"),
+        ("service", "service"),
+        ("track", "service"),
+        ("cycleway", "path"),
+        ("footway", "path"),
+        ("steps", "path"),
+    ] {
+        assert_eq!(rank(&[("highway", highway)]), wanted, "{highway}");
+    }
+    assert_eq!(rank(&[("railway", "platform")]), "path");
+    assert_eq!(rank(&[("route", "ferry"), ("duration", "5")]), "ferry");
+}
+
+#[test]
 fn only_directions_for_feet_bind_feet() {
     let way = |pairs: &[(&'static str, &'static str)]| {
         let mut all = vec![("highway", "footway")];

@@ -76,7 +76,7 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
             asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");
         asked = asked.replace("{layers}", "streets,circles");
         asked += match path.as_str() {
-            "/isochrones" => "?facility=n1",
+            path if path.contains("isochrones") => "?facility=n1",
             "/nearest" => &near,
             "/routes" => &route,
             _ => "",
@@ -112,14 +112,21 @@ async fn collections_say_what_they_hold() {
     let app = town();
     let list = ask(&app, "/collections").await.json();
     let all = list["collections"].as_array().unwrap();
-    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas", "circles"]);
-    for collection in all {
+    assert_eq!(ids(all), ["blocks", "gaps", "facilities", "areas", "circles", "streets"]);
+    let (streets, of_features) = all.split_last().unwrap();
+    assert_eq!(&ask(&app, "/collections/streets").await.json(), streets);
+    assert_eq!(link(streets, "items"), None);
+    let tiles = link(streets, "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector").unwrap();
+    assert_eq!(tiles, format!("{BASE}/collections/streets/tiles"));
+    for missing in ["/collections/streets/items", "/collections/streets/items/w1", "/collections/streets/schema"] {
+        assert!(ask(&app, missing).await.problem(404).contains("streets as tiles"), "{missing}");
+    }
+    for collection in of_features {
         let id = collection["id"].as_str().unwrap();
         assert_eq!(&ask(&app, &format!("/collections/{id}")).await.json(), collection);
         assert_eq!(link(collection, "items").unwrap(), format!("{BASE}/collections/{id}/items"));
         assert_eq!(collection["extent"]["spatial"]["bbox"][0].as_array().unwrap().len(), 4);
     }
-    ask(&app, "/collections/streets").await.problem(404);
 }
 
 #[tokio::test]
@@ -405,7 +412,6 @@ async fn the_summary_says_what_becomes_of_a_policys_targets() {
     assert!(cell(1, "attribution").contains("OpenStreetMap"), "the columns behind the targets stay in place");
     let why = ask(&app, "/summary?policy=atlantis").await.problem(400);
     assert!(why.contains("hangzhou-2024"), "{why}");
-    ask(&app, "/collections/blocks/items?policy=national").await.problem(400);
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ async fn who_has_the_answer_is_told_so_without_work() {
         "/collections/circles/items?split=nearest",
         "/collections/circles/items/all",
         "/isochrones?facility=n1",
+        "/tiles/isochrones?facility=n1",
+        "/tiles/isochrones/12/3371/1552?facility=n1",
         "/summary",
     ] {
         let first = ask(&app, path).await;
@@ -53,6 +55,8 @@ async fn who_has_the_answer_is_told_so_without_work() {
         "/collections/blocks/items/none",
         "/collections/gaps/items/b0",
         "/isochrones?lon=1&lat=1",
+        "/tiles/isochrones?lon=1&lat=1",
+        "/tiles/isochrones/12/3371/1552?lon=1&lat=1",
     ] {
         let got = send(&app, Method::GET, bad, &[("if-none-match", "*")]).await;
         assert!(got.status.is_client_error(), "{bad}");

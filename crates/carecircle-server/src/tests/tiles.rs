@@ -1,6 +1,6 @@
 //! Tiles and the documents about them.
 
-use super::town::{BASE, BLOCKS, Got, SOUTH, STEP, Seed, WEST, ask, features, ids, link, send, study, town};
+use super::town::{BASE, BLOCKS, Got, SOUTH, STEP, Seed, WEST, ask, features, ids, link, polygons, send, study, town};
 use crate::routes;
 use crate::{Served, ServerOptions};
 use axum::Router;
@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use carecircle_core::policy::Policy;
 use carecircle_tests::mvt::{self, Feature, Geometry, Layer, Value};
 use flate2::read::GzDecoder;
-use geo::Area;
+use geo::{Area, BooleanOps, BoundingRect, Coord, GeodesicArea, Rect};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
@@ -105,11 +105,29 @@ async fn every_feature_is_in_the_tiles_of_the_last_zoom_and_keeps_its_number() {
 #[tokio::test]
 async fn streets_are_shown_by_class_and_as_long_as_they_are() {
     let app = town();
-    assert!(!tile(&app, &path("blocks,streets", south_west(11), "")).await.contains_key("streets"));
-    ask(&app, &path("streets", south_west(11), "")).await.problem(404);
+    assert!(!tile(&app, &path("blocks,streets", south_west(5), "")).await.contains_key("streets"));
+    ask(&app, &path("streets", south_west(5), "")).await.problem(404);
+    for (zoom, wanted) in
+        [(6, &["primary"][..]), (7, &["primary"]), (8, &["primary", "secondary"]), (11, &["primary", "secondary"])]
+    {
+        let streets = all_tiles(&app, "streets", zoom, "").await;
+        let ranks: BTreeSet<&str> = streets.iter().map(|f| f.text("rank")).collect();
+        assert_eq!(ranks, wanted.iter().copied().collect(), "{zoom}");
+        for street in &streets {
+            assert_eq!(street.text("id"), street.text("rank"));
+            // Twelve edges are one line, and it is straight.
+            assert!(matches!(&street.geometry, Geometry::Lines(lines) if lines.len() == 1 && lines[0].len() == 2));
+        }
+    }
+    let nearer = all_tiles(&app, "streets", 13, "").await;
+    let ids = |streets: &[Feature]| streets.iter().map(|f| f.text("id").to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&nearer).len(), 26, "thirteen streets each way");
     let streets = all_tiles(&app, "streets", 12, "").await;
-    let found: BTreeSet<&str> = streets.iter().map(|f| f.text("id")).collect();
-    assert_eq!(found.len(), 26, "thirteen streets each way");
+    assert_eq!(
+        ids(&nearer).difference(&ids(&streets)).collect::<Vec<_>>(),
+        ["w16"],
+        "the driveway is seen from nearer"
+    );
     assert!(streets.iter().all(|f| f.text("class") == "street" && f.text("access") == "public"));
     // At zoom 12 a unit is 2.4 m on the equator, and 1.83 m here.
     let length = |lines: &Vec<Vec<geo::Coord<i32>>>| -> f64 {
@@ -166,6 +184,121 @@ async fn circles_are_cut_by_the_question_asked() {
     assert!(area(&more) > 1.5 * area(&few));
     let split = tile(&app, &path("circles", south_west(11), "?split=facility")).await;
     assert_eq!(names(&split["circles"]), ["n1", "n2"].map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn isochrones_are_tiles_of_what_is_asked_for() {
+    let app = town();
+    let area = |feature: &Feature| match &feature.geometry {
+        // What lies beyond the tile is in the next one too. At zoom 13 a unit is 1.194 m on the equator, and 0.916 m here.
+        Geometry::Polygons(shape) => {
+            let own = Rect::new(Coord { x: 0.0, y: 0.0 }, Coord { x: 4_096.0, y: 4_096.0 }).to_polygon();
+            shape.intersection(&own).unsigned_area() * 0.916 * 0.916
+        }
+        other => panic!("{other:?}"),
+    };
+    let place = format!("lon={}&lat={}", WEST + 2.5 * STEP.0, SOUTH + 3.1 * STEP.1);
+    for query in [
+        format!("{place}&minutes=4,8"),
+        "facility=n1&minutes=3&direction=from&profile=stroller".to_owned(),
+        "facility=n2&minutes=2.5,5&speed_kmh=3&tolerance=0&depth=40".to_owned(),
+    ] {
+        let json = ask(&app, &format!("/isochrones?{query}")).await.json();
+        let tiles = link(&json, "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector").unwrap();
+        let set = ask(&app, tiles.strip_prefix(BASE).unwrap()).await.json();
+        let template = link(&set["tilesets"][0], "item").unwrap().strip_prefix(BASE).unwrap().to_owned();
+        let described = link(&set["tilesets"][0], "describedby").unwrap().strip_prefix(BASE).unwrap().to_owned();
+        let tilejson = ask(&app, &described).await.json();
+        let bounds: Vec<f64> = tilejson["bounds"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let items = json["features"].as_array().unwrap();
+        let own = polygons(items.last().unwrap()).bounding_rect().unwrap();
+        for (ours, theirs) in bounds.iter().zip([own.min().x, own.min().y, own.max().x, own.max().y]) {
+            assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
+        }
+        let (z, west, south) = south_west(13);
+        let limits = &set["tilesets"][0]["tileMatrixSetLimits"][13];
+        let has = |at: u32, min: &str, max: &str| {
+            (limits[min].as_u64().unwrap()..=limits[max].as_u64().unwrap()).contains(&u64::from(at))
+        };
+        let around = (0..9).map(|n| (west - 1 + n / 3, south - 1 + n % 3));
+        let around = around.filter(|(x, y)| has(*x, "minTileCol", "maxTileCol") && has(*y, "minTileRow", "maxTileRow"));
+        let mut shown: BTreeMap<String, (Feature, f64)> = BTreeMap::new();
+        let mut order = Vec::new();
+        for (x, y) in around {
+            let path = template.replace("{tileMatrix}", &z.to_string()).replace("{tileRow}", &y.to_string());
+            let layers = tile(&app, &path.replace("{tileCol}", &x.to_string())).await;
+            let by_column = tilejson["tiles"][0].as_str().unwrap().strip_prefix(BASE).unwrap();
+            let by_column = by_column.replace("{z}", &z.to_string()).replace("{y}", &y.to_string());
+            let features = tile(&app, &by_column.replace("{x}", &x.to_string())).await;
+            assert_eq!(format!("{layers:?}"), format!("{features:?}"));
+            for feature in layers.into_values().flat_map(|layer| layer.features) {
+                order.push(feature.properties["minutes"].clone());
+                let seen = area(&feature);
+                shown.entry(feature.text("id").to_owned()).or_insert((feature, 0.0)).1 += seen;
+            }
+        }
+        assert_eq!(shown.len(), items.len(), "{query}");
+        for item in items {
+            let (feature, seen) = &shown[item["id"].as_str().unwrap()];
+            for name in ["minutes", "speed_kmh"] {
+                assert_eq!(feature.properties[name], Value::Number(item["properties"][name].as_f64().unwrap()));
+            }
+            let wanted = polygons(item).geodesic_area_unsigned();
+            assert!((seen - wanted).abs() < 0.03 * wanted, "{query}: {seen} of {wanted} m²");
+        }
+        let longest = items.last().unwrap()["properties"]["minutes"].as_f64().unwrap();
+        assert_eq!(order[0], Value::Number(longest), "the longest is painted first");
+    }
+}
+
+#[tokio::test]
+async fn isochrones_are_drawn_once_for_tiles_and_json() {
+    let app = town();
+    let at = south_west(13);
+    let first = ask(&app, &path("isochrones", at, "?facility=n1&minutes=4,2.0")).await;
+    assert!(first.header("server-timing").starts_with("cache;desc=miss"));
+    for path in [
+        path("isochrones", at, "?minutes=2,4&facility=n1&f=mvt"),
+        path("isochrones", (at.0 + 1, at.1 * 2, at.2 * 2), "?facility=n1&minutes=2,4"),
+        "/isochrones?facility=n1&minutes=2,4".to_owned(),
+        "/isochrones?facility=n1&minutes=2,4&crs=gcj02".to_owned(),
+    ] {
+        let again = ask(&app, &path).await;
+        assert!(again.header("server-timing").starts_with("cache;desc=hit"), "{path}");
+    }
+    let path = path("isochrones", at, "?facility=n1&minutes=2,4");
+    let known = send(&app, Method::GET, &path, &[("if-none-match", first.header("etag"))]).await;
+    assert_eq!(known.status, StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn isochrones_in_tiles_are_asked_for_as_isochrones_are() {
+    let app = town();
+    for (query, status) in [
+        ("", 400),
+        ("?minutes=5", 400),
+        ("?lon=116.3", 400),
+        ("?lon=116.3&lat=39.9&facility=n1", 400),
+        ("?facility=n1&minutes=0", 400),
+        ("?facility=n1&minutes=1,2,3,4,5,6,7,8,9,10,11", 400),
+        ("?facility=n1&profile=car", 400),
+        ("?facility=n1&crs=gcj02", 400),
+        ("?facility=n1&kinds=all", 400),
+        ("?facility=n9", 404),
+        ("?lon=0&lat=0", 422),
+        ("?facility=far", 422),
+    ] {
+        ask(&app, &path("isochrones", south_west(13), query)).await.problem(status);
+        ask(&app, &format!("/tiles/isochrones{query}")).await.problem(status);
+        ask(&app, &format!("/isochrones/tiles{query}")).await.problem(status);
+    }
+    for layers in ["blocks,isochrones", "isochrones,streets"] {
+        let detail = ask(&app, &path(layers, south_west(13), "?facility=n1")).await.problem(404);
+        assert!(detail.contains("isochrones alone"), "{detail}");
+    }
+    ask(&app, "/collections/isochrones/tiles").await.problem(404);
+    ask(&app, "/isochrones/tiles/WorldCRS84Quad?facility=n1").await.problem(404);
+    ask(&app, &path("isochrones", (13, 0, 0), "?facility=n1")).await.problem(404);
 }
 
 #[tokio::test]
@@ -260,7 +393,7 @@ async fn tilejson_tells_what_a_map_needs() {
         }
     }
     ask(&app, "/tiles/streets?minutes=10").await.problem(400);
-    assert_eq!(ask(&app, "/tiles/streets").await.json()["minzoom"], 12);
+    assert_eq!(ask(&app, "/tiles/streets").await.json()["minzoom"], 6);
 }
 
 #[tokio::test]
@@ -331,8 +464,7 @@ async fn chance_finds_no_address_that_brings_it_down() {
         " 1",
         "١",
     ];
-    let layers =
-        ["blocks", "gaps", "streets", "blocks,streets", "WebMercatorQuad", "", ",", "circles", "%2C", "blocks%00"];
+    let layers = ["blocks", "gaps", "streets", "blocks,streets", "isochrones", "", ",", "circles", "%2C", "blocks%00"];
     for _ in 0..2_000 {
         let numbers = [0; 3].map(|_| seed.one_of(&numbers));
         let (layers, [z, x, y]) = (seed.one_of(&layers), numbers);

@@ -12,7 +12,7 @@ use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
-use carecircle_core::street::{Access, Ground, StreetClass, StreetWay, Streets};
+use carecircle_core::street::{Access, Ground, Rank, StreetClass, StreetWay, Streets};
 use carecircle_core::study::Study;
 use geo::{Coord, LineString, MultiPolygon, Polygon, Rect};
 use http_body_util::BodyExt;
@@ -59,6 +59,9 @@ pub(super) fn streets() -> Streets {
             });
         }
     }
+    // Along the southern edge and up the middle; the street beside that is no more than a driveway.
+    let up = 2 * (STREETS as i64 / 2 + 1);
+    out.ranks = vec![(1, Rank::Primary), (up, Rank::Secondary), (up + 2, Rank::Service)];
     out
 }
 

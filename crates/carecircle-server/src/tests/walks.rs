@@ -1,8 +1,11 @@
 //! Walks, the nearest facilities, and why a block has its verdict.
 
-use super::town::{BLOCKS, Got, answer_of, ask, at, features, ids, town};
+use super::town::{BASE, BLOCKS, Got, answer_of, app, ask, at, features, ids, town};
+use crate::ServerOptions;
+use crate::app::router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use carecircle_core::policy::Policy;
 use serde_json::{Value, json};
 
 fn number(value: &Value) -> f64 {
@@ -266,4 +269,121 @@ async fn bodies_that_hold_no_points_are_refused() {
     post("", "text/plain", many(1)).await.problem(415);
     post("?minutes=120", "application/json", many(100)).await.problem(422);
     assert!(post("", "application/json", "x".repeat(2 << 20)).await.problem(413).contains("body"));
+}
+
+#[tokio::test]
+async fn walks_come_in_the_coordinate_system_asked_for() {
+    let (app, home) = (town(), place(4.0, 3.1));
+    let (lon, lat) = home.split_once(',').unwrap();
+    for crs in
+        ["gcj02", "bd09", "http://www.opengis.net/def/crs/EPSG/0/3857", "http://www.opengis.net/def/crs/EPSG/0/4326"]
+    {
+        let item = |path: &str| {
+            let (app, path) = (app.clone(), format!("/collections/{path}?crs={crs}"));
+            async move { ask(&app, &path).await.json()["geometry"].clone() }
+        };
+        let (facility, block) = (item("facilities/items/n1").await, item("blocks/items/b1").await);
+        let ask_in = |path: &str| {
+            let (app, path) = (app.clone(), format!("{path}crs={crs}"));
+            async move {
+                let got = ask(&app, &path).await;
+                assert_eq!(got.header("content-crs"), format!("<{crs}>"), "{path}");
+                assert_eq!(got.json()["coordinate_system"], crs);
+                got.json()
+            }
+        };
+        let walk = ask_in(&format!("/routes?from={home}&to_facility=n1&")).await;
+        let degrees = route(&format!("/routes?from={home}&to_facility=n1")).await;
+        assert_eq!(walk["properties"], degrees["properties"]);
+        let positions = walk["geometry"]["coordinates"].as_array().unwrap();
+        assert_eq!(positions.len(), degrees["geometry"]["coordinates"].as_array().unwrap().len());
+        let apart = |axis: usize| {
+            (number(&positions[positions.len() - 1][axis]) - number(&facility["coordinates"][axis])).abs()
+        };
+        assert!(apart(0).max(apart(1)) < if crs.ends_with("3857") { 0.1 } else { 1e-6 }, "{crs}");
+        let nearest = ask_in(&format!("/nearest?lon={lon}&lat={lat}&")).await;
+        let n1 = nearest["features"].as_array().unwrap().iter().find(|f| f["id"] == "n1").unwrap();
+        assert_eq!(n1["geometry"], facility);
+        let explained = ask_in("/blocks/b1/explain?").await;
+        assert_eq!(explained["features"][0]["geometry"], block);
+        let of = |what: &str| explained["features"].as_array().unwrap().iter().find(|f| f["id"] == what).unwrap();
+        assert_eq!(of("facility-n1")["geometry"], facility);
+    }
+    for path in [
+        format!("/routes?from={home}&to_facility=n1&"),
+        format!("/nearest?lon={lon}&lat={lat}&"),
+        "/blocks/b1/explain?".to_owned(),
+    ] {
+        for bad in ["crs=EPSG:99", "crs=mars", "f=csv"] {
+            ask(&app, &format!("{path}{bad}")).await.problem(400);
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_lead_on_to_what_they_are_about() {
+    let app = town();
+    let links = |of: &Value, rel: &str| -> Vec<String> {
+        let links = of["links"].as_array().unwrap().iter().filter(|link| link["rel"] == rel);
+        links.map(|link| link["href"].as_str().unwrap().strip_prefix(BASE).unwrap().to_owned()).collect()
+    };
+    let follow = |path: String| {
+        let app = app.clone();
+        async move {
+            let got = ask(&app, &path).await;
+            assert_eq!(got.status, StatusCode::OK, "{path}");
+            got
+        }
+    };
+    let (home, served) = (place(4.0, 3.1), Policy::default());
+    let (lon, lat) = home.split_once(',').unwrap();
+    for who in ["", "&profile=toddler&speed_kmh=3", "&policy=national", "&crs=gcj02"] {
+        let path = format!("/nearest?lon={lon}&lat={lat}{who}");
+        let answer = follow(path).await.json();
+        assert_eq!(follow(links(&answer, "self").remove(0)).await.json(), answer);
+        assert!(follow(links(&answer, "alternate").remove(0)).await.header("content-type").starts_with("text/html"));
+        for found in answer["features"].as_array().unwrap() {
+            let facility = follow(links(found, "item").remove(0)).await.json();
+            assert_eq!(
+                (&facility["id"], &facility["properties"]["name"]),
+                (&found["id"], &found["properties"]["name"])
+            );
+            let walk = follow(links(found, "related").remove(0)).await.json();
+            assert_eq!(walk["properties"]["to_facility"], found["id"]);
+            assert_eq!(walk["properties"]["minutes"], found["properties"]["minutes"], "{who}");
+            assert_eq!(walk["coordinate_system"], answer["coordinate_system"]);
+            assert_eq!(follow(links(&walk, "item").remove(0)).await.json()["id"], found["id"]);
+        }
+    }
+    let answer = follow("/blocks/b40/explain?minutes=4&profile=stroller&point=0".to_owned()).await.json();
+    assert_eq!(follow(links(&answer, "self").remove(0)).await.json(), answer);
+    let page = String::from_utf8(follow(links(&answer, "alternate").remove(0)).await.body).unwrap();
+    assert!(page.contains("<html") && page.contains("b40"));
+    let block = follow(links(&answer, "item").remove(0)).await.json();
+    assert_eq!((&block["id"], &block["properties"]["status"]), (&"b40".into(), &answer["block"]["status"]));
+    assert_ne!(block["parameters"]["minutes"], served.minutes);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_walks_waits_for_those_who_compute() {
+    let app = app(ServerOptions { workers: 1, queue: 0, ..ServerOptions::default() });
+    let routes = router(&app);
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let held = tokio::spawn({
+        let workers = app.workers.clone();
+        async move { workers.run(move || wait.recv().is_ok()).await }
+    });
+    while app.workers.load().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Not even whether a street is near is found out on the side.
+    let nowhere = ["/nearest?lon=117&lat=40.5", "/routes?from=117,40.5&to_facility=n1", "/isochrones?lon=117&lat=40.5"];
+    for path in nowhere {
+        ask(&routes, path).await.problem(503);
+    }
+    go.send(()).unwrap();
+    assert!(held.await.unwrap().unwrap());
+    for (path, status) in nowhere.into_iter().zip([422, 404, 422]) {
+        ask(&routes, path).await.problem(status);
+    }
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::collections::{CRS84, Collection, ColumnType, license, link};
+use crate::isochrones;
 use crate::openapi::{content, in_path, operation, parameter, with_page};
 use crate::problem::ApiError;
 use crate::reply::{Media, Reply};
@@ -48,6 +49,28 @@ pub(crate) fn link_to_tilesets(href: &str) -> Value {
     link(TILESETS, Media::Json, "Vector tiles", href)
 }
 
+/// The description of the streets as a collection: it has no items, but tiles.
+pub(crate) fn streets(snapshot: &Snapshot, base: &str) -> Value {
+    let here = format!("{base}/collections/{}", TileLayer::Streets.id());
+    let extent = snapshot.tiles.extent(TileLayer::Streets);
+    json!({
+        "id": TileLayer::Streets.id(),
+        "title": TileLayer::Streets.title(),
+        "description": TileLayer::Streets.description(),
+        "dataType": "vector",
+        "crs": [CRS84],
+        "attribution": geojson::ATTRIBUTION,
+        "links": [
+            link("self", Media::Json, "This collection", here.clone()),
+            link("alternate", Media::Html, "This collection, as a page", format!("{here}?f=html")),
+            link_to_tilesets(&format!("{here}/tiles")),
+            link("describedby", Media::Json, "TileJSON", format!("{base}/tiles/{}", TileLayer::Streets.id())),
+            license(),
+        ],
+        "extent": { "spatial": { "bbox": [extent], "crs": CRS84 } },
+    })
+}
+
 /// The routes of the documents about tiles.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -78,6 +101,18 @@ pub(super) fn routes() -> Router<Arc<App>> {
                 tileset(&app, &parts, layers, &format!("/collections/{layer}/tiles")).await
             }),
         )
+        .route(
+            "/isochrones/tiles",
+            get(async |State(app), parts| list(&app, &parts, Layers::ISOCHRONES, "/isochrones/tiles").await),
+        )
+        .route(
+            "/isochrones/tiles/{tms}",
+            get(async |State(app), path: Steps<String>, parts| {
+                let Path(scheme) = path.map_err(bad_path)?;
+                check_scheme(&scheme)?;
+                tileset(&app, &parts, Layers::ISOCHRONES, "/isochrones/tiles").await
+            }),
+        )
         .route("/tileMatrixSets", get(async |State(app), parts| schemes(&app, &parts).await))
         .route(
             "/tileMatrixSets/{tms}",
@@ -89,32 +124,34 @@ pub(super) fn routes() -> Router<Arc<App>> {
         )
 }
 
-/// A document about the tiles of some layers for the question that the query asks. `path` is its own.
+/// A document about the tiles of some layers for the question that the query asks; it is written with the box around what
+/// they show. `path` is its own.
 async fn about(
     app: &Arc<App>,
     parts: &Parts,
     layers: Layers,
     path: &str,
-    write: impl FnOnce(&Snapshot, &Tileset, &str) -> Value + Send + 'static,
+    write: impl FnOnce(&Snapshot, &Tileset, [f64; 4], &str) -> Value + Send + 'static,
 ) -> Answered {
     let begun = Instant::now();
     let base = app.base(parts)?;
     let snapshot = app.snapshot();
-    let set = snapshot.tiles.set(&snapshot.served, layers, parts.uri.query(), "json")?;
+    let set = snapshot.tiles.set(&snapshot, layers, parts.uri.query(), "json")?;
     let question = format!("{path}{}", set.query);
-    let reply = Reply::new(&snapshot, &parts.headers, begun, Media::Json, &base, &question);
-    if let Some(response) = reply.early(&parts.headers) {
+    let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::Json, &base, &question);
+    if let Some(response) = reply.early_if_answered(&parts.headers) {
         return Ok(response);
     }
-    reply.write(app, move || Ok(write(&snapshot, &set, &base).to_string().into_bytes())).await
+    let bounds = set.bounds(&snapshot, &app.workers).await?;
+    reply.write(app, move || Ok(write(&snapshot, &set, bounds, &base).to_string().into_bytes())).await
 }
 
 /// The tilesets at a path: there is one tiling scheme, so there is one.
 async fn list(app: &Arc<App>, parts: &Parts, layers: Layers, path: &str) -> Answered {
     let here = path.to_owned();
-    about(app, parts, layers, path, move |snapshot, set, base| {
+    about(app, parts, layers, path, move |snapshot, set, bounds, base| {
         let own = link("self", Media::Json, "This list", format!("{base}{here}{}", set.query));
-        json!({ "links": [own], "tilesets": [describe(snapshot, set, base, &here)] })
+        json!({ "links": [own], "tilesets": [describe(snapshot, set, bounds, base, &here)] })
     })
     .await
 }
@@ -122,8 +159,8 @@ async fn list(app: &Arc<App>, parts: &Parts, layers: Layers, path: &str) -> Answ
 /// A tileset at a path of tilesets.
 async fn tileset(app: &Arc<App>, parts: &Parts, layers: Layers, path: &str) -> Answered {
     let here = path.to_owned();
-    about(app, parts, layers, &format!("{path}/{SCHEME}"), move |snapshot, set, base| {
-        let mut out = describe(snapshot, set, base, &here);
+    about(app, parts, layers, &format!("{path}/{SCHEME}"), move |snapshot, set, bounds, base| {
+        let mut out = describe(snapshot, set, bounds, base, &here);
         out["layers"] = set.layers.iter().map(|layer| layer_of(snapshot, layer)).collect();
         out
     })
@@ -135,8 +172,7 @@ fn title(snapshot: &Snapshot, layers: Layers) -> String {
     format!("{}: {}", snapshot.served.title, titles.join(", "))
 }
 
-fn describe(snapshot: &Snapshot, set: &Tileset, base: &str, path: &str) -> Value {
-    let [west, south, east, north] = set.extent;
+fn describe(snapshot: &Snapshot, set: &Tileset, [west, south, east, north]: [f64; 4], base: &str, path: &str) -> Value {
     let limits: Vec<Value> = set
         .limits
         .iter()
@@ -182,6 +218,7 @@ fn properties(snapshot: &Snapshot, layer: TileLayer) -> Vec<(String, ColumnType)
             snapshot.columns(collection).iter().map(|column| (column.name.clone(), column.holds)).collect()
         }
         TileLayer::Streets => STREET_PROPERTIES.map(|name| (name.to_owned(), ColumnType::Text)).into(),
+        TileLayer::Isochrones => isochrones::PROPERTIES.map(|(name, holds)| (name.to_owned(), holds)).into(),
     }
 }
 
@@ -199,7 +236,7 @@ fn layer_of(snapshot: &Snapshot, layer: TileLayer) -> Value {
     let dimension = match layer {
         TileLayer::Of(Collection::Facilities) => 0,
         TileLayer::Streets => 1,
-        TileLayer::Of(_) => 2,
+        TileLayer::Of(_) | TileLayer::Isochrones => 2,
     };
     json!({
         "id": layer.id(),
@@ -215,7 +252,7 @@ fn layer_of(snapshot: &Snapshot, layer: TileLayer) -> Value {
 
 /// TileJSON 3.0 (<https://github.com/mapbox/tilejson-spec/tree/master/3.0.0>).
 async fn tilejson(app: &Arc<App>, parts: &Parts, layers: Layers) -> Result<Response, ApiError> {
-    about(app, parts, layers, &format!("/tiles/{}", layers.names()), |snapshot, set, base| {
+    about(app, parts, layers, &format!("/tiles/{}", layers.names()), |snapshot, set, bounds, base| {
         let vector_layers: Vec<Value> = set
             .layers
             .iter()
@@ -235,7 +272,7 @@ async fn tilejson(app: &Arc<App>, parts: &Parts, layers: Layers) -> Result<Respo
                 })
             })
             .collect();
-        let [west, south, east, north] = set.extent;
+        let [west, south, east, north] = bounds;
         let names = set.layers.names();
         json!({
             "tilejson": "3.0.0",
@@ -245,7 +282,7 @@ async fn tilejson(app: &Arc<App>, parts: &Parts, layers: Layers) -> Result<Respo
             "tiles": [format!("{base}/tiles/{names}/{{z}}/{{x}}/{{y}}{}", set.query)],
             "minzoom": set.first_zoom(),
             "maxzoom": MAX_ZOOM,
-            "bounds": set.extent,
+            "bounds": bounds,
             "center": [f64::midpoint(west, east), f64::midpoint(south, north), THIN_BELOW],
             "vector_layers": vector_layers,
         })
@@ -258,8 +295,12 @@ impl TileLayer {
         match self {
             Self::Of(collection) => collection.description(),
             Self::Streets => {
-                "The walkable network, way by way, by class: street and ferry from zoom 12 on; footway, steps and elevator, \
-                 which are for people on foot alone, from zoom 14 on."
+                "The walkable network by rank: primary from zoom 6 on, secondary from 8, tertiary and ferry from 10, link from \
+                 11, street from 12, service from 13, path from 14. From 12 on way by way; below, all roads of a rank are one."
+            }
+            Self::Isochrones => {
+                "From where a place is reached on foot, or with direction=from what is reached from it: one polygon for each \
+                 of minutes, the longest first, so that the shorter are painted over it."
             }
         }
     }
@@ -320,16 +361,19 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
     let whole = Layers::number(&[("tileMatrix", MAX_ZOOM.into()), ("tileRow", u32::MAX), ("tileCol", u32::MAX)]);
     let xyz = Layers::number(&[("z", MAX_ZOOM.into()), ("x", u32::MAX), ("y", u32::MAX)]);
     let layers_named = {
-        let ids = TileLayer::ALL.map(TileLayer::id);
+        let ids: Vec<&str> = Layers::ANY.iter().map(TileLayer::id).collect();
         let items = json!({ "type": "string", "enum": ids });
         in_path("layers", &json!({ "type": "array", "minItems": 1, "items": items }))
     };
     let asked = |layers: Layers, f: &str, before: &[Value]| {
-        let own = layers.parameters().into_iter().map(parameter);
+        // Isochrones have several limits.
+        let declared = |name| if layers == Layers::ISOCHRONES && name == "minutes" { "bands" } else { name };
+        let own = layers.parameters().into_iter().map(|name| parameter(declared(name)));
         before.iter().cloned().chain([parameter(f)]).chain(own).collect::<Vec<Value>>()
     };
     let errors = |layers: Layers| {
-        if layers.has(TileLayer::Of(Collection::Circles)) { &["400", "404", "422"][..] } else { &["400", "404"][..] }
+        let may_be_too_much = layers.has(TileLayer::Of(Collection::Circles)) || layers.has(TileLayer::Isochrones);
+        if may_be_too_much { &["400", "404", "422"][..] } else { &["400", "404"][..] }
     };
     let mut add = |path: String, id: &str, text: &str, parameters: &[Value], answer: &Value, errors: &[&str]| {
         out.push((path, operation(id, "tiles", text, parameters, answer, errors)));
@@ -338,14 +382,15 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
     let object = |schema: &str| content("application/json", schema);
     let dataset = std::iter::once(("/tiles".to_owned(), "dataset", "Everything but gaps", Layers::WHOLE));
     let collections = TileLayer::ALL.into_iter().map(|layer| {
-        let layers = Layers::named(layer.id()).unwrap_or(Layers::WHOLE);
-        (format!("/collections/{}/tiles", layer.id()), layer.id(), layer.title(), layers)
+        let layers = Layers::of(layer);
+        (format!("{}/tiles", layer.path()), layer.id(), layer.title(), layers)
     });
     for (path, id, text, layers) in dataset.chain(collections) {
         let about = asked(layers, "f_json_alone", &[]);
-        add(path.clone(), &format!("{id}.getTileSetsList"), text, &about, &object("TileSets"), &["400"]);
+        let bad = if layers == Layers::ISOCHRONES { errors(layers) } else { &["400"] };
+        add(path.clone(), &format!("{id}.getTileSetsList"), text, &about, &object("TileSets"), bad);
         let path = format!("{path}/{SCHEME}");
-        add(path.clone(), &format!("{id}.getTileSet"), text, &about, &object("TileSet"), &["400"]);
+        add(path.clone(), &format!("{id}.getTileSet"), text, &about, &object("TileSet"), bad);
         let path = format!("{path}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}");
         add(path, &format!("{id}.getTile"), text, &asked(layers, "f_mvt", &whole), &tile, errors(layers));
     }
@@ -358,6 +403,23 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         &asked(Layers::WHOLE, "f_json_alone", &named),
         &object("TileJson"),
         &["400", "404"],
+    );
+    let isochrones = Layers::ISOCHRONES;
+    add(
+        "/tiles/isochrones".to_owned(),
+        "isochrones.getTileJson",
+        "TileJSON of the isochrones around a place",
+        &asked(isochrones, "f_json_alone", &[]),
+        &object("TileJson"),
+        errors(isochrones),
+    );
+    add(
+        "/tiles/isochrones/{z}/{x}/{y}".to_owned(),
+        "isochrones.byColumn.getTile",
+        "A tile of the isochrones around a place",
+        &asked(isochrones, "f_mvt", &xyz),
+        &tile,
+        errors(isochrones),
     );
     let steps: Vec<Value> = named.into_iter().chain(xyz).collect();
     add(
