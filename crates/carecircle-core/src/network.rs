@@ -302,8 +302,9 @@ pub struct Network {
     tree: EdgeTree,
     gates: Vec<Gate>,
     walls: Vec<Point>,
-    /// As [`crate::street::Streets::ranks`].
-    ranks: Vec<(i64, Rank)>,
+    /// The ways whose class does not tell their rank, ascending, and the rank of each.
+    ranked_ways: Array<i64>,
+    ranks: Array<Rank>,
     classes: Arc<Classes>,
     options: NetworkOptions,
 }
@@ -332,8 +333,7 @@ impl Network {
     /// How much of a road an edge is.
     pub fn rank(&self, edge: EdgeId) -> Rank {
         let edge = self.edge(edge);
-        let listed = self.ranks.binary_search_by_key(&edge.way(), |(way, _)| *way);
-        listed.map_or(Rank::of(edge.class), |at| self.ranks[at].1)
+        self.ranked_ways.binary_search(&edge.way()).map_or(Rank::of(edge.class), |at| self.ranks[at])
     }
 
     /// Gates that not everybody may pass, and which could be opened.

@@ -36,7 +36,8 @@ impl StreetClass {
 }
 
 /// How much of a road a street is: maps show the large ones from afar. No walk depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
 pub enum Rank {
     /// The roads that lead through a city and out of it.
     Primary,

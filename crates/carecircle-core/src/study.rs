@@ -60,6 +60,8 @@ pub struct Study {
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
+    /// What to call the scenario that its facilities are of; none for those that there are.
+    pub scenario: Option<String>,
 }
 
 impl Homes {
@@ -158,7 +160,16 @@ impl Study {
         homes.doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
         let facility_tree = RTree::bulk_load(points);
-        Self { network, facilities, facility_tree, areas, homes, obstacle_lines, obstacles: OnceLock::new() }
+        Self {
+            network,
+            facilities,
+            facility_tree,
+            areas,
+            homes,
+            obstacle_lines,
+            obstacles: OnceLock::new(),
+            scenario: None,
+        }
     }
 
     /// The streets.

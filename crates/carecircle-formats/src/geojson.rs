@@ -547,7 +547,7 @@ fn credits(extract_date: Option<&str>) -> Map<String, Value> {
 /// The limit, who walks, and which facilities count.
 fn parameters(study: &Study, policy: &Policy) -> Value {
     let eligibility = &policy.eligibility;
-    json!({
+    let mut out = json!({
         "policy": policy.name,
         "minutes": policy.minutes,
         "profile": policy.profile.name,
@@ -565,7 +565,11 @@ fn parameters(study: &Study, policy: &Policy) -> Value {
         "child_months": eligibility.child_months,
         "with_vacancy": eligibility.with_vacancy,
         "on": eligibility.on.map(|day| day.to_string()),
-    })
+    });
+    if let Some(scenario) = &study.scenario {
+        out["scenario"] = json!(scenario);
+    }
+    out
 }
 
 /// What every answer says of itself: credit, the extract's date, and the parameters it was computed with.

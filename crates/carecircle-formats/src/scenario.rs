@@ -51,7 +51,7 @@ impl Scenario {
                 "{why}；情景应为 {{\"open\": [{{\"id\", \"lon\", \"lat\", …}}], \"close\": [id, …], \"change\": [{{\"id\", …}}]}}"
             )
         })?;
-        let edits = scenario.open.len() + scenario.close.len() + scenario.change.len();
+        let edits: usize = scenario.edits().iter().sum();
         if edits > MOST_EDITS {
             return Err(remark!(
                 "it opens, closes and changes {edits} facilities; {MOST_EDITS} at most",
@@ -61,7 +61,13 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// Opens, closes and changes facilities; the grounds of one that is closed or stands elsewhere are no longer its.
+    /// How many facilities it opens, closes and changes.
+    pub fn edits(&self) -> [usize; 3] {
+        [self.open.len(), self.close.len(), self.change.len()]
+    }
+
+    /// Opens, closes and changes facilities; the grounds of one that is closed or stands elsewhere are no longer its. What
+    /// is opened and changed must be `fit`, whose error says why it isn't.
     ///
     /// # Errors
     /// What of the scenario doesn't fit the facilities, which are then as they were.
@@ -69,6 +75,7 @@ impl Scenario {
         &self,
         facilities: &mut Vec<Facility>,
         grounds: &mut BTreeMap<String, LonLatShape>,
+        fit: impl Fn(&Facility) -> Result<(), Remark>,
     ) -> Result<(), Remark> {
         let by_id: BTreeMap<&str, &Facility> = facilities.iter().map(|f| (f.id.as_str(), f)).collect();
         let unknown = |what: &str, i: usize, id: &str| {
@@ -110,8 +117,8 @@ impl Scenario {
             }
             opened.push((given.clone(), given));
         }
-        let changed = as_facilities("change", &changed)?;
-        let opened = as_facilities("open", &opened)?;
+        let changed = as_facilities("change", &changed, &fit)?;
+        let opened = as_facilities("open", &opened, &fit)?;
         drop(by_id);
         let closed: BTreeSet<&str> = self.close.iter().map(String::as_str).collect();
         facilities.retain(|facility| !closed.contains(facility.id.as_str()));
@@ -163,7 +170,11 @@ fn overlaid(facility: &Facility, given: &Members) -> Members {
 }
 
 /// The facilities that rows stand for, each with what was given of it, of which everything must be understood.
-fn as_facilities(what: &str, rows: &[(Members, Members)]) -> Result<Vec<Facility>, Remark> {
+fn as_facilities(
+    what: &str,
+    rows: &[(Members, Members)],
+    fit: impl Fn(&Facility) -> Result<(), Remark>,
+) -> Result<Vec<Facility>, Remark> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -177,7 +188,8 @@ fn as_facilities(what: &str, rows: &[(Members, Members)]) -> Result<Vec<Facility
         }
     }
     let table = table.finish().map_err(told)?;
-    let sorted = columns::facilities(&table, &Declared::default()).map_err(told)?;
+    let mut sorted = columns::facilities(&table, &Declared::default()).map_err(told)?;
+    sorted.refuse(&table, &Declared::default(), fit);
     let was_given = |doubt: &&Reject| rows[doubt.row].1.contains_key(&doubt.column);
     match sorted.rejects.iter().chain(sorted.doubts.iter().filter(was_given)).next() {
         None => Ok(sorted.used),
@@ -210,9 +222,15 @@ mod tests {
         vec![known, Facility::new("b", at(114.31, 30.91), Kind::Kindergarten)]
     }
 
+    fn in_the_north(facility: &Facility) -> Result<(), Remark> {
+        let is_north = facility.at.lat() > 0.0;
+        is_north.then_some(()).ok_or_else(|| Remark::same("south of the line"))
+    }
+
     fn applied(json: &str) -> Result<Vec<Facility>, String> {
         let mut out = facilities();
-        let result = Scenario::parse(json.as_bytes()).and_then(|s| s.apply(&mut out, &mut BTreeMap::new()));
+        let result =
+            Scenario::parse(json.as_bytes()).and_then(|s| s.apply(&mut out, &mut BTreeMap::new(), in_the_north));
         match result {
             Ok(()) => Ok(out),
             Err(why) => {
@@ -256,7 +274,7 @@ mod tests {
         let all = || ["a", "b"].map(|id| (id.to_owned(), shape.clone())).into_iter().collect::<BTreeMap<_, _>>();
         let left = |json: &str| {
             let (mut facilities, mut grounds) = (facilities(), all());
-            Scenario::parse(json.as_bytes()).unwrap().apply(&mut facilities, &mut grounds).unwrap();
+            Scenario::parse(json.as_bytes()).unwrap().apply(&mut facilities, &mut grounds, in_the_north).unwrap();
             grounds.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(left(r#"{"change": [{"id": "a", "places": 30}]}"#), ["a", "b"]);
@@ -277,6 +295,7 @@ mod tests {
             (r#"{"change": [{"id": "a", "places": 10, "enrolled": 30}]}"#, "change[0], enrolled: 30 children"),
             (r#"{"change": [{"id": "a", "inclusive": "maybe"}]}"#, "change[0], inclusive: "),
             (r#"{"change": [{"id": "a", "lon": 200}]}"#, "change[0], "),
+            (r#"{"change": [{"id": "a", "lat": -30.9}]}"#, "change[0], lon: south of the line"),
             (r#"{"open": [{"id": "a", "lon": 114.3, "lat": 30.9}]}"#, "open[0]: there is a facility \"a\" already"),
             (
                 r#"{"open": [{"id": "n", "lon": 114.3, "lat": 30.9}, {"id": "m", "lon": 114.3}]}"#,

@@ -197,6 +197,10 @@ pub(crate) struct Sources {
     /// Take what the map has besides what tables give
     #[arg(long)]
     add_osm: bool,
+    /// What if: facilities opened, closed and changed in thought, as JSON: {"open": [{"id", "lon", "lat", …}], "close": [id, …],
+    /// "change": [{"id", …}]}
+    #[arg(long, value_name = "S.json")]
+    scenario: Option<PathBuf>,
     /// What counts and what is aimed at: `default`, `national`, a city's (`hangzhou-2024`, …), or a .toml file
     #[arg(long, value_name = "P")]
     policy: Option<String>,
@@ -218,6 +222,7 @@ impl Default for Sources {
             city: None,
             facilities: None,
             add_osm: false,
+            scenario: None,
             policy: None,
             counted: Counted::default(),
             reading: Reading::default(),
@@ -228,6 +233,11 @@ impl Default for Sources {
 }
 
 impl Sources {
+    /// Whether the facilities are others than the map's.
+    fn edits_facilities(&self) -> bool {
+        self.facilities.is_some() || self.scenario.is_some()
+    }
+
     /// The language to speak.
     pub(crate) fn lang(&self) -> Lang {
         self.lang.unwrap_or_else(Lang::of_environment)
@@ -450,10 +460,10 @@ impl Inputs {
         refuse_timings(self.timings.as_ref(), &self.files(), outputs)
     }
 
-    /// Whether any table is laid on the map.
+    /// Whether anything is laid on the map.
     pub(crate) fn has_tables(&self) -> bool {
         let Self { sources, blocks, areas, population, .. } = self;
-        sources.facilities.is_some() || blocks.is_some() || areas.is_some() || !population.is_empty()
+        sources.edits_facilities() || blocks.is_some() || areas.is_some() || !population.is_empty()
     }
 
     /// The extract or prepared city; none for the demo town.
@@ -463,7 +473,8 @@ impl Inputs {
 
     /// The files that are read.
     fn files(&self) -> Vec<PathBuf> {
-        let tables = [&self.sources.city, &self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        let Sources { city, facilities, scenario, .. } = &self.sources;
+        let tables = [city, facilities, scenario, &self.blocks, &self.areas].into_iter().flatten();
         let grid = self.grid().unwrap_or_default().into_iter().map(|layer| layer.path);
         let named = [self.sources.policy.as_ref(), self.walker.profile.as_ref()].map(named_file);
         tables.cloned().chain(grid).chain(named.into_iter().flatten()).collect()
@@ -482,7 +493,8 @@ impl Inputs {
         let Source { name: title, fingerprint } = self.extract_told()?;
         hash.add(&fingerprint.to_le_bytes());
         let grid = self.grid()?;
-        let tables = [&self.sources.facilities, &self.blocks, &self.areas].into_iter().flatten();
+        let Sources { facilities, scenario, .. } = &self.sources;
+        let tables = [facilities, scenario, &self.blocks, &self.areas].into_iter().flatten();
         for path in tables.chain(grid.iter().map(|layer| &layer.path)) {
             hash.add_file(&file_and_part(path).0)?;
             hash.add(path.to_string_lossy().as_bytes());

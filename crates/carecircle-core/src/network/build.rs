@@ -66,7 +66,8 @@ impl Network {
             tree,
             gates,
             walls,
-            ranks: streets.ranks.clone(),
+            ranked_ways: streets.ranks.iter().map(|(way, _)| *way).collect(),
+            ranks: streets.ranks.iter().map(|(_, rank)| *rank).collect(),
             classes,
             options,
         };

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The arrays of a network, by name, in the order in which they are kept.
-pub const ARRAYS: [&str; 9] = [
+pub const ARRAYS: [&str; 11] = [
     "nodes",
     "edges",
     "vertices",
@@ -23,6 +23,8 @@ pub const ARRAYS: [&str; 9] = [
     "edges in boxes",
     "ways",
     "snappable edges",
+    "ranked ways",
+    "ranks of ways",
 ];
 
 /// What a network holds besides arrays.
@@ -66,6 +68,8 @@ impl Network {
             edges.bytes(),
             ways.bytes(),
             snappable.bytes(),
+            self.ranked_ways.bytes(),
+            self.ranks.bytes(),
         ]
     }
 
@@ -85,6 +89,10 @@ impl Network {
         if ways.len() != edges.len() || snappable.len() != edges.len() {
             return Err("ways are not as many as edges".to_owned());
         }
+        let (ranked_ways, ranks) = (read::<i64>(arrays, 9)?, read(arrays, 10)?);
+        if ranked_ways.len() != ranks.len() {
+            return Err("ranks are not as many as their ways".to_owned());
+        }
         if !fixed.iter().all(|(edge, _)| edge.index() < edges.len()) {
             return Err("an edge that isn't there takes a fixed time".to_owned());
         }
@@ -102,6 +110,8 @@ impl Network {
             tree: tree.ok_or("the boxes around edges are not as many as they should be")?,
             gates,
             walls,
+            ranked_ways,
+            ranks,
             classes: Arc::new(Classes::of_arrays(ways, snappable)),
             options,
         })
@@ -171,7 +181,7 @@ fn check_ends(edges: &[Edge], nodes: usize, first: &[u32], at_nodes: &[EdgeId]) 
 mod tests {
     use super::*;
     use crate::array::Region;
-    use crate::street::{Access, Barrier, Ground, StreetClass, StreetWay, Streets};
+    use crate::street::{Access, Barrier, Ground, Rank, StreetClass, StreetWay, Streets};
 
     /// A ladder of streets with a gate on one rung and a ferry beside it.
     fn network() -> Network {
@@ -179,7 +189,8 @@ mod tests {
             lon_e7: 288_000_000 + (i as i32 % 2) * 20_000,
             lat_e7: 470_000_000 + (i as i32 / 2) * 10_000,
         };
-        let mut streets = Streets { points: (0..40).map(place).collect(), ..Streets::default() };
+        let ranks = vec![(1, Rank::Primary)];
+        let mut streets = Streets { points: (0..40).map(place).collect(), ranks, ..Streets::default() };
         let mut way = |id: i64, places: &[u32], class: StreetClass| {
             let start = streets.refs.len() as u32;
             streets.refs.extend(places);
@@ -218,6 +229,10 @@ mod tests {
         assert_eq!(again.frame(), network.frame());
         assert_eq!(again.arrays(), network.arrays());
         assert_eq!(again.bounds(), network.bounds());
+        let ranks =
+            |network: &Network| (0..network.edges().len()).map(|i| network.rank(EdgeId(i as u32))).collect::<Vec<_>>();
+        assert!(ranks(&network).contains(&Rank::Primary));
+        assert_eq!(ranks(&again), ranks(&network));
         let at = network.node_at(super::super::NodeId(3)) + Point { x: 3.0, y: -7.0 };
         assert!(network.snap(at, 100.0).is_some());
         assert_eq!(again.snap(at, 100.0), network.snap(at, 100.0));

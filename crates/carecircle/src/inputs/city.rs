@@ -17,6 +17,7 @@ use carecircle_core::study::Study;
 use carecircle_formats::columns::{self, Declared, Reject, Sorted};
 use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::remark;
+use carecircle_formats::scenario::Scenario;
 use carecircle_formats::table::{Remark, Table, TableError, file_name};
 use carecircle_osm::prepared::{About, Prepared, Source as Origin};
 use carecircle_osm::{Bounds, Extract, ExtractHeader, ImportReport, Progress, ReadOptions};
@@ -24,6 +25,8 @@ use geo::Coord;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The demo town: drawn by the generator in the `tests` package, see `fixtures/demo/README.md`.
@@ -119,7 +122,7 @@ impl Inputs {
                 let other_homes = self.blocks.is_some() || self.areas.is_some() || !self.population.is_empty();
                 let are_known = !other_homes && prepared.about().snap_m.total_cmp(&reading.snap_m).is_eq();
                 // A study that no table changes holds what there is of them.
-                let places = if are_known && self.sources.facilities.is_none() {
+                let places = if are_known && !self.sources.edits_facilities() {
                     Ok(Places::default())
                 } else {
                     prepared.places(!are_known)
@@ -165,6 +168,17 @@ impl Inputs {
                 (places.facilities, perhaps_same) = (others, perhaps.into_iter().collect());
             }
             places.facilities.extend(used);
+        }
+        let scenario = self.sources.scenario.as_deref().map(read_scenario).transpose()?;
+        if let Some((name, scenario)) = &scenario {
+            let fit = |f: &Facility| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at));
+            let applied = scenario.apply(&mut places.facilities, &mut places.grounds, fit);
+            applied.map_err(|why| bad_input(remark!("{name}: {}", "{name}：{}"; why)))?;
+            let [open, close, change] = scenario.edits();
+            findings.remarks.push(remark!(
+                "scenario {name}: facilities opened: {open}, closed: {close}, changed: {change}",
+                "情景 {name}：新开 {open} 个机构，关闭 {close} 个，变更 {change} 个"
+            ));
         }
         if let Some((path, embedded)) = source(&self.areas, "areas.geojson", DEMO_AREAS) {
             let table = Source { path: &path, embedded }.table()?;
@@ -216,12 +230,13 @@ impl Inputs {
         let made_of = self.prepares.then(|| Box::new((places.clone(), header.clone())));
         let study = match prepared {
             None => Ok(Study::new(network, places, rows, snap_m)),
-            Some(prepared) if self.sources.facilities.is_none() => prepared.study(network),
+            Some(prepared) if !self.sources.edits_facilities() => prepared.study(network),
             Some(prepared) => {
                 prepared.homes(&network, places.areas.len()).map(|homes| Study::around_homes(network, places, homes))
             }
         };
-        let study = study.map_err(|why| self.cannot_read(why))?;
+        let mut study = study.map_err(|why| self.cannot_read(why))?;
+        study.scenario = scenario.map(|(name, _)| name);
         timings.stage("study");
         if self.areas.is_some() {
             findings.remarks.extend(remarks::on_overlaps(study.areas()));
@@ -391,6 +406,23 @@ impl Inputs {
         bar.finish_and_clear();
         extract.map_err(|why| self.cannot_read(why))
     }
+}
+
+/// A scenario, and what to call it: its own name, or the file's.
+fn read_scenario(path: &Path) -> Result<(String, Scenario)> {
+    const LARGEST: u64 = 64 << 20;
+    let shown = path.display();
+    let mut json = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut json));
+    file.map_err(|why| bad_input_for(remark!("cannot read {shown}", "无法读取 {shown}"), why))?;
+    if json.len() as u64 > LARGEST {
+        return Err(bad_input(remark!(
+            "{shown}: a scenario may have {LARGEST} bytes at most",
+            "{shown}：情景文件最大 {LARGEST} 字节"
+        )));
+    }
+    let scenario = Scenario::parse(&json).map_err(|why| bad_input(remark!("{shown}: {}", "{shown}：{}"; why)))?;
+    Ok((scenario.name.clone().unwrap_or_else(|| file_name(path)), scenario))
 }
 
 /// Whether a file's name is that of a prepared city.
