@@ -38,6 +38,7 @@ pub mod route;
 pub mod search;
 mod sight;
 mod simplify;
+pub mod siting;
 pub mod street;
 pub mod study;
 pub mod time;
