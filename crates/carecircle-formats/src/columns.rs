@@ -16,18 +16,20 @@ use crate::headers::{Column, Meaning, meanings};
 use crate::out::guarded;
 use crate::remark;
 use crate::table::{Geometry, Remark, Table, TableError};
+use crate::values;
 pub use crate::values::number;
 use carecircle_core::demand::{BlockPlace, BlockRow, UNDER3_PER_RESIDENT};
 use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, LonLatShape};
 use carecircle_core::place::Area;
 use carecircle_core::population::{CellPlace, PopulationCell};
+use carecircle_core::siting::Standing;
 use cells::{Bad, is_no, sound};
 use plan::Plan;
 use sort::sort_rows;
 use std::collections::BTreeSet;
 use std::io;
-use words::{KINDS, LEVELS, kind_named, level_named};
+use words::{CHOICES, KINDS, LEVELS, choice_named, kind_named, level_named};
 
 /// What stands behind the columns of a rejected row.
 const REJECT_COLUMNS: [&str; 3] = ["reject_row", "reject_column", "reject_why"];
@@ -105,6 +107,8 @@ pub enum Layer {
     Points,
     /// A cell of a population grid.
     Cells,
+    /// A place where a facility could stand.
+    Candidates,
 }
 
 impl Layer {
@@ -114,7 +118,7 @@ impl Layer {
             Self::Facilities => &FACILITY_PROPERTIES,
             Self::Blocks => &BLOCK_PROPERTIES,
             Self::Areas => &AREA_PROPERTIES,
-            Self::Points | Self::Cells => &[],
+            Self::Points | Self::Cells | Self::Candidates => &[],
         }
     }
 
@@ -169,6 +173,9 @@ impl Layer {
             ],
             Self::Points => &[C::Id, C::Lon, C::Lat, C::Geometry, C::Crs],
             Self::Cells => &[C::Lon, C::Lat, C::Geometry, C::Crs, C::Population, C::Under3],
+            Self::Candidates => {
+                &[C::Id, C::Name, C::Lon, C::Lat, C::Geometry, C::Crs, C::Places, C::Cost, C::Choice]
+            }
         }
     }
 }
@@ -360,6 +367,41 @@ pub fn population(table: &Table, declared: &Declared) -> Result<Sorted<Populatio
         let children = children
             .ok_or_else(|| (counted, remark!("is empty; how many people live there?", "为空；那里有多少人？")))?;
         Ok(PopulationCell { place, children })
+    }))
+}
+
+/// A place where a facility could stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Stable id, without dot or slash.
+    pub id: String,
+    /// The name to show.
+    pub name: Option<String>,
+    /// Where.
+    pub at: LonLat,
+    /// How many children it could take.
+    pub places: Option<u32>,
+    /// What it costs, in the table's unit.
+    pub cost: Option<f64>,
+    /// Whether it must be picked, or must not.
+    pub standing: Standing,
+}
+
+/// Candidates from a table.
+pub fn candidates(table: &Table, declared: &Declared) -> Result<Sorted<Candidate>, TableError> {
+    let mut remarks = Vec::new();
+    let plan = Plan::new(table, declared, Layer::Candidates, &mut remarks)?;
+    plan.require_place()?;
+    Ok(sort_rows(&plan, remarks, |cells, id| {
+        // Whoever forbids a place, in words that nobody knows, should not see it picked.
+        let choice = cells.text(Column::Choice).filter(|text| !values::says_nothing(text));
+        let standing = match choice.map(|text| choice_named(text).ok_or(text)) {
+            None => Standing::Candidate,
+            Some(Ok(standing)) => standing,
+            Some(Err(text)) => return Err((Column::Choice, is_no(text, CHOICES.phrase()))),
+        };
+        let (at, name) = (cells.point()?, cells.owned(Column::Name));
+        Ok(Candidate { id, name, at, places: cells.count(Column::Places)?, cost: cells.cost()?, standing })
     }))
 }
 

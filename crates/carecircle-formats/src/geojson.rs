@@ -122,7 +122,7 @@ fn push_degrees(out: &mut String, e7: i32) {
 }
 
 impl Drawing {
-    fn place(at: LonLat) -> Self {
+    pub(crate) fn place(at: LonLat) -> Self {
         let mut pen = Pen::new("Point");
         pen.place(at);
         pen.finish()
@@ -241,7 +241,7 @@ fn rings(projection: &Projection, polygon: &Polygon<f64>) -> Option<Vec<Vec<LonL
 }
 
 /// The start of a feature: type, id and geometry; its properties follow.
-fn open_feature(out: &mut Vec<u8>, id: &str, drawing: &Drawing) {
+pub(crate) fn open_feature(out: &mut Vec<u8>, id: &str, drawing: &Drawing) {
     out.extend_from_slice(b"{\"type\":\"Feature\",\"id\":");
     push_json(out, &id);
     out.extend_from_slice(b",\"geometry\":");
@@ -254,7 +254,7 @@ fn push_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
 }
 
 /// One property; `open_feature` comes before, so the first is `id`.
-fn property(out: &mut Vec<u8>, name: &str, value: &impl serde::Serialize) {
+pub(crate) fn property(out: &mut Vec<u8>, name: &str, value: &impl serde::Serialize) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
@@ -270,7 +270,7 @@ fn pass_through(out: &mut Vec<u8>, other: &OtherColumns, own: &[&str]) {
     }
 }
 
-fn close_feature(out: &mut Vec<u8>) {
+pub(crate) fn close_feature(out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
@@ -537,7 +537,7 @@ pub fn about_circles(
 }
 
 /// The credit, and the extract's date.
-fn credits(extract_date: Option<&str>) -> Map<String, Value> {
+pub(crate) fn credits(extract_date: Option<&str>) -> Map<String, Value> {
     let mut credits = Map::new();
     credits.insert("attribution".to_owned(), json!(ATTRIBUTION));
     credits.insert("extract_date".to_owned(), json!(extract_date));
@@ -545,7 +545,7 @@ fn credits(extract_date: Option<&str>) -> Map<String, Value> {
 }
 
 /// The limit, who walks, and which facilities count.
-fn parameters(study: &Study, policy: &Policy) -> Value {
+pub(crate) fn parameters(study: &Study, policy: &Policy) -> Value {
     let eligibility = &policy.eligibility;
     let mut out = json!({
         "policy": policy.name,

@@ -62,6 +62,8 @@ columns! {
     Parent = "parent",
     Communities = "communities",
     Kindergartens = "kindergartens",
+    Cost = "cost",
+    Choice = "choice",
 }
 
 impl Column {

@@ -12,6 +12,7 @@ pub mod profile;
 pub mod raster;
 pub mod remark;
 pub mod scenario;
+pub mod siting;
 pub mod survey;
 pub mod table;
 mod values;

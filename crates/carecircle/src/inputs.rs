@@ -274,6 +274,9 @@ pub(crate) struct Inputs {
     /// Whether the city is to be written as a prepared file, for which what tables would replace is kept.
     #[arg(skip)]
     pub(crate) prepares: bool,
+    /// A table of places where facilities could stand.
+    #[arg(skip)]
+    pub(crate) candidates: Option<PathBuf>,
     /// Write seconds per stage and peak memory to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
@@ -474,7 +477,7 @@ impl Inputs {
     /// The files that are read.
     fn files(&self) -> Vec<PathBuf> {
         let Sources { city, facilities, scenario, .. } = &self.sources;
-        let tables = [city, facilities, scenario, &self.blocks, &self.areas].into_iter().flatten();
+        let tables = [city, facilities, scenario, &self.blocks, &self.areas, &self.candidates].into_iter().flatten();
         let grid = self.grid().unwrap_or_default().into_iter().map(|layer| layer.path);
         let named = [self.sources.policy.as_ref(), self.walker.profile.as_ref()].map(named_file);
         tables.cloned().chain(grid).chain(named.into_iter().flatten()).collect()

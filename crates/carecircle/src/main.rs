@@ -17,6 +17,7 @@ mod picture;
 mod placement;
 mod report;
 mod serve;
+mod site;
 mod timings;
 mod verdicts;
 
@@ -47,6 +48,8 @@ enum Command {
     Report(report::Report),
     /// Tell what was understood of a table: its columns, totals, and the rows that can't be used
     Inspect(inspect::Inspect),
+    /// Tell where the next facilities should stand, and how far from the best possible that can be
+    Site(site::SiteStudy),
     /// Tell how long the walks between two tables of points are
     Matrix(matrix::WalkMatrix),
     /// Write the walkable network as GMNS tables, so that other tools can do equal work
@@ -63,6 +66,7 @@ impl Command {
             Self::Import(command) => command.run(),
             Self::Report(command) => command.run(),
             Self::Inspect(command) => command.run(),
+            Self::Site(command) => command.run(),
             Self::Matrix(command) => command.run(),
             Self::ExportNetwork(command) => command.run(),
             Self::Serve(command) => command.run(),
@@ -75,6 +79,7 @@ impl Command {
             Self::Check(check::Check { inputs, .. })
             | Self::Import(import::Import { inputs, .. })
             | Self::Report(report::Report { inputs, .. })
+            | Self::Site(site::SiteStudy { inputs, .. })
             | Self::Serve(serve::Serve { inputs, .. }) => inputs.lang(),
             Self::Matrix(matrix::WalkMatrix { streets, .. })
             | Self::ExportNetwork(export::ExportNetwork { streets, .. }) => streets.lang(),

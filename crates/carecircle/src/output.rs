@@ -66,7 +66,7 @@ pub(crate) fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) 
 }
 
 /// Tables whose rejected rows are written to a file of their own.
-pub(crate) const LAYERS: [&str; 6] = ["facilities", "blocks", "areas", "population", "from", "to"];
+pub(crate) const LAYERS: [&str; 7] = ["facilities", "blocks", "areas", "population", "from", "to", "candidates"];
 
 /// A file beside OUT, named after it.
 pub(crate) fn beside(out: &Path, ending: &str) -> PathBuf {

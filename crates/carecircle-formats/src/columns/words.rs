@@ -3,6 +3,7 @@
 use crate::remark::Remark;
 use carecircle_core::facility::{Kind, Status};
 use carecircle_core::place::AreaLevel;
+use carecircle_core::siting::Standing;
 use std::sync::LazyLock;
 
 /// The Chinese words for each, the usual one first.
@@ -32,6 +33,31 @@ const LEVEL_WORDS: &Words<AreaLevel> = &[
     (AreaLevel::Street, &["街道", "镇", "乡", "街镇", "乡镇", "街道办", "街道办事处", "乡镇街道"]),
     (AreaLevel::Community, &["社区", "村", "社区居委会", "居委会", "村委会", "村居", "社区村"]),
 ];
+
+const STANDING_WORDS: &Words<Standing> = &[
+    (Standing::Candidate, &["可选", "候选"]),
+    (Standing::Required, &["必选"]),
+    (Standing::Forbidden, &["排除", "禁选", "不可选"]),
+];
+/// What may be done with a candidate.
+const STANDINGS: [Standing; 3] = [Standing::Candidate, Standing::Required, Standing::Forbidden];
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Existing => "existing",
+        Standing::Candidate => "free",
+        Standing::Required => "required",
+        Standing::Forbidden => "forbidden",
+    }
+}
+
+/// What a choice may be called.
+pub(super) static CHOICES: LazyLock<Remark> =
+    LazyLock::new(|| one_of(STANDINGS.into_iter().map(standing_name), STANDING_WORDS));
+
+pub(super) fn choice_named(text: &str) -> Option<Standing> {
+    named(text, &STANDINGS, standing_name, STANDING_WORDS)
+}
 
 /// What a kind may be called.
 pub(super) static KINDS: LazyLock<Remark> = LazyLock::new(|| one_of(Kind::ALL.iter().map(|v| v.name()), KIND_WORDS));

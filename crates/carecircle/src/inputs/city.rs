@@ -14,7 +14,7 @@ use carecircle_core::place::{Area, Places};
 use carecircle_core::polygon;
 use carecircle_core::population::PopulationCell;
 use carecircle_core::study::Study;
-use carecircle_formats::columns::{self, Declared, Reject, Sorted};
+use carecircle_formats::columns::{self, Candidate, Declared, Reject, Sorted};
 use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::remark;
 use carecircle_formats::scenario::Scenario;
@@ -63,6 +63,8 @@ pub(crate) struct City {
     pub(crate) map_areas: bool,
     pub(crate) network: NetworkReport,
     pub(crate) rejected: Vec<Rejected>,
+    /// Where facilities could stand, where a table tells.
+    pub(crate) candidates: Vec<Candidate>,
     /// What else a reader of the tables should know.
     pub(crate) remarks: Vec<Remark>,
     /// The map's places and what its header says, where the city is to be prepared.
@@ -217,6 +219,15 @@ impl Inputs {
             findings.remarks.extend(remarks::on_children(&path, counted));
             rows = Some(used);
         }
+        let mut candidates = Vec::new();
+        if let Some(path) = &self.candidates {
+            let table = Table::read(path)?;
+            table.require_rows("candidate")?;
+            let declared = reading.declared("candidates")?;
+            let mut sorted = columns::candidates(&table, &declared)?;
+            sorted.refuse(&table, &declared, |c| placement::is_in_city(&network, places.extent, snap_m, (c.at, c.at)));
+            candidates = self.keep("candidates", table, sorted, &mut findings)?;
+        }
         places.population = self.population_cells(places.extent, &mut findings)?;
         refuse_unknown_columns(&mapping, |header| findings.headers.contains(header))?;
         timings.stage("tables");
@@ -253,6 +264,7 @@ impl Inputs {
             map_areas: self.sources.add_osm || !(demo || self.areas.is_some()),
             network: network_report,
             rejected: findings.rejected,
+            candidates,
             remarks: findings.remarks,
             made_of,
         })
