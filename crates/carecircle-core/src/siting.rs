@@ -18,6 +18,7 @@ mod flow;
 mod lagrange;
 mod local;
 mod model;
+mod reach;
 mod simplex;
 
 use crate::time::WalkTime;
@@ -25,6 +26,8 @@ use model::{Link, Lists};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+
+pub use reach::{NewSite, StudyInstance, bytes_needed};
 
 /// What may be done with a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +160,7 @@ pub struct Progress {
 }
 
 /// Told how a search stands; a break ends it.
-pub type Watch = dyn Fn(&Progress) -> ControlFlow<()> + Sync;
+pub type Watch<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
 
 /// How long to search, and who looks on.
 #[derive(Clone, Copy)]
@@ -167,7 +170,7 @@ pub struct Search<'a> {
     /// Draws where to look for plans: the same for the same seed.
     pub seed: u64,
     /// Asked now and then; where it ends the search, the best plan so far is the answer.
-    pub watch: Option<&'a Watch>,
+    pub watch: Option<&'a Watch<'a>>,
 }
 
 impl fmt::Debug for Search<'_> {

@@ -54,6 +54,30 @@ impl Basis {
         &self.weights
     }
 
+    /// The walks within a limit that end at a facility, or at a place that nothing is known of: from which demand points,
+    /// ascending, and how long.
+    pub(crate) fn walks_to(
+        &self,
+        study: &Study,
+        search: &mut Search,
+        (facility, at): (Option<usize>, Point),
+        limit: WalkTime,
+    ) -> Vec<(u32, WalkTime)> {
+        let label = facility.unwrap_or(study.facilities().len()) as u32;
+        let offers = offers(study, self, label, at);
+        let by_terrain = self.terrains.iter().zip(offers);
+        let walks = by_terrain.map(|(terrain, offers)| terrain.walks_to(search, &offers, limit));
+        let longer_of_both = |walks: Vec<(u32, WalkTime)>, plain: Vec<(u32, WalkTime)>| {
+            let mut plain = plain.into_iter().peekable();
+            let both = |(point, time): (u32, WalkTime)| {
+                while plain.next_if(|other| other.0 < point).is_some() {}
+                plain.next_if(|other| other.0 == point).map(|(_, plain)| (point, time.max(plain)))
+            };
+            walks.into_iter().filter_map(both).collect()
+        };
+        walks.reduce(longer_of_both).unwrap_or_default()
+    }
+
     fn each(&self) -> impl Iterator<Item = (&Weights, &Terrain)> {
         once(&self.weights).chain(self.weights.floor()).zip(&self.terrains)
     }
@@ -92,6 +116,28 @@ impl Terrain {
         starts.sort_by_key(|(snap, _)| snap.edge);
         let points = exits.inverted(layout.len());
         Self { layout, ahead, exits, points, starts }
+    }
+
+    /// The walks within a limit to what offers this: from which points, ascending, and how long.
+    fn walks_to(&self, search: &mut Search, offers: &Offers, limit: WalkTime) -> Vec<(u32, WalkTime)> {
+        search.run_seeded(&self.layout, offers.at_states.iter().copied(), limit);
+        let reached = search.states().flat_map(|(state, _)| self.points.of(state));
+        let mut points: Vec<u32> = reached.chain(offers.at_points.iter().map(|(point, _)| point)).copied().collect();
+        points.sort_unstable();
+        points.dedup();
+        let by_exits = |point: u32| {
+            let exits = self.exits.of(point).iter();
+            exits.map(|&(state, millis)| search.time(state) + WalkTime::from_millis(millis)).min()
+        };
+        let mut straight = offers.at_points.clone();
+        straight.sort_unstable();
+        let walk = |point: u32| {
+            let first = straight.partition_point(|(other, _)| *other < point);
+            let straight = straight.get(first).filter(|(other, _)| *other == point);
+            let straight = straight.map(|(_, key)| Arrival::of_key(*key).time);
+            by_exits(point).into_iter().chain(straight).min().filter(|time| *time <= limit && *time != WalkTime::NEVER)
+        };
+        points.into_iter().filter_map(|point| Some((point, walk(point)?))).collect()
     }
 
     /// What a facility with these doors offers.
