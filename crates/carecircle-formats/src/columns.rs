@@ -173,9 +173,7 @@ impl Layer {
             ],
             Self::Points => &[C::Id, C::Lon, C::Lat, C::Geometry, C::Crs],
             Self::Cells => &[C::Lon, C::Lat, C::Geometry, C::Crs, C::Population, C::Under3],
-            Self::Candidates => {
-                &[C::Id, C::Name, C::Lon, C::Lat, C::Geometry, C::Crs, C::Places, C::Cost, C::Choice]
-            }
+            Self::Candidates => &[C::Id, C::Name, C::Lon, C::Lat, C::Geometry, C::Crs, C::Places, C::Cost, C::Choice],
         }
     }
 }

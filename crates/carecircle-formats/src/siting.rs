@@ -90,7 +90,6 @@ impl SitePlan<'_> {
     pub fn steps(&self) -> Vec<Step> {
         let (instance, there) = (&self.sited.instance, self.sited.facilities.len());
         let (homes, walks) = (instance.homes(), instance.walks());
-        let closes = |site: usize| site < there;
         let mut served = vec![0_u32; homes.len()];
         (0..there).for_each(|site| walks.of(site).for_each(|(home, _)| served[home] += 1));
         let loads = self.loads();
@@ -100,22 +99,36 @@ impl SitePlan<'_> {
         }
         let (mut left, mut steps, mut total) = (self.plan.sites.clone(), Vec::new(), 0.0);
         while !left.is_empty() {
-            let turns = |site: usize| {
-                let turning = if closes(site) { 1 } else { 0 };
-                walks.of(site).map(|(home, _)| home).filter(move |&home| served[home] == turning)
-            };
-            let worth = |site: usize| turns(site).map(|home| homes[home].children).sum::<f64>() * if closes(site) { -1.0 } else { 1.0 };
-            let gains: Vec<f64> = left.iter().map(|&site| worth(site)).collect();
+            let gains: Vec<f64> = left.iter().map(|&site| self.gain(site, &served)).collect();
             // Of equal ones the first: sites ascend.
             let best = (0..left.len()).rev().max_by(|&a, &b| gains[a].total_cmp(&gains[b])).unwrap_or(0);
             let (site, gain) = (left.remove(best), gains[best]);
-            let mut blocks: Vec<u32> = turns(site).filter(|&home| homes[home].children > 0.0).map(|home| blocks_of[home]).collect();
+            let touched = self.turning(site, &served).filter(|&home| homes[home].children > 0.0);
+            let mut blocks: Vec<u32> = touched.map(|home| blocks_of[home]).collect();
             blocks.dedup();
             total += gain;
             steps.push(Step { site, gain, total, blocks: blocks.len(), load: loads[site] });
-            walks.of(site).for_each(|(home, _)| if closes(site) { served[home] -= 1 } else { served[home] += 1 });
+            let is_there = self.closes(site);
+            walks.of(site).for_each(|(home, _)| if is_there { served[home] -= 1 } else { served[home] += 1 });
         }
         steps
+    }
+
+    fn closes(&self, site: usize) -> bool {
+        site < self.sited.facilities.len()
+    }
+
+    /// The homes that come within the limit with a site, or leave it where the site closes, if so many sites serve each.
+    fn turning<'s>(&'s self, site: usize, served: &'s [u32]) -> impl Iterator<Item = usize> + 's {
+        let before = u32::from(self.closes(site));
+        let homes = self.sited.instance.walks().of(site).map(|(home, _)| home);
+        homes.filter(move |&home| served[home] == before)
+    }
+
+    fn gain(&self, site: usize, served: &[u32]) -> f64 {
+        let homes = self.sited.instance.homes();
+        let children: f64 = self.turning(site, served).map(|home| homes[home].children).sum();
+        if self.closes(site) { -children } else { children }
     }
 
     /// By site, how many children go there.

@@ -24,7 +24,7 @@ use carecircle_formats::siting::{SitePlan, as_facility, proof};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -133,7 +133,8 @@ impl SiteStudy {
         timings.stage("plan");
         let curve = self.curve(&sited, &question, &plan)?;
         timings.stage("curve");
-        let answer = SitePlan { study: &city.study, policy: &policy, sited: &sited, candidates: &candidates, plan: &plan };
+        let answer =
+            SitePlan { study: &city.study, policy: &policy, sited: &sited, candidates: &candidates, plan: &plan };
         let steps = answer.steps();
 
         let mut to_stdout = false;
@@ -141,7 +142,8 @@ impl SiteStudy {
             let mut about = answer.about(self.asked(), city.extract_date.as_deref());
             let points = curve.iter().map(proof).collect();
             about.insert("curve".to_owned(), Value::Array(points));
-            let features: Vec<Vec<u8>> = steps.iter().zip(1..).map(|(step, order)| answer.feature(order, step)).collect();
+            let features: Vec<Vec<u8>> =
+                steps.iter().zip(1..).map(|(step, order)| answer.feature(order, step)).collect();
             let write = |out: &mut dyn Write| Ok(geojson::write_collection(&mut { out }, &about, features.iter())?);
             to_stdout = path == Path::new("-");
             if to_stdout {
@@ -173,10 +175,16 @@ impl SiteStudy {
         let ends_otherwise = |path: &&PathBuf| path.extension().is_none_or(|e| e != "geojson" && e != "json");
         let file = self.output.iter().filter(|path| path.as_path() != Path::new("-")).find(ends_otherwise);
         if let Some(out) = file.map(|path| path.display()) {
-            return Err(bad_input(remark!("-o {out}: the name must end in .geojson", "-o {out}：文件名应以 .geojson 结尾")));
+            return Err(bad_input(remark!(
+                "-o {out}: the name must end in .geojson",
+                "-o {out}：文件名应以 .geojson 结尾"
+            )));
         }
         if self.output.is_some() && self.output == self.write_scenario {
-            return Err(bad_input(remark!("--write-scenario: the plan goes there", "--write-scenario：该文件名已用于方案")));
+            return Err(bad_input(remark!(
+                "--write-scenario: the plan goes there",
+                "--write-scenario：该文件名已用于方案"
+            )));
         }
         if !(self.time_limit.is_finite() && self.time_limit > 0.0 && self.time_limit <= 1e6) {
             let given = self.time_limit;
@@ -216,15 +224,21 @@ impl SiteStudy {
 
     fn question(&self, policy: &Policy) -> Result<Question> {
         let wanted = |option: &str| {
-            let objective = self.objective.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+            let objective =
+                self.objective.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
             bad_input(remark!(
                 "--objective {objective}: {option} is wanted as well",
                 "--objective {objective}：还需要 {option}"
             ))
         };
-        for (name, part) in [("--share", self.share), ("--least-share", Some(self.least_share)), ("--backup", Some(self.backup))] {
+        for (name, part) in
+            [("--share", self.share), ("--least-share", Some(self.least_share)), ("--backup", Some(self.backup))]
+        {
             if let Some(part) = part.filter(|part| !(0.0..=1.0).contains(part)) {
-                return Err(bad_input(remark!("{name} {part}: a number from 0 to 1 is wanted", "{name} {part}：应为 0 至 1 的数")));
+                return Err(bad_input(remark!(
+                    "{name} {part}: a number from 0 to 1 is wanted",
+                    "{name} {part}：应为 0 至 1 的数"
+                )));
             }
         }
         if AreaLevel::named(&self.level).is_none() {
@@ -238,7 +252,10 @@ impl SiteStudy {
             )));
         }
         if let Some(budget) = self.budget.filter(|budget| !(budget.is_finite() && *budget > 0.0)) {
-            return Err(bad_input(remark!("--budget {budget}: a number above 0 is wanted", "--budget {budget}：应为大于 0 的数")));
+            return Err(bad_input(remark!(
+                "--budget {budget}: a number above 0 is wanted",
+                "--budget {budget}：应为大于 0 的数"
+            )));
         }
         let count = || self.count.ok_or_else(|| wanted("--count"));
         let pick = || match (self.count, self.budget) {
@@ -313,10 +330,10 @@ impl SiteStudy {
                 "--limited：候选点 {id} 没有托位数；请在 places 列给出"
             )));
         }
-        let taken: BTreeMap<&str, ()> = study.facilities().iter().map(|f| (f.facility.id.as_str(), ())).collect();
+        let taken: BTreeSet<&str> = study.facilities().iter().map(|f| f.facility.id.as_str()).collect();
         for candidate in &out {
             let id = &candidate.id;
-            if taken.contains_key(id.as_str()) {
+            if taken.contains(id.as_str()) {
                 return Err(bad_input(remark!(
                     "candidate {id}: a facility has that id already",
                     "候选点 {id}：已有机构使用该编号"
@@ -358,7 +375,7 @@ impl SiteStudy {
             });
         }
         let basis = Basis::new(study, &policy.profile);
-        Ok(StudyInstance::new(study, &basis, policy, &new_sites, level, most).map_err(refused)?)
+        StudyInstance::new(study, &basis, policy, &new_sites, level, most).map_err(|why| refused(&why))
     }
 
     fn solve(&self, sited: &StudyInstance, question: &Question) -> Result<Plan> {
@@ -374,7 +391,7 @@ impl SiteStudy {
         let search = Search { time_limit: Some(limit), seed: self.seed, watch: Some(&watch) };
         let plan = sited.instance.solve(question, &search);
         bar.finish_and_clear();
-        Ok(plan.map_err(refused)?)
+        plan.map_err(|why| refused(&why))
     }
 
     /// The best plan for each smaller number of sites, then this one; nothing where sites are not counted.
@@ -407,7 +424,7 @@ impl SiteStudy {
 }
 
 /// A question that has no answer is the user's to mend.
-fn refused(why: SitingError) -> anyhow::Error {
+fn refused(why: &SitingError) -> anyhow::Error {
     bad_input(why.to_string())
 }
 
@@ -417,7 +434,8 @@ fn in_blocks(study: &Study) -> impl Iterator<Item = Candidate> + '_ {
     demand.blocks.iter().filter_map(move |block| {
         let points = &demand.points[block.points.start as usize..block.points.end as usize];
         let whole: f64 = points.iter().map(|point| point.weight).sum();
-        let middle = points.iter().map(|point| point.at * (point.weight / whole)).fold(Point { x: 0.0, y: 0.0 }, |a, b| a + b);
+        let middle =
+            points.iter().map(|point| point.at * (point.weight / whole)).fold(Point { x: 0.0, y: 0.0 }, |a, b| a + b);
         let off = |at: Point| (at.x - middle.x).hypot(at.y - middle.y);
         let nearest = points.iter().map(|point| point.at).min_by(|a, b| off(*a).total_cmp(&off(*b)))?;
         let name = block.name.clone();
@@ -479,8 +497,14 @@ fn summary(answer: &SitePlan<'_>, curve: &[Plan], question: &Question, lang: Lan
     }
     let there = (thousands(before), percent(before), thousands(children));
     _ = match lang {
-        Lang::En => writeln!(out, "within {minutes} minutes today: {} of {} children under three ({})\n", there.0, there.2, there.1),
-        Lang::Zh => writeln!(out, "目前步行 {minutes} 分钟内：{} / {} 名 3 岁以下儿童（{}）\n", there.0, there.2, there.1),
+        Lang::En => writeln!(
+            out,
+            "within {minutes} minutes today: {} of {} children under three ({})\n",
+            there.0, there.2, there.1
+        ),
+        Lang::Zh => {
+            writeln!(out, "目前步行 {minutes} 分钟内：{} / {} 名 3 岁以下儿童（{}）\n", there.0, there.2, there.1)
+        }
     };
     align(&mut out, &rows, 3);
     let Plan { objective, bound, gap, optimal, seconds, .. } = answer.plan;
@@ -491,18 +515,30 @@ fn summary(answer: &SitePlan<'_>, curve: &[Plan], question: &Question, lang: Lan
         Question::Median { .. } => lang.pick("minutes, all children's added up", "分钟（全部儿童合计）"),
         Question::Center { .. } => lang.pick("minutes", "分钟"),
     };
-    let proven = if *optimal { lang.pick("proven best", "已证明最优") } else { lang.pick("not proven best", "未证明最优") };
+    let proven = if *optimal {
+        lang.pick("proven best", "已证明最优")
+    } else {
+        lang.pick("not proven best", "未证明最优")
+    };
     let gap = 100.0 * gap;
     _ = match lang {
-        Lang::En => writeln!(out, "\n{objective:.1} {unit}; no plan can pass {bound:.1}: a gap of {gap:.2} %, {proven}, {seconds:.1} s"),
-        Lang::Zh => writeln!(out, "\n{objective:.1} {unit}；任何方案都不会优于 {bound:.1}：差距 {gap:.2} %，{proven}，{seconds:.1} 秒"),
+        Lang::En => writeln!(
+            out,
+            "\n{objective:.1} {unit}; no plan can pass {bound:.1}: a gap of {gap:.2} %, {proven}, {seconds:.1} s"
+        ),
+        Lang::Zh => writeln!(
+            out,
+            "\n{objective:.1} {unit}；任何方案都不会优于 {bound:.1}：差距 {gap:.2} %，{proven}，{seconds:.1} 秒"
+        ),
     };
     if curve.len() > 1 {
-        let mut rows = vec![match lang {
-            Lang::En => ["sites", "objective", "bound", "gap"],
-            Lang::Zh => ["数量", "目标值", "界", "差距"],
-        }
-        .map(str::to_owned)];
+        let mut rows = vec![
+            match lang {
+                Lang::En => ["sites", "objective", "bound", "gap"],
+                Lang::Zh => ["数量", "目标值", "界", "差距"],
+            }
+            .map(str::to_owned),
+        ];
         let row = |plan: &Plan| {
             let gap = format!("{:.2} %", 100.0 * plan.gap);
             [plan.sites.len().to_string(), format!("{:.1}", plan.objective), format!("{:.1}", plan.bound), gap]
