@@ -389,7 +389,7 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
 }
 
 /// What a page of features can be asked for as: `f`, and what is said by Accept.
-const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
+pub(crate) const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
 
 /// The representation of a page, and as which file; a page of GeoJSON unless something else is named or preferred.
 fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'static str)>) {
