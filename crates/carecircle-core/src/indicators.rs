@@ -540,17 +540,17 @@ pub struct Inequality {
 impl Inequality {
     fn new(study: &Study, coverage: &Coverage) -> Option<Self> {
         let demand = study.demand();
-        let mut walks: Vec<Walkers> = Vec::with_capacity(demand.points.len());
+        let mut walks: Vec<Cohort> = Vec::with_capacity(demand.points.len());
         for block in &demand.blocks {
             for i in block.points.start as usize..block.points.end as usize {
                 let time = coverage.walks.get(i).copied().flatten().map_or(WalkTime::NEVER, |walk| walk.time);
-                walks.push(Walkers { time, children: block.children * demand.points[i].weight });
+                walks.push(Cohort { time, children: block.children * demand.points[i].weight });
             }
         }
         Self::of(walks, coverage.policy.limit())
     }
 
-    fn of(mut walks: Vec<Walkers>, limit: WalkTime) -> Option<Self> {
+    fn of(mut walks: Vec<Cohort>, limit: WalkTime) -> Option<Self> {
         walks.sort_unstable_by(|a, b| a.time.cmp(&b.time).then(a.children.total_cmp(&b.children)));
         let children: f64 = walks.iter().map(|w| w.children).sum();
         let minutes: f64 = walks.iter().map(|w| w.children * w.minutes()).sum();
@@ -588,12 +588,12 @@ impl Inequality {
 
 /// Children who walk equally long.
 #[derive(Clone, Copy)]
-struct Walkers {
+struct Cohort {
     time: WalkTime,
     children: f64,
 }
 
-impl Walkers {
+impl Cohort {
     fn minutes(self) -> f64 {
         self.time.minutes().map_or(LONGEST_MINUTES, |minutes| minutes.min(LONGEST_MINUTES))
     }
@@ -640,8 +640,8 @@ fn sensitivity(study: &Study, coverage: &Coverage) -> Vec<Sensitivity> {
 mod tests {
     use super::*;
 
-    fn walkers(walks: &[(f64, f64)]) -> Vec<Walkers> {
-        let walker = |&(minutes, children): &(f64, f64)| Walkers { time: WalkTime::from_minutes(minutes), children };
+    fn walkers(walks: &[(f64, f64)]) -> Vec<Cohort> {
+        let walker = |&(minutes, children): &(f64, f64)| Cohort { time: WalkTime::from_minutes(minutes), children };
         walks.iter().map(walker).collect()
     }
 
@@ -676,7 +676,7 @@ mod tests {
     #[test]
     fn who_can_not_get_there_walks_longest() {
         let mut walks = walkers(&[(10.0, 9.0), (300.0, 0.5)]);
-        walks.push(Walkers { time: WalkTime::NEVER, children: 0.5 });
+        walks.push(Cohort { time: WalkTime::NEVER, children: 0.5 });
         let found = Inequality::of(walks, WalkTime::from_minutes(15.0)).unwrap();
         assert!(near(found.worst_tenth_minutes, 120.0) && near(found.children_beyond, 1.0), "{found:?}");
         assert!(found.gini > 0.4);

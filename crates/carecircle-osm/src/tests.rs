@@ -4,8 +4,9 @@ use crate::wire::push_varint;
 use crate::{Extract, ReadError, ReadOptions, read_from};
 use carecircle_core::facility::Kind;
 use carecircle_core::geometry::{LonLat, geodesic_m};
+use carecircle_core::network::{EdgeId, Network, NetworkOptions};
 use carecircle_core::place::{AreaLevel, Home};
-use carecircle_core::street::{Access, StreetClass};
+use carecircle_core::street::{Access, Rank, StreetClass};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use std::io::{Cursor, Write};
@@ -209,6 +210,26 @@ fn square(block: Block, first: i64, lon: i64, lat: i64, half: i64) -> Block {
 
 fn closed(first: i64) -> [i64; 5] {
     [first, first + 1, first + 2, first + 3, first]
+}
+
+#[test]
+fn roads_keep_the_ranks_that_their_classes_do_not_tell() {
+    let extract = extract([
+        row(4),
+        Block::default()
+            .way(10, &[1, 2], &[("highway", "residential")])
+            .way(20, &[2, 3], &[("highway", "primary")])
+            .way(30, &[3, 4], &[("highway", "footway")])
+            .way(40, &[1, 2, 3, 1], &[("highway", "service"), ("area", "yes")]),
+    ]);
+    assert_eq!(extract.streets.ranks, [(20, Rank::Primary), (40, Rank::Service)]);
+    let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
+    let mut ranks: Vec<(i64, Rank)> =
+        (0..network.edges().len() as u32).map(|i| (network.edge(EdgeId(i)).way(), network.rank(EdgeId(i)))).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
+    let wanted = [(10, Rank::Street), (20, Rank::Primary), (30, Rank::Path), (40, Rank::Service)];
+    assert_eq!(ranks, wanted);
 }
 
 #[test]

@@ -209,13 +209,21 @@ impl Snapshot {
     }
 
     /// About how many bytes its caches hold.
-    pub(crate) fn kept_bytes(&self) -> [(&'static str, u64); 4] {
+    pub(crate) async fn kept_bytes(&self) -> [(&'static str, u64); 6] {
+        // What has been put in or thrown out is counted later otherwise.
+        self.answers.run_pending_tasks();
+        self.drawn.run_pending_tasks();
+        self.analyses.run_pending_tasks().await;
+        self.circles.run_pending_tasks().await;
+        self.isochrones.run_pending_tasks().await;
         let (analyses, circles) = (self.analyses.weighted_size(), self.circles.weighted_size());
         [
             ("answers", self.answers.weighted_size()),
             ("analyses", analyses << 10),
             ("circles", circles << 10),
             ("isochrones", self.isochrones.weighted_size()),
+            ("drawings", self.drawn.weighted_size()),
+            ("tiles", self.tiles.kept_bytes().await),
         ]
     }
 

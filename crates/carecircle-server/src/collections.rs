@@ -7,7 +7,7 @@ use crate::cql2::{Expr, Place, Table};
 use crate::download::{Contents, FileFormat};
 use crate::html;
 use crate::problem::{ApiError, shortened};
-use crate::query::{PAGE_NAMES, POLICY_NAMES, Page, Query, number, truth};
+use crate::query::{PAGE_NAMES, POLICY_NAMES, Page, Query, Wanted};
 use crate::reply::{Media, Reply, preferred};
 use crate::schema;
 use crate::systems::{Bbox, System, advertised};
@@ -20,7 +20,6 @@ use carecircle_core::geometry::Shape;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::policy::Policy;
 use carecircle_formats::geojson::{self, Drawing};
-use carecircle_formats::policy;
 use geo::{Coord, Intersects};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -229,23 +228,6 @@ impl Column {
     }
 }
 
-/// `property=value`.
-fn equality(query: &Query, at: usize, column: &Column) -> Result<Option<Expr>, ApiError> {
-    let Some(text) = query.text(&column.name) else { return Ok(None) };
-    let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
-    let value = match column.holds {
-        Text => Expr::Text(text.to_owned()),
-        Day => Expr::Text(policy::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?.to_string()),
-        Truth => Expr::Truth(truth(text).ok_or_else(|| bad("true or false"))?),
-        Number => Expr::Number(number(text).ok_or_else(|| bad("a number"))?),
-        Integer => {
-            let whole = number(text).filter(|v| v.fract() == 0.0);
-            Expr::Number(whole.ok_or_else(|| bad("a whole number"))?)
-        }
-    };
-    Ok(Some(Expr::equality(at, value)))
-}
-
 /// An id as a step of a path.
 pub(crate) fn in_path_encoded(id: &str) -> String {
     let encoded: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
@@ -301,12 +283,14 @@ pub(crate) fn license() -> Value {
 /// `GET /collections`
 pub(crate) async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     app.document(&parts, Media::Json, |snapshot, base| {
-        let mut collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
-        collections.push(tiles::streets(snapshot, base));
+        let collections: Vec<Value> = Collection::ALL.iter().map(|&c| metadata(snapshot, base, c)).collect();
+        // Not among them: GDAL, asked for all layers, asks for the items of each, and gives up where there are none.
+        let streets = format!("{base}/collections/{}", tiles::STREETS);
         json!({
             "links": [
                 link("self", Media::Json, "The collections", format!("{base}/collections")),
                 link("alternate", Media::Html, "The collections, as a page", format!("{base}/collections?f=html")),
+                link("related", Media::Json, "The streets, as tiles alone", streets),
                 license(),
             ],
             "collections": collections,
@@ -336,21 +320,11 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
     known.extend(names.filter(|n| *n != "inclusive"));
     let mut query = Query::parse(parts.uri.query(), &known)?;
     let (media, file) = form(&parts, query.word("f", &FORMS)?);
-    query.datetime()?;
-    let mut page = query.page()?;
+    let Wanted { mut page, system, bbox, filter } = query.wanted(columns, snapshot.extent(collection))?;
     if file.is_some() && query.text("limit").is_none() {
         page.limit = usize::MAX;
     }
-    let extent = snapshot.extent(collection);
-    let system = query.system("crs", extent)?;
-    let bbox_system = query.system("bbox-crs", extent)?;
-    let bbox = query.bbox(&bbox_system, extent)?;
     let asked = Asked::read(&mut query, &snapshot, collection)?;
-    let mut filters: Vec<Expr> = query.filter(columns)?.into_iter().collect();
-    for (at, column) in columns.iter().enumerate().filter(|(_, c)| c.is_choosable()) {
-        filters.extend(equality(&query, at, column)?);
-    }
-    let filter = Expr::all(filters);
     let path = format!("/collections/{}/items", collection.id());
     let question = path.clone() + &query.canonical();
     // Whoever is given a page must be able to ask for the next.
@@ -390,7 +364,7 @@ pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Res
 }
 
 /// What a page of features can be asked for as: `f`, and what is said by Accept.
-const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
+pub(crate) const FORMS: [&str; 6] = ["geojson", "json", "html", "csv", "geojsonseq", "fgb"];
 
 /// The representation of a page, and as which file; a page of GeoJSON unless something else is named or preferred.
 fn form(parts: &Parts, named: Option<&str>) -> (Media, Option<(FileFormat, &'static str)>) {

@@ -3,9 +3,6 @@
 //! Owns the routes, their parameters and representations, caching, and the accept loop. It reads no files: the binary
 //! hands it a study. It refuses to own the formats (`carecircle-formats`) and every computation (`carecircle-core`).
 
-// The API document is one literal.
-#![recursion_limit = "256"]
-
 mod analysis;
 mod app;
 mod body;

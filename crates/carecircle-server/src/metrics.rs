@@ -110,7 +110,7 @@ impl Page {
     }
 }
 
-fn written(app: &App) -> String {
+async fn written(app: &App) -> String {
     let mut page = Page::default();
     let metrics = &app.metrics;
     page.metric("carecircle_http_requests_total", "counter", "Requests answered.");
@@ -137,7 +137,7 @@ fn written(app: &App) -> String {
     page.value(name, &[("result", &"hit")], metrics.hits.load(Relaxed));
     page.value(name, &[("result", &"miss")], metrics.misses.load(Relaxed));
     page.metric("carecircle_cache_bytes", "gauge", "About what is kept of the present study.");
-    for (cache, bytes) in snapshot.kept_bytes() {
+    for (cache, bytes) in snapshot.kept_bytes().await {
         page.value("carecircle_cache_bytes", &[("cache", &cache)], bytes);
     }
     let limit = app.options.cache_bytes;
@@ -200,5 +200,5 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn metrics(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
     Query::parse(parts.uri.query(), &[])?;
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), reply::NEVER_KEPT];
-    Ok((headers, written(&app)).into_response())
+    Ok((headers, written(&app).await).into_response())
 }

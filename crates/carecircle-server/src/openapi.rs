@@ -5,7 +5,7 @@
 //! declared as a parameter.
 
 use crate::analysis::Snapshot;
-use crate::collections::{CRS84, Collection, Column};
+use crate::collections::{CRS84, Collection, Column, FORMS};
 use crate::cql2::LENGTH_MAX;
 use crate::isochrones::{self, BANDS, DIRECTIONS};
 use crate::query::{
@@ -23,6 +23,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::time::Speed;
 use carecircle_formats::profile::SIGNAL_DELAYS_S;
 use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
 
 /// The whole document.
 pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
@@ -59,6 +60,12 @@ pub(crate) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
+/// The parameter `f`, of an answer that there is in these representations.
+pub(crate) fn forms(forms: &[&str]) -> Value {
+    let description = "The representation; where there are several, by Accept without it";
+    in_query("f", description, &json!({ "type": "string", "enum": forms }))
+}
+
 /// What may be asked of a path, and what answers.
 pub(crate) fn operation(
     id: &str,
@@ -93,7 +100,7 @@ pub(crate) fn content(media: &str, schema: &str) -> Value {
 }
 
 fn paths(snapshot: &Snapshot) -> Value {
-    let json_format = || parameter("f_json");
+    let page = || forms(&["json", "html"]);
     let mut paths = Map::new();
     let mut add = |path: &str, operation: Value| paths.insert(path.to_owned(), operation);
     let landing = with_page(content("application/json", "LandingPage"));
@@ -103,7 +110,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getLandingPage",
             "about",
             "Landing page, or the map",
-            &[parameter("f_page"), parameter("lang")],
+            &[page(), parameter("lang")],
             &landing,
             &["400"],
         ),
@@ -114,7 +121,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getConformance",
             "about",
             "Conformance classes",
-            &[json_format()],
+            &[page()],
             &with_page(content("application/json", "Conformance")),
             &["400"],
         ),
@@ -125,7 +132,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getApi",
             "about",
             "This document",
-            &[json_format()],
+            &[page()],
             &with_page(json!({ "application/vnd.oai.openapi+json;version=3.0": { "schema": { "type": "object" } } })),
             &["400"],
         ),
@@ -136,7 +143,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getCollections",
             "features",
             "The collections",
-            &[json_format()],
+            &[page()],
             &with_page(content("application/json", "Collections")),
             &["400"],
         ),
@@ -147,7 +154,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getCollection",
             "features",
             "A collection",
-            &[parameter("collectionId"), json_format()],
+            &[parameter("collectionId"), page()],
             &with_page(content("application/json", "Collection")),
             &["400", "404"],
         ),
@@ -158,7 +165,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getCollection.streets",
             "tiles",
             "The streets, which are there as tiles alone",
-            &[json_format()],
+            &[page()],
             &with_page(content("application/json", "Collection")),
             &["400"],
         ),
@@ -175,9 +182,8 @@ fn paths(snapshot: &Snapshot) -> Value {
         let (id, path) = (collection.id(), format!("/collections/{}/items", collection.id()));
         let columns = snapshot.columns(collection);
         let mut page: Vec<Value> =
-            ["limit", "offset", "revision", "bbox", "datetime", "f_items", "resultType", "crs", "bbox-crs"]
-                .map(parameter)
-                .into();
+            ["limit", "offset", "revision", "bbox", "datetime", "resultType", "crs", "bbox-crs"].map(parameter).into();
+        page.push(forms(&FORMS));
         page.extend(["filter", "filter-lang", "filter-crs"].map(parameter));
         page.extend(collection.parameters().map(parameter));
         // `inclusive` is a parameter of the analysis already; it chooses facilities as well.
@@ -193,7 +199,7 @@ fn paths(snapshot: &Snapshot) -> Value {
                 if collection == Collection::Circles { &["400", "410", "422"] } else { &["400", "410"] },
             ),
         );
-        let mut single = vec![parameter("featureId"), parameter("f_item"), parameter("crs")];
+        let mut single = vec![parameter("featureId"), forms(&["geojson", "json", "html"]), parameter("crs")];
         single.extend(collection.parameters().map(parameter));
         add(
             &format!("{path}/{{featureId}}"),
@@ -219,9 +225,9 @@ fn paths(snapshot: &Snapshot) -> Value {
         "speed_kmh",
         "signal_delay_s",
         "crs",
-        "f_geojson",
     ];
-    let place = place.map(parameter);
+    let mut place: Vec<Value> = place.map(parameter).into();
+    place.push(forms(&["geojson", "json"]));
     let bands = content("application/geo+json", "FeatureCollection");
     let mut isochrones = operation(
         "getIsochrones",
@@ -242,7 +248,7 @@ fn paths(snapshot: &Snapshot) -> Value {
     many["get"]["requestBody"] = isochrones::points_body();
     isochrones["post"] = many["get"].take();
     add("/isochrones", isochrones);
-    let mut summary = vec![parameter("by"), parameter("f_table")];
+    let mut summary = vec![parameter("by"), forms(&["json", "csv"])];
     summary.extend(POLICY_NAMES.map(parameter));
     let mut sheet = content("application/json", "Summary");
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
@@ -280,119 +286,138 @@ pub(crate) fn in_path(name: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "path", "required": true, "style": "simple", "schema": schema })
 }
 
+/// The parameters that operations refer to, by name.
 fn parameters(policy: &Policy) -> Value {
-    let number = |range: std::ops::RangeInclusive<f64>, default: Option<f64>| {
-        let mut schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
-        if let Some(default) = default {
-            schema["default"] = json!(default);
-        }
-        schema
-    };
-    let words = |words: &[&str]| json!({ "type": "string", "enum": words });
-    let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
-    let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
-    json!({
-        "collectionId": in_path("collectionId", &words(&Collection::ALL.map(Collection::id))),
-        "featureId": in_path("featureId", &json!({ "type": "string" })),
-        "limit": in_query(
+    let all = [of_pages(), of_analyses(policy), of_drawings()].concat();
+    let named = all.into_iter().map(|parameter| (parameter["name"].as_str().unwrap_or_default().to_owned(), parameter));
+    let mut out: Map<String, Value> = named.collect();
+    let bands = json!({
+        "type": "array", "minItems": 1, "maxItems": BANDS_MAX, "default": BANDS, "items": number(Policy::MINUTES, None),
+    });
+    // What is one limit elsewhere.
+    out.insert("bands".to_owned(), in_query("minutes", "The bands, minutes of walking", &bands));
+    out.into()
+}
+
+fn number(range: RangeInclusive<f64>, default: Option<f64>) -> Value {
+    let mut schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
+    if let Some(default) = default {
+        schema["default"] = json!(default);
+    }
+    schema
+}
+
+fn words(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+/// What chooses features and how they are written.
+fn of_pages() -> Vec<Value> {
+    vec![
+        in_path("collectionId", &words(&Collection::ALL.map(Collection::id))),
+        in_path("featureId", &json!({ "type": "string" })),
+        in_query(
             "limit",
-            "Features on a page; a larger number is taken for the maximum",
+            "Features on a page; a larger number is taken for the maximum. Without it, csv, geojsonseq and fgb hold all that \
+             matches",
             &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
         ),
-        "offset": in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
-        "revision": in_query(
+        in_query("offset", "Features before the page", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        in_query(
             "revision",
             "The revision of the data that a next link goes on in; 410 when it is served no more. Best left to links",
             &json!({ "type": "string" }),
         ),
-        "bbox": in_query(
+        in_query(
             "bbox",
             "West, south, east, north in degrees (or with heights, six numbers; or in the order of the axes of bbox-crs); west of its \
              east it spans the date line",
             &json!({ "type": "array", "minItems": 4, "maxItems": 6, "items": { "type": "number" } }),
         ),
-        "datetime": in_query(
+        in_query(
             "datetime",
             "An RFC 3339 instant or interval; no feature here has a time, so all of them match",
             &json!({ "type": "string", "pattern": datetime_pattern() }),
         ),
-        "crs": in_query(
+        in_query(
             "crs",
             "The coordinate system of the answer, by its URI: those of the collection's crs, or another of the EPSG register; axes \
              run as its definition says (latitude first in EPSG:4326 and 4490, northing first in the zones of CGCS2000). Or gcj02 \
              or bd09, longitude first. A feature that the system doesn't reach has no geometry",
             &json!({ "type": "string", "default": CRS84 }),
         ),
-        "bbox-crs": in_query(
+        in_query(
             "bbox-crs",
             "The coordinate system of bbox, as in crs",
             &json!({ "type": "string", "default": CRS84 }),
         ),
-        "resultType": in_query(
+        in_query(
             "resultType",
             "results: the page of features; hits: only how many match, as numberMatched",
             &words(&["results", "hits"]),
         ),
-        "f_json": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
-        "f_items": in_query(
-            "f",
-            "The representation; without it by Accept. csv, geojsonseq and fgb hold all that matches where no limit is given",
-            &words(&["geojson", "json", "html", "csv", "geojsonseq", "fgb"]),
-        ),
-        "f_item": in_query("f", "The representation; without it by Accept", &words(&["geojson", "json", "html"])),
-        "filter": in_query(
+        in_query(
             "filter",
             "Only features of which this is true, in CQL2: status <> 'covered' AND children > 25, \
              S_INTERSECTS(geometry, BBOX(116.3,39.9,116.4,40))",
             &json!({ "type": "string", "minLength": 1, "maxLength": LENGTH_MAX }),
         ),
-        "filter-lang": in_query(
+        in_query(
             "filter-lang",
             "How the filter is written; cql-text is taken for cql2-text",
             &json!({ "type": "string", "enum": FILTER_LANGUAGES, "default": FILTER_LANGUAGES[0] }),
         ),
-        "filter-crs": in_query(
+        in_query(
             "filter-crs",
             "The coordinates of the filter's geometries",
             &json!({
                 "type": "string", "format": "uri", "enum": FILTER_SYSTEMS.map(|(uri, _)| uri), "default": FILTER_SYSTEMS[0].0,
             }),
         ),
-        "f_json_alone": in_query("f", "The representation", &words(&["json"])),
-        "f_mvt": in_query("f", "The representation", &words(&["mvt"])),
-        "f_geojson": in_query("f", "The representation", &words(&["geojson", "json"])),
-        "f_page": in_query("f", "The representation; without it by Accept", &words(&["json", "html"])),
-        "lang": in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),
-        "f_table": in_query("f", "The representation; without it by Accept", &words(&["json", "csv"])),
-        "minutes": in_query(
+        in_query("lang", "The language of the map; without it the browser's", &words(&["zh", "en"])),
+    ]
+}
+
+/// What analyses are computed by.
+fn of_analyses(policy: &Policy) -> Vec<Value> {
+    let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
+    let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
+    vec![
+        in_query(
+            "policy",
+            "By whose rules: limit, walk, facilities that count, share of a block's children, targets. Any other parameter goes \
+             before what it says. Those of the service unless given",
+            &words(&policy_names(policy)),
+        ),
+        in_query(
             "minutes",
             "The limit, minutes of walking (always the limit, never the property of that name)",
             &number(Policy::MINUTES, Some(policy.minutes)),
         ),
-        "profile": in_query("profile", "Who walks", &words(&profile_names(&policy.profile))),
-        "speed_kmh": in_query("speed_kmh", "Walking speed, km/h", &number(Speed::RANGE_KMH, None)),
-        "signal_delay_s": in_query(
+        in_query("profile", "Who walks", &words(&profile_names(&policy.profile))),
+        in_query("speed_kmh", "Walking speed, km/h", &number(Speed::RANGE_KMH, None)),
+        in_query(
             "signal_delay_s",
             "Seconds that a crossing with traffic lights costs",
             &number(SIGNAL_DELAYS_S, Some(policy.profile.signal_s)),
         ),
-        "kinds": in_query(
+        in_query(
             "kinds",
             "Only facilities of these kinds count",
             &json!({ "type": "array", "minItems": 1, "items": words(&kinds) }),
         ),
-        "inclusive": in_query(
+        in_query(
             "inclusive",
             "Only facilities known to be inclusive (or known not to be) count; of the facilities only those are given",
             &json!({ "type": "boolean" }),
         ),
-        "facility_status": in_query("facility_status", "Only facilities at or past this step count", &words(&steps)),
-        "min_places": in_query(
+        in_query("facility_status", "Only facilities at or past this step count", &words(&steps)),
+        in_query(
             "min_places",
             "Only facilities known to have at least so many places count",
             &json!({ "type": "integer", "minimum": 0 }),
         ),
-        "child_months": in_query(
+        in_query(
             "child_months",
             "Only facilities that take a child of so many months count: by the ages that they tell and their places for it",
             &json!({
@@ -401,55 +426,51 @@ fn parameters(policy: &Policy) -> Value {
                 "maximum": Eligibility::CHILD_MONTHS.end(),
             }),
         ),
-        "with_vacancy": in_query(
+        in_query(
             "with_vacancy",
             "Only facilities known to have a place that nobody has taken count",
             &json!({ "type": "boolean" }),
         ),
-        "on": in_query(
+        in_query(
             "on",
             "Only facilities open on this day count; those that tell no dates are",
             &json!({ "type": "string", "format": "date" }),
         ),
-        "lon": in_query("lon", "Longitude in degrees", &number(-180.0..=180.0, None)),
-        "lat": in_query("lat", "Latitude in degrees", &number(-90.0..=90.0, None)),
-        "facility": in_query("facility", "The id of a facility", &json!({ "type": "string", "minLength": 1 })),
-        "bands": in_query(
-            "minutes",
-            "The bands, minutes of walking",
-            &json!({
-                "type": "array", "minItems": 1, "maxItems": BANDS_MAX, "default": BANDS,
-                "items": number(Policy::MINUTES, None),
-            }),
-        ),
-        "direction": in_query(
+    ]
+}
+
+/// Around where something is drawn, and how; and of which areas something is told.
+fn of_drawings() -> Vec<Value> {
+    vec![
+        in_query("lon", "Longitude in degrees", &number(-180.0..=180.0, None)),
+        in_query("lat", "Latitude in degrees", &number(-90.0..=90.0, None)),
+        in_query("facility", "The id of a facility", &json!({ "type": "string", "minLength": 1 })),
+        in_query(
             "direction",
             "Which way is walked: to the place, or from it",
             &json!({ "type": "string", "enum": DIRECTIONS, "default": DIRECTIONS[0] }),
         ),
-        "split": in_query(
+        in_query(
             "split",
             "All circles as one, each facility's by itself, or as one divided by which facility is nearest",
             &json!({ "type": "string", "enum": Split::ALL.map(Split::name), "default": Split::None.name() }),
         ),
-        "depth": in_query(
+        in_query(
             "depth",
             "How far off a reached street a place still counts as reached, metres",
             &number(Drawing::DEPTH_M, Some(Drawing::default().depth_m)),
         ),
-        "tolerance": in_query(
+        in_query(
             "tolerance",
             "How far a simplified outline may lie from the full one, metres; 0 keeps every corner",
             &number(Drawing::TOLERANCE_M, Some(Drawing::default().tolerance_m)),
         ),
-        "policy": in_query(
-            "policy",
-            "By whose rules: limit, walk, facilities that count, share of a block's children, targets. Any other parameter goes \
-             before what it says. Those of the service unless given",
-            &words(&policy_names(policy)),
+        in_query(
+            "by",
+            "The level of areas; the largest that there is unless given",
+            &words(&AreaLevel::ALL.map(AreaLevel::name)),
         ),
-        "by": in_query("by", "The level of areas; the largest that there is unless given", &words(&AreaLevel::ALL.map(AreaLevel::name))),
-    })
+    ]
 }
 
 /// What `datetime` takes, as a regular expression of JSON Schema.

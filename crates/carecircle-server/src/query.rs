@@ -4,9 +4,10 @@
 //! `minutes=15` and `minutes=15.0` are one question. Of a name given twice the last value counts, since clients add
 //! theirs to links that already carry them.
 
-use crate::collections::{CRS84, Column};
+use crate::collections::{CRS84, Column, ColumnType};
 use crate::cql2::{self, Coordinates, Expr, Language};
 use crate::problem::ApiError;
+use crate::systems::{Bbox, System};
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::{Drawing, Split};
@@ -193,8 +194,39 @@ impl Query {
         })
     }
 
+    /// `property=value`, of the column of that number.
+    fn equality(&self, at: usize, column: &Column) -> Result<Option<Expr>, ApiError> {
+        let Some(text) = self.text(&column.name) else { return Ok(None) };
+        let bad = |wanted: &str| ApiError::bad_value(&column.name, text, wanted);
+        let value = match column.holds {
+            ColumnType::Text => Expr::Text(text.to_owned()),
+            ColumnType::Day => Expr::Text(policies::day(text).map_err(|_| bad("a day, as in 2024-06-30"))?.to_string()),
+            ColumnType::Truth => Expr::Truth(truth(text).ok_or_else(|| bad("true or false"))?),
+            ColumnType::Number => Expr::Number(number(text).ok_or_else(|| bad("a number"))?),
+            ColumnType::Integer => {
+                let whole = number(text).filter(|v| v.fract() == 0.0);
+                Expr::Number(whole.ok_or_else(|| bad("a whole number"))?)
+            }
+        };
+        Ok(Some(Expr::equality(at, value)))
+    }
+
+    /// Which features of such columns are wanted, and in which coordinate system; they lie in a box in degrees.
+    pub(crate) fn wanted(&mut self, columns: &[Column], extent: Option<[f64; 4]>) -> Result<Wanted, ApiError> {
+        self.datetime()?;
+        let page = self.page()?;
+        let system = self.system("crs", extent)?;
+        let of_bbox = self.system("bbox-crs", extent)?;
+        let bbox = self.bbox(&of_bbox, extent)?;
+        let mut filters: Vec<Expr> = self.filter(columns)?.into_iter().collect();
+        for (at, column) in columns.iter().enumerate().filter(|(_, c)| c.is_choosable()) {
+            filters.extend(self.equality(at, column)?);
+        }
+        Ok(Wanted { page, system, bbox, filter: Expr::all(filters) })
+    }
+
     /// `limit` and `offset`; with `resultType=hits` the page is empty, and counts alone.
-    pub(crate) fn page(&mut self) -> Result<Page, ApiError> {
+    fn page(&mut self) -> Result<Page, ApiError> {
         let limit = self.count("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let offset = self.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
         let is_count = self.word("resultType", &["hits", "results"])? == Some("hits");
@@ -202,7 +234,7 @@ impl Query {
     }
 
     /// `filter` over such columns, as `filter-lang` and `filter-crs` say. In canonical form it needs neither.
-    pub(crate) fn filter(&mut self, columns: &[Column]) -> Result<Option<Expr>, ApiError> {
+    fn filter(&mut self, columns: &[Column]) -> Result<Option<Expr>, ApiError> {
         let language = match self.word("filter-lang", &FILTER_LANGUAGES)? {
             Some("cql2-json") => Language::Json,
             _ => Language::Text,
@@ -222,7 +254,7 @@ impl Query {
     }
 
     /// `datetime`: an instant or interval by RFC 3339. No feature here has a time, so all of them match.
-    pub(crate) fn datetime(&mut self) -> Result<(), ApiError> {
+    fn datetime(&mut self) -> Result<(), ApiError> {
         let wanted = "an RFC 3339 instant (2024-05-01T00:00:00Z) or an interval of two, .. for an open end";
         self.take("datetime", wanted, |text| {
             let open = |end: &str| end.is_empty() || end == ".." || is_rfc3339(end);
@@ -346,6 +378,14 @@ fn kinds(text: &str) -> Option<(Vec<Kind>, String)> {
     let names: Vec<&str> = kinds.iter().map(|k| k.name()).collect();
     let canonical = names.join(",");
     Some((kinds, canonical))
+}
+
+/// What is asked for of a collection, whatever its features are computed by.
+pub(crate) struct Wanted {
+    pub(crate) page: Page,
+    pub(crate) system: System,
+    pub(crate) bbox: Option<Bbox>,
+    pub(crate) filter: Option<Expr>,
 }
 
 /// Which features are on the page.

@@ -90,16 +90,27 @@ fn features(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
     })
 }
 
-/// What `name=value` takes.
+/// What `filter` understands: every property, and the geometry. What `name=value` doesn't take is said to be for filters.
 fn queryables(snapshot: &Snapshot, base: &str, collection: Collection) -> Value {
-    let columns = snapshot.columns(collection).iter().filter(|column| column.is_choosable());
+    let columns = snapshot.columns(collection);
+    let mut properties = properties(collection, columns.iter());
+    for column in columns.iter().filter(|column| !column.is_choosable()) {
+        let told = &mut properties[&column.name];
+        let meaning = told["description"].as_str().map(|meaning| format!("{meaning}. ")).unwrap_or_default();
+        told["description"] = json!(meaning + "For filter alone: as a parameter the name means something else");
+    }
+    let geometry = json!({
+        "title": "geometry", "format": "geometry-any", "x-ogc-role": "primary-geometry",
+        "description": "Where it is. For filter alone",
+    });
+    properties.insert("geometry".to_owned(), geometry);
     json!({
         "$schema": DIALECT,
         "$id": format!("{base}/collections/{}/queryables", collection.id()),
         "title": collection.title(),
         "description": "What features can be chosen by",
         "type": "object",
-        "properties": properties(collection, columns),
+        "properties": properties,
         "additionalProperties": false,
     })
 }
@@ -214,7 +225,7 @@ fn meaning(collection: Collection, column: &str) -> Option<&'static str> {
 /// What the API document says of both.
 pub(crate) fn paths() -> [(&'static str, Value); 2] {
     let operation = |id: &str, summary: &str| {
-        let parameters = ["collectionId", "f_json"].map(crate::openapi::parameter);
+        let parameters = [crate::openapi::parameter("collectionId"), crate::openapi::forms(&["json", "html"])];
         let answer = crate::openapi::with_page(json!({ Media::Schema.name(): { "schema": { "type": "object" } } }));
         crate::openapi::operation(id, "features", summary, &parameters, &answer, &["400", "404"])
     };

@@ -48,11 +48,9 @@ use sheet::{Draft, Limits, MAX_ZOOM, TileId, on_world};
 /// The one tiling scheme: EPSG:3857, each zoom twice as fine, rows from the north.
 const SCHEME: &str = "WebMercatorQuad";
 
-/// Questions whose tiles are known by a number; of more, those not asked for the longest time are numbered anew.
-const QUESTIONS: u64 = 4_096;
-
-/// What a tile that is kept takes beside its body.
+/// What a tile that is kept takes beside its body, and the tiles of a question beside its text.
 const ENTRY: usize = 256;
+const SET_ENTRY: usize = 2_048;
 
 /// The id of the streets, which are a collection of tiles alone.
 pub(crate) const STREETS: &str = "streets";
@@ -347,7 +345,7 @@ struct StreetSheet {
 /// What is kept of tiles for a study.
 pub(crate) struct Tiles {
     kept: moka::future::Cache<Key, Arc<Ready>>,
-    /// By layers and question, as it was spelt and in canonical form.
+    /// By layers and question, as it was spelt and in canonical form. Questions that are let go are numbered anew.
     sets: moka::sync::Cache<String, Arc<Tileset>>,
     /// By their layers, for the question of the service itself. A set of none stands first.
     plain: Vec<Arc<Tileset>>,
@@ -395,10 +393,16 @@ impl Tiles {
         Self {
             kept: moka::future::Cache::builder()
                 .eviction_policy(EvictionPolicy::lru())
-                .max_capacity(cache_bytes)
+                .max_capacity(cache_bytes / 8 * 7)
                 .weigher(|_, tile: &Arc<Ready>| u32::try_from(tile.body.len() + ENTRY).unwrap_or(u32::MAX))
                 .build(),
-            sets: moka::sync::Cache::builder().eviction_policy(EvictionPolicy::lru()).max_capacity(QUESTIONS).build(),
+            sets: moka::sync::Cache::builder()
+                .eviction_policy(EvictionPolicy::lru())
+                .max_capacity(cache_bytes / 8)
+                .weigher(|question: &String, set: &Arc<Tileset>| {
+                    u32::try_from(question.len() + set.query.len() + SET_ENTRY).unwrap_or(u32::MAX)
+                })
+                .build(),
             numbered: AtomicU64::new(plain.len() as u64),
             plain,
             sheets: Default::default(),
@@ -444,6 +448,13 @@ impl Tiles {
         });
         self.sets.insert(spelling, Arc::clone(&set));
         Ok(set)
+    }
+
+    /// About how many bytes are kept of tiles, and of the questions that they are known by.
+    pub(crate) async fn kept_bytes(&self) -> u64 {
+        self.kept.run_pending_tasks().await;
+        self.sets.run_pending_tasks();
+        self.kept.weighted_size() + self.sets.weighted_size()
     }
 
     /// The box around the tiles of a layer.

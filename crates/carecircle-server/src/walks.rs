@@ -4,7 +4,7 @@ use crate::analysis::{Layer, Snapshot};
 use crate::app::{App, bad_path};
 use crate::collections::{Collection, add_members, as_page, in_path_encoded, link, write_features};
 use crate::isochrones::no_street;
-use crate::openapi::{content, in_query, operation, parameter, with_page};
+use crate::openapi::{content, forms, in_query, operation, parameter, with_page};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, Reply, preferred};
@@ -44,6 +44,9 @@ const NEAREST_WITHIN: f64 = *Policy::MINUTES.end();
 const COUNTED_TOLD: usize = 10;
 const NOT_COUNTED_TOLD: usize = 20;
 
+/// What answers come as: `f`.
+const FORMS: [&str; 3] = ["geojson", "json", "html"];
+
 /// The parameters that say who walks.
 const WHO: [&str; 3] = ["profile", "speed_kmh", "signal_delay_s"];
 
@@ -77,7 +80,8 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
         &json!({ "type": "string", "minLength": 1 }),
     );
     let mut walk = vec![from, place("to", "Where the walk ends"), facility];
-    walk.extend(WHO.into_iter().chain(["crs", "f_item"]).map(parameter));
+    walk.extend(WHO.into_iter().chain(["crs"]).map(parameter));
+    walk.push(forms(&FORMS));
     let feature = with_page(content("application/geo+json", "Feature"));
     add(
         "/routes",
@@ -100,7 +104,8 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
     );
     let mut home =
         vec![number("lon", "Longitude in degrees", 180.0), number("lat", "Latitude in degrees", 90.0), limit];
-    home.extend(POLICY_NAMES.into_iter().chain(["crs", "f_item"]).map(parameter));
+    home.extend(POLICY_NAMES.into_iter().chain(["crs"]).map(parameter));
+    home.push(forms(&FORMS));
     let features = with_page(content("application/geo+json", "FeatureCollection"));
     let title = format!(
         "The facilities that count (that take the child, that have a place free), the nearest by walking time first, as far \
@@ -116,7 +121,8 @@ pub(crate) fn paths(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
         &json!({ "type": "integer", "minimum": 0 }),
     );
     let mut why = vec![block, point];
-    why.extend(POLICY_NAMES.into_iter().chain(["crs", "f_item"]).map(parameter));
+    why.extend(POLICY_NAMES.into_iter().chain(["crs"]).map(parameter));
+    why.push(forms(&FORMS));
     add(
         "/blocks/{blockId}/explain",
         operation(
@@ -140,7 +146,7 @@ impl Form {
     const NAMES: [&str; 2] = ["crs", "f"];
 
     fn read(query: &mut Query, parts: &Parts, snapshot: &Snapshot) -> Result<Self, ApiError> {
-        let media = match query.word("f", &["geojson", "json", "html"])? {
+        let media = match query.word("f", &FORMS)? {
             Some("html") => Media::Html,
             Some(_) => Media::GeoJson,
             None => preferred(parts, &[Media::GeoJson, Media::Html]),

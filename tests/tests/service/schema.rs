@@ -88,15 +88,24 @@ fn whatever_is_queryable_chooses_features() {
             let encode =
                 |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
             let text = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
-            let pair = [name, &text].map(|text| text.bytes().map(encode).collect::<String>()).join("=");
-            let chosen = features(collection, &format!("&{pair}"));
+            let quoted = wanted.as_str().map_or_else(|| text.clone(), |text| format!("'{}'", text.replace('\'', "''")));
+            let filter = ("filter", &*format!("\"{name}\" = {quoted}"));
+            let is_for_filters = declared["description"].as_str().is_some_and(|told| told.contains("For filter alone"));
+            let parameter = Some((&**name, &*text)).filter(|_| !is_for_filters);
             let expected: Vec<Value> = all.iter().filter(|f| value(f) == wanted).cloned().collect();
-            assert_eq!(ids(&chosen), ids(&expected), "{collection} {pair}");
+            for (name, text) in [filter].into_iter().chain(parameter) {
+                let pair = [name, text].map(|text| text.bytes().map(encode).collect::<String>()).join("=");
+                let chosen = features(collection, &format!("&{pair}"));
+                assert_eq!(ids(&chosen), ids(&expected), "{collection} {pair}");
+            }
         }
     }
     let blocks = linked("blocks", QUERYABLES);
-    assert!(blocks["properties"].get("minutes").is_none(), "as a parameter it is the limit");
-    assert!(blocks["properties"].get("status").is_some());
+    let told = |name: &str| blocks["properties"][name]["description"].as_str().unwrap_or_default().to_owned();
+    assert!(told("minutes").contains("For filter alone"), "as a parameter it is the limit");
+    assert!(!told("status").contains("For filter alone"));
+    assert_eq!(blocks["properties"]["geometry"]["format"], "geometry-any");
+    assert!(!features("blocks", "&filter=S_INTERSECTS(geometry,BBOX(-180,-90,180,90))").is_empty());
 }
 
 #[test]

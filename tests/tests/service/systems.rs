@@ -15,9 +15,7 @@ fn epsg(code: u16) -> String {
 }
 
 fn collections() -> Vec<Value> {
-    let mut all = town().get("/collections").ok()["collections"].as_array().unwrap().clone();
-    all.retain(|collection| collection["id"] != "streets");
-    all
+    town().get("/collections").ok()["collections"].as_array().unwrap().clone()
 }
 
 fn systems(collection: &Value) -> Vec<String> {

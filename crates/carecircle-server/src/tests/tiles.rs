@@ -1,6 +1,9 @@
 //! Tiles and the documents about them.
 
-use super::town::{BASE, BLOCKS, Got, SOUTH, STEP, Seed, WEST, ask, features, ids, link, polygons, send, study, town};
+use super::town::{
+    BASE, BLOCKS, Got, SOUTH, STEP, Seed, WEST, app, ask, features, ids, link, polygons, send, study, town,
+};
+use crate::app::router;
 use crate::routes;
 use crate::{Served, ServerOptions};
 use axum::Router;
@@ -499,6 +502,39 @@ async fn a_small_cache_serves_the_same_tiles() {
     let found: BTreeSet<String> =
         all_tiles(&small, "blocks", 12, "").await.iter().map(|f| f.text("id").to_owned()).collect();
     assert_eq!(found.len(), BLOCKS);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_counted_and_bounded() {
+    const CACHE: u64 = 256 << 10;
+    let routes = router(&app(ServerOptions { cache_bytes: CACHE, ..ServerOptions::default() }));
+    let kept = |cache: &'static str| {
+        let routes = routes.clone();
+        async move {
+            let text = String::from_utf8(ask(&routes, "/metrics").await.body).unwrap();
+            let name = format!("carecircle_cache_bytes{{cache=\"{cache}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse::<u64>().unwrap()
+        }
+    };
+    for cache in ["tiles", "drawings", "isochrones"] {
+        assert_eq!(kept(cache).await, 0, "{cache}");
+    }
+    let body = ask(&routes, &path("blocks", south_west(13), "")).await.body.len() as u64;
+    assert!((body..body + 1_024).contains(&kept("tiles").await));
+    let page = ask(&routes, "/collections/areas/items?crs=gcj02").await.body.len() as u64;
+    assert!((1..page).contains(&kept("drawings").await));
+    ask(&routes, "/isochrones?facility=n1&minutes=3").await;
+    assert!(kept("isochrones").await > 0);
+    for minutes in 1..40 {
+        ask(&routes, &path("blocks", south_west(13), &format!("?minutes={minutes}"))).await;
+        let system = format!("http://www.opengis.net/def/crs/EPSG/0/{}", 4_513 + minutes);
+        ask(&routes, &format!("/collections/blocks/items?limit=300&crs={system}")).await;
+        ask(&routes, &format!("/isochrones?facility=n1&minutes={minutes}")).await;
+    }
+    for (cache, parts) in [("tiles", 3), ("isochrones", 1), ("drawings", 2)] {
+        let (bytes, most) = (kept(cache).await, CACHE / 16 * parts);
+        assert!((1..=most).contains(&bytes), "{cache}: {bytes} of {most}");
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::collections::{CRS84, Collection, ColumnType, license, link};
 use crate::isochrones;
-use crate::openapi::{content, in_path, operation, parameter, with_page};
+use crate::openapi::{content, forms, in_path, operation, parameter, with_page};
 use crate::problem::ApiError;
 use crate::reply::{Media, Reply};
 use axum::Router;
@@ -224,14 +224,7 @@ fn properties(snapshot: &Snapshot, layer: TileLayer) -> Vec<(String, ColumnType)
 
 /// A layer of a tileset, as OGC describes it.
 fn layer_of(snapshot: &Snapshot, layer: TileLayer) -> Value {
-    let kind = |holds| match holds {
-        ColumnType::Text | ColumnType::Day => "string",
-        ColumnType::Number => "number",
-        ColumnType::Integer => "integer",
-        ColumnType::Truth => "boolean",
-    };
-    let properties =
-        properties(snapshot, layer).into_iter().map(|(name, holds)| (name, json!({ "type": kind(holds) })));
+    let properties = properties(snapshot, layer).into_iter().map(|(name, holds)| (name, holds.schema().into()));
     let properties: Map<String, Value> = properties.collect();
     let dimension = match layer {
         TileLayer::Of(Collection::Facilities) => 0,
@@ -358,18 +351,18 @@ pub(crate) fn link_to_schemes(base: &str) -> Value {
 /// The operations on tiles, as the API document has them.
 pub(crate) fn paths() -> Vec<(String, Value)> {
     let mut out = Vec::new();
-    let whole = Layers::number(&[("tileMatrix", MAX_ZOOM.into()), ("tileRow", u32::MAX), ("tileCol", u32::MAX)]);
-    let xyz = Layers::number(&[("z", MAX_ZOOM.into()), ("x", u32::MAX), ("y", u32::MAX)]);
+    let whole = whole_numbers([("tileMatrix", MAX_ZOOM.into()), ("tileRow", u32::MAX), ("tileCol", u32::MAX)]);
+    let xyz = whole_numbers([("z", MAX_ZOOM.into()), ("x", u32::MAX), ("y", u32::MAX)]);
     let layers_named = {
         let ids: Vec<&str> = Layers::ANY.iter().map(TileLayer::id).collect();
         let items = json!({ "type": "string", "enum": ids });
         in_path("layers", &json!({ "type": "array", "minItems": 1, "items": items }))
     };
-    let asked = |layers: Layers, f: &str, before: &[Value]| {
+    let asked = |layers: Layers, f: &'static str, before: &[Value]| {
         // Isochrones have several limits.
         let declared = |name| if layers == Layers::ISOCHRONES && name == "minutes" { "bands" } else { name };
         let own = layers.parameters().into_iter().map(|name| parameter(declared(name)));
-        before.iter().cloned().chain([parameter(f)]).chain(own).collect::<Vec<Value>>()
+        before.iter().cloned().chain([forms(&[f])]).chain(own).collect::<Vec<Value>>()
     };
     let errors = |layers: Layers| {
         let may_be_too_much = layers.has(TileLayer::Of(Collection::Circles)) || layers.has(TileLayer::Isochrones);
@@ -386,13 +379,13 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         (format!("{}/tiles", layer.path()), layer.id(), layer.title(), layers)
     });
     for (path, id, text, layers) in dataset.chain(collections) {
-        let about = asked(layers, "f_json_alone", &[]);
+        let about = asked(layers, "json", &[]);
         let bad = if layers == Layers::ISOCHRONES { errors(layers) } else { &["400"] };
         add(path.clone(), &format!("{id}.getTileSetsList"), text, &about, &object("TileSets"), bad);
         let path = format!("{path}/{SCHEME}");
         add(path.clone(), &format!("{id}.getTileSet"), text, &about, &object("TileSet"), bad);
         let path = format!("{path}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}");
-        add(path, &format!("{id}.getTile"), text, &asked(layers, "f_mvt", &whole), &tile, errors(layers));
+        add(path, &format!("{id}.getTile"), text, &asked(layers, "mvt", &whole), &tile, errors(layers));
     }
     let named = [layers_named.clone()];
     let text = "TileJSON of some layers";
@@ -400,7 +393,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "/tiles/{layers}".to_owned(),
         "getTileJson",
         text,
-        &asked(Layers::WHOLE, "f_json_alone", &named),
+        &asked(Layers::WHOLE, "json", &named),
         &object("TileJson"),
         &["400", "404"],
     );
@@ -409,7 +402,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "/tiles/isochrones".to_owned(),
         "isochrones.getTileJson",
         "TileJSON of the isochrones around a place",
-        &asked(isochrones, "f_json_alone", &[]),
+        &asked(isochrones, "json", &[]),
         &object("TileJson"),
         errors(isochrones),
     );
@@ -417,7 +410,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "/tiles/isochrones/{z}/{x}/{y}".to_owned(),
         "isochrones.byColumn.getTile",
         "A tile of the isochrones around a place",
-        &asked(isochrones, "f_mvt", &xyz),
+        &asked(isochrones, "mvt", &xyz),
         &tile,
         errors(isochrones),
     );
@@ -426,11 +419,11 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "/tiles/{layers}/{z}/{x}/{y}".to_owned(),
         "layers.getTile",
         "A tile of some layers",
-        &asked(Layers::WHOLE, "f_mvt", &steps),
+        &asked(Layers::WHOLE, "mvt", &steps),
         &tile,
         errors(Layers::WHOLE),
     );
-    let json_format = [parameter("f_json")];
+    let json_format = [forms(&["json", "html"])];
     add(
         "/tileMatrixSets".to_owned(),
         "getTileMatrixSetsList",
@@ -508,10 +501,8 @@ pub(crate) fn add_schemas(schemas: &mut Value) {
     });
 }
 
-impl Layers {
-    /// Whole numbers in a path, each with the largest that is understood.
-    fn number(steps: &[(&str, u32)]) -> Vec<Value> {
-        let schema = |most: u32| json!({ "type": "integer", "minimum": 0, "maximum": most });
-        steps.iter().map(|&(name, most)| in_path(name, &schema(most))).collect()
-    }
+/// Whole numbers in a path, each with the largest that is understood.
+fn whole_numbers(steps: [(&str, u32); 3]) -> [Value; 3] {
+    let schema = |most: u32| json!({ "type": "integer", "minimum": 0, "maximum": most });
+    steps.map(|(name, most)| in_path(name, &schema(most)))
 }
