@@ -39,6 +39,9 @@ pub struct SitedFacility {
     pub area: Option<usize>,
 }
 
+/// The rows of a table of blocks, where one is given.
+type Rows = Option<Vec<BlockRow>>;
+
 /// Where people live, and where their walks begin: what of a study no facility changes.
 #[derive(Debug)]
 pub struct Homes {
@@ -101,9 +104,6 @@ impl Homes {
         Self { demand, starts, doors, snap_m }
     }
 }
-
-/// The rows of a table of blocks, where one is given.
-type Rows = Option<Vec<BlockRow>>;
 
 impl Study {
     /// Puts a study together. What a table gave is already in `places`, except for blocks: with `rows` each row is a

@@ -44,7 +44,7 @@ const LONGEST_HEADER: usize = 1 << 20;
 const ALIGNMENT: u64 = 64;
 
 /// Who the map is by, and under which licence.
-pub const ATTRIBUTION: &str = "© OpenStreetMap contributors (ODbL)";
+const ATTRIBUTION: &str = "© OpenStreetMap contributors (ODbL)";
 
 /// Why a prepared file can't be used.
 #[derive(Debug, Error)]

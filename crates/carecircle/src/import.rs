@@ -96,7 +96,7 @@ impl Import {
             })?;
         }
         if let (Some(out), Some(origin), Some(made_of)) = (&self.out, origin, city.made_of.as_deref()) {
-            if self.inputs.extract_told()? != origin {
+            if self.inputs.origin()? != origin {
                 return Err(bad_input(changed()));
             }
             let (places, header) = made_of;
@@ -110,9 +110,7 @@ impl Import {
         }
         Ok(())
     }
-}
 
-impl Import {
     /// Refuses what can't be prepared, or not under that name; else tells of what it is made.
     fn origin(&self, out: &Path) -> Result<Source> {
         self.inputs.refuse_to_overwrite("-o", out)?;
@@ -123,9 +121,6 @@ impl Import {
                 "-o {shown}：文件名应以 .carecircle 结尾"
             )));
         }
-        if self.report.as_deref() == Some(out) {
-            return Err(bad_input(remark!("-o {shown}: the report goes there", "-o {shown}：该文件名已用于报告")));
-        }
         if self.inputs.has_tables() {
             return Err(bad_input(remark!(
                 "-o {shown}: a prepared city holds the map alone; give the tables to the command that reads {shown}",
@@ -133,7 +128,7 @@ impl Import {
             )));
         }
         match self.inputs.city() {
-            Some(city) if !is_prepared(city) => self.inputs.extract_told(),
+            Some(city) if !is_prepared(city) => self.inputs.origin(),
             _ => Err(bad_input(remark!(
                 "-o {shown}: an OpenStreetMap extract (.osm.pbf) is wanted to prepare it of",
                 "-o {shown}：需要 OpenStreetMap 提取文件（.osm.pbf）"

@@ -493,7 +493,7 @@ impl Inputs {
     pub(crate) fn revision(&self, policy: &Policy) -> Result<String> {
         let mut hash = Fnv::new();
         hash.add(env!("CARGO_PKG_VERSION").as_bytes());
-        let Source { name: title, fingerprint } = self.extract_told()?;
+        let Source { name: title, fingerprint } = self.origin()?;
         hash.add(&fingerprint.to_le_bytes());
         let grid = self.grid()?;
         let Sources { facilities, scenario, .. } = &self.sources;
@@ -518,7 +518,7 @@ pub(crate) fn changed() -> Remark {
 }
 
 /// A fingerprint of a file's bytes.
-pub(crate) fn fingerprint(path: &Path) -> Result<u64> {
+fn fingerprint(path: &Path) -> Result<u64> {
     let mut hash = Fnv::new();
     hash.add_file(path)?;
     Ok(hash.0)

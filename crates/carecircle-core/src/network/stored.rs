@@ -4,7 +4,7 @@
 //! been given anything: nothing is taken that could lead a search or a snap astray.
 
 use super::tree::EdgeTree;
-use super::{Edge, EdgeId, Gate, Kind, Network, NetworkOptions, Vertex, bounds_of, vertices_of};
+use super::{Edge, EdgeId, Gate, Kind, Network, NetworkOptions, Vertex, bounds_of, point, vertices_of};
 use crate::array::{Array, Part};
 use crate::geometry::{LonLat, Point, Projection};
 use crate::time::WalkTime;
@@ -119,15 +119,16 @@ impl Network {
 }
 
 /// How far from the centre anything may lie on a plan, metres: several times what the far side of the earth does.
-const FARTHEST_M: f64 = 1e9;
+pub(crate) const FARTHEST_M: f64 = 1e9;
 
-fn is_place(at: [f64; 2]) -> bool {
-    at.iter().all(|x| x.abs() <= FARTHEST_M)
+/// Whether something may lie there on a plan.
+pub(crate) fn is_place(at: Point) -> bool {
+    at.x.abs() <= FARTHEST_M && at.y.abs() <= FARTHEST_M
 }
 
 /// Whether edges lead from node to node along places of their own, the first at no metres and the last at their length.
 fn check_edges(edges: &[Edge], nodes: &[[f64; 2]], vertices: &[Vertex], gates: usize) -> Result<(), String> {
-    if !nodes.par_iter().all(|&at| is_place(at)) || !vertices.par_iter().all(|vertex| is_place(vertex.at)) {
+    if !nodes.par_iter().all(|&at| is_place(point(at))) || !vertices.par_iter().all(|vertex| is_place(vertex.at())) {
         return Err("a place lies beyond the earth".to_owned());
     }
     if edges.first().is_some_and(|first| first.first_vertex != 0) || edges.is_empty() != vertices.is_empty() {

@@ -6,8 +6,9 @@ use super::{Compound, Door, Entrance, Homes, SitedFacility, Study};
 use crate::area::Areas;
 use crate::demand::{Demand, Outline};
 use crate::doors::Doors;
-use crate::geometry::{Point, Shape};
+use crate::geometry::Shape;
 use crate::network::Network;
+use crate::network::stored::{FARTHEST_M, is_place};
 use crate::place::{Area, Polylines};
 use geo::CoordsIter;
 use rayon::prelude::*;
@@ -109,13 +110,6 @@ impl Study {
 fn follow<'a>(mut all: impl Iterator<Item = &'a Range<u32>>, count: usize) -> bool {
     let end = all.try_fold(0, |end, range| (range.start == end && range.start <= range.end).then_some(range.end));
     end.is_some_and(|end| end as usize == count)
-}
-
-/// How far from the centre anything may lie on a plan, metres: several times what the far side of the earth does.
-const FARTHEST_M: f64 = 1e9;
-
-fn is_place(at: Point) -> bool {
-    at.x.abs() <= FARTHEST_M && at.y.abs() <= FARTHEST_M
 }
 
 fn is_outline(shape: &Shape) -> bool {

@@ -246,6 +246,18 @@ impl Stored for Date {
     }
 }
 
+impl Stored for LonLat {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.lon_e7, self.lat_e7).put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        let (lon_e7, lat_e7) = Stored::take(from)?;
+        let at = Self { lon_e7, lat_e7 };
+        Self::from_degrees(at.lon(), at.lat())
+    }
+}
+
 impl Stored for WalkTime {
     fn put(&self, out: &mut Vec<u8>) {
         self.millis().put(out);
@@ -342,7 +354,6 @@ pub(super) use fields;
 
 fields! {
     Coord<f64> { x, y }
-    LonLat { lon_e7, lat_e7 }
     NetworkOptions { island_m }
     Gate { node, at, access }
     Frame { centre, options, fixed, gates, walls }

@@ -279,8 +279,13 @@ impl Inputs {
             let (network, report) = Network::build(&streets, options);
             drop(streets);
             timings.stage("network");
-            let title = self.extract_told()?.name;
-            return Ok(Map { network, report, title, header, rest: Rest::Read(Box::new((places, import))) });
+            return Ok(Map {
+                network,
+                report,
+                title: self.title(),
+                header,
+                rest: Rest::Read(Box::new((places, import))),
+            });
         };
         let About { source, extract: header, island_m, .. } = prepared.about().clone();
         if island_m.total_cmp(&options.island_m).is_ne() {
@@ -296,20 +301,23 @@ impl Inputs {
     }
 
     /// The city as a prepared file, where it is one; its header is read.
-    pub(super) fn prepared(&self) -> Result<Option<Prepared>> {
+    fn prepared(&self) -> Result<Option<Prepared>> {
         let path = self.sources.city.as_ref().filter(|path| is_prepared(path));
         path.map(|path| Prepared::open(path).map_err(|why| self.cannot_read(why))).transpose()
     }
 
-    /// What to call the city, and a fingerprint of its extract, be it read itself or prepared.
-    pub(crate) fn extract_told(&self) -> Result<Origin> {
-        Ok(match (&self.sources.city, self.prepared()?) {
-            (_, Some(prepared)) => prepared.about().source.clone(),
-            (None, None) => {
-                Origin { name: "He'an demo town 和安区（演示）".to_owned(), fingerprint: Fnv::of(DEMO_PBF) }
-            }
-            (Some(path), None) => Origin { name: file_name(path), fingerprint: fingerprint(path)? },
-        })
+    /// The extract that the city is of, be it read itself or prepared.
+    pub(crate) fn origin(&self) -> Result<Origin> {
+        if let Some(prepared) = self.prepared()? {
+            return Ok(prepared.about().source.clone());
+        }
+        let fingerprint = self.sources.city.as_deref().map_or_else(|| Ok(Fnv::of(DEMO_PBF)), fingerprint)?;
+        Ok(Origin { name: self.title(), fingerprint })
+    }
+
+    /// What to call a city that is read itself.
+    fn title(&self) -> String {
+        self.sources.city.as_deref().map_or_else(|| "He'an demo town 和安区（演示）".to_owned(), file_name)
     }
 
     fn cannot_read(&self, why: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
