@@ -127,7 +127,7 @@ impl<'a> Cells<'a> {
     }
 
     pub(super) fn cost(&self) -> Result<Option<f64>, Bad> {
-        self.amount(Column::Cost, COST, |v| (0.0..=1e15).contains(&v))
+        self.amount(Column::Cost, COST, |v| (0.0..=1e9).contains(&v))
     }
 
     pub(super) fn flag(&self, column: Column) -> Option<bool> {
@@ -319,7 +319,7 @@ fn hinted(why: Remark, swapped: bool) -> Remark {
 
 const COUNT: Phrase<'static> = Phrase { en: "whole number from 0 to 1,000,000", zh: "整数（0 至 1,000,000）" };
 const PEOPLE: Phrase<'static> = Phrase { en: "number from 0 to 100,000,000", zh: "数（0 至 100,000,000）" };
-const COST: Phrase<'static> = Phrase { en: "cost of at least 0", zh: "费用（不小于 0 的数）" };
+const COST: Phrase<'static> = Phrase { en: "cost from 0 to 1,000,000,000", zh: "费用（0 至 1,000,000,000）" };
 const YES_OR_NO: Phrase<'static> = Phrase { en: "yes or no", zh: "是或否" };
 
 /// No coordinate in metres is larger: a zone's number before the easting makes tens of millions.

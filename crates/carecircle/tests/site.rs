@@ -1,0 +1,113 @@
+//! Siting studies on the command line: plans with proof, and the scenarios that they make.
+
+mod program;
+
+use program::{Folder, refuse, succeed};
+use serde_json::Value;
+
+const CANDIDATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/demo/candidates.csv");
+
+fn json(path: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("what was written")).expect("JSON")
+}
+
+/// The plan for the demo town by such options.
+fn planned(folder: &Folder, options: &[&str]) -> Value {
+    let out = folder.file("plan.geojson");
+    succeed(&[&["site", "-o", &out], options].concat());
+    json(&out)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn ids(plan: &Value) -> Vec<&str> {
+    plan["features"].as_array().expect("features").iter().map(|site| site["id"].as_str().expect("an id")).collect()
+}
+
+#[test]
+fn a_plan_promises_what_check_finds() {
+    let folder = Folder::new("site");
+    let (scenario, after) = (folder.file("s.json"), folder.file("after.geojson"));
+    for options in [
+        &["--count", "3"][..],
+        &["--count", "2", "--minutes", "10", "--profile", "toddler"],
+        &["--count", "4", "--candidates", CANDIDATES, "--facility-status", "filed", "--inclusive", "true"],
+        &["--objective", "p-median", "--count", "3", "--candidates", CANDIDATES],
+        &["--objective", "set-cover", "--share", "0.95", "--candidates", "blocks"],
+        &["--objective", "close", "--count", "12"],
+    ] {
+        let plan = planned(&folder, &[options, &["--write-scenario", &scenario]].concat());
+        let own = |name: &&str| ["--minutes", "--profile", "--facility-status", "--inclusive"].contains(name);
+        let by = options.chunks(2).filter(|pair| own(&pair[0])).flatten().copied().collect::<Vec<_>>();
+        succeed(&[&["check", "--scenario", &scenario, "-o", &after], &by[..]].concat());
+        let blocks = json(&after);
+        let covered =
+            |block: &Value| number(&block["properties"]["children"]) * number(&block["properties"]["covered_share"]);
+        let found: f64 = blocks["features"].as_array().expect("blocks").iter().map(covered).sum();
+        let promised = number(&plan["coverage"]["covered_after"]);
+        assert!((found - promised).abs() < 1e-6, "{options:?}: {promised} promised, {found} found");
+        let gains: f64 =
+            plan["features"].as_array().unwrap().iter().map(|site| number(&site["properties"]["gain"])).sum();
+        assert!((number(&plan["coverage"]["covered_before"]) + gains - promised).abs() < 1e-6, "{options:?}");
+        assert_eq!(plan["plan"]["optimal"], true, "{options:?}");
+        assert!(number(&plan["plan"]["gap"]) < 1e-6, "{options:?}");
+    }
+}
+
+#[test]
+fn more_sites_never_cover_less() {
+    let folder = Folder::new("site-curve");
+    let plan = planned(&folder, &["--count", "5", "--candidates", "streets", "--spacing-m", "400"]);
+    let curve = plan["curve"].as_array().expect("a curve");
+    assert_eq!(curve.len(), 5);
+    let objectives: Vec<f64> = curve.iter().map(|point| number(&point["objective"])).collect();
+    assert!(objectives.is_sorted() && objectives[0] < objectives[4], "{objectives:?}");
+    assert_eq!(curve[4], plan["plan"]);
+}
+
+#[test]
+fn costs_and_choices_are_respected() {
+    let folder = Folder::new("site-costs");
+    let table = std::fs::read_to_string(CANDIDATES).expect("candidates");
+    let row =
+        |id: &str| table.lines().find(|line| line.starts_with(&format!("{id},"))).expect("the candidate").split(',');
+    let cost = |id: &str| row(id).nth(5).and_then(|cost| cost.parse::<f64>().ok()).expect("a cost");
+    let chosen = |choice: &str| {
+        let line = table.lines().find(|line| line.ends_with(&format!(",{choice}"))).expect("such a candidate");
+        line.split(',').next().expect("an id").to_owned()
+    };
+    for limited in [&[][..], &["--limited"]] {
+        let plan = planned(&folder, &[&["--budget", "600", "--candidates", CANDIDATES], limited].concat());
+        let ids = ids(&plan);
+        assert!(ids.len() > 1 && ids.iter().map(|id| cost(id)).sum::<f64>() <= 600.0, "{ids:?}");
+        assert!(ids.contains(&&*chosen("required")) && !ids.contains(&&*chosen("forbidden")), "{ids:?}");
+        for site in plan["features"].as_array().unwrap().iter().filter(|_| !limited.is_empty()) {
+            assert!(number(&site["properties"]["load"]) <= number(&site["properties"]["places"]), "{site}");
+        }
+    }
+}
+
+#[test]
+fn what_is_impossible_is_told_with_what_is_possible() {
+    let folder = Folder::new("site-impossible");
+    let table = |text: &str| folder.write("c.csv", text);
+    let all: &[(&[&str], &str)] = &[
+        (&["--count", "0"], "--count 0: one site at least"),
+        (&[], "--count / --budget is wanted"),
+        (&["--objective", "set-cover"], "--share is wanted"),
+        (&["--objective", "set-cover", "--share", "1.2"], "a number from 0 to 1"),
+        (&["--objective", "set-cover", "--share", "1", "--candidates", "streets", "--spacing-m", "5000"], "% "),
+        (&["--count", "2", "--candidates", &table("id,lon,lat\n")], "no row"),
+        (&["--count", "2", "--level", "planet", "--least-share", "0.1"], "--level planet: there is city"),
+        (&["--budget", "5", "--candidates", "streets"], "has no cost"),
+        (&["--count", "2", "--limited"], "has no number of places"),
+        (&["--count", "2", "-o", &folder.file("plan.csv")], "must end in .geojson"),
+        (&["--count", "2", "--memory-mb", "0"], "MB are allowed"),
+    ];
+    for (options, says) in all {
+        let told = refuse(&[&["site"], *options].concat());
+        assert!(told.contains(says), "{options:?}: {told}");
+    }
+}
