@@ -79,7 +79,7 @@ pub enum PreparedError {
         actual: u64,
     },
     /// A checksum is wrong.
-    #[error("the file is damaged: {what} differ from their checksum; import the extract anew")]
+    #[error("the file is damaged (wrong checksum: {what}): import the extract anew")]
     Damaged {
         /// What is damaged.
         what: &'static str,
@@ -306,7 +306,7 @@ impl Prepared {
         let expected = (PREAMBLE + length) as u64;
         let body = rest.get(..length.min(LONGEST_HEADER)).ok_or(PreparedError::Length { expected, actual })?;
         if checksum(&bytes[..PREAMBLE - 4], body) != sum {
-            return Err(PreparedError::Damaged { what: "the header's bytes" });
+            return Err(PreparedError::Damaged { what: "header" });
         }
         let unsound = |why: &str| PreparedError::Unsound { what: "header", why: why.to_owned() };
         // Who wrote it comes first, whatever else has changed.

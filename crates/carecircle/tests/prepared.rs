@@ -111,8 +111,8 @@ fn what_is_no_prepared_city_is_refused() {
         ("pbf", std::fs::read(demo("town.osm.pbf")).expect("the map"), "not a prepared file"),
         ("half", whole[..whole.len() / 2].to_vec(), "an interrupted copy?"),
         ("format", changed(16), "import the extract anew"),
-        ("header", changed(40), "damaged: the header"),
-        ("network", changed(whole.len() / 2), "damaged: "),
+        ("header", changed(40), "wrong checksum: header"),
+        ("network", changed(whole.len() / 2), "the file is damaged"),
     ];
     for (name, bytes, says) in cases {
         let path = folder.write(&format!("{name}.carecircle"), bytes);

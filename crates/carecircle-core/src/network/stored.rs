@@ -5,7 +5,7 @@
 
 use super::tree::EdgeTree;
 use super::{Edge, EdgeId, Gate, Kind, Network, NetworkOptions, Vertex, bounds_of, point, vertices_of};
-use crate::array::{Array, Part};
+use crate::array::{Array, Part, Plain};
 use crate::geometry::{LonLat, Point, Projection};
 use crate::time::WalkTime;
 use crate::weights::Classes;
@@ -78,7 +78,7 @@ impl Network {
     /// # Errors
     /// What is wrong with one of the [`ARRAYS`], or with the frame, so that they are of no network.
     pub fn of_arrays(frame: Frame, arrays: &[Part; ARRAYS.len()]) -> Result<Self, String> {
-        fn read<T: crate::array::Plain>(arrays: &[Part; ARRAYS.len()], i: usize) -> Result<Array<T>, String> {
+        fn read<T: Plain>(arrays: &[Part; ARRAYS.len()], i: usize) -> Result<Array<T>, String> {
             Array::of(&arrays[i]).ok_or_else(|| format!("{} hold bytes that mean nothing", ARRAYS[i]))
         }
         let Frame { centre, options, fixed, gates, walls } = frame;
