@@ -30,16 +30,18 @@ fn ids(plan: &Value) -> Vec<&str> {
 fn a_plan_promises_what_check_finds() {
     let folder = Folder::new("site");
     let (scenario, after) = (folder.file("s.json"), folder.file("after.geojson"));
+    let strict = "name = \"strict\"\nfacility_status = \"filed\"\ninclusive = true\nmin_places = 20\n";
+    let strict = folder.write("strict.toml", strict);
     for options in [
         &["--count", "3"][..],
         &["--count", "2", "--minutes", "10", "--profile", "toddler"],
-        &["--count", "4", "--candidates", CANDIDATES, "--facility-status", "filed", "--inclusive", "true"],
+        &["--count", "4", "--candidates", CANDIDATES, "--policy", &strict],
         &["--objective", "p-median", "--count", "3", "--candidates", CANDIDATES],
         &["--objective", "set-cover", "--share", "0.95", "--candidates", "blocks"],
         &["--objective", "close", "--count", "12"],
     ] {
         let plan = planned(&folder, &[options, &["--write-scenario", &scenario]].concat());
-        let own = |name: &&str| ["--minutes", "--profile", "--facility-status", "--inclusive"].contains(name);
+        let own = |name: &&str| ["--minutes", "--profile", "--policy"].contains(name);
         let by = options.chunks(2).filter(|pair| own(&pair[0])).flatten().copied().collect::<Vec<_>>();
         succeed(&[&["check", "--scenario", &scenario, "-o", &after], &by[..]].concat());
         let blocks = json(&after);
