@@ -67,9 +67,10 @@ pub struct Home {
 pub struct Walks(Lists);
 
 impl Walks {
-    /// Adds the next site's walks: from which home, and how long.
+    /// Adds the next site's walks, ascending: from which home, and how long; one that takes for ever is none.
     pub fn push(&mut self, walks: impl IntoIterator<Item = (u32, WalkTime)>) {
-        self.0.push(walks.into_iter().map(|(home, time)| Link { to: home, gain: time.millis() }));
+        let walks = walks.into_iter().filter(|(_, time)| *time != WalkTime::NEVER);
+        self.0.push(walks.map(|(home, time)| Link { to: home, gain: time.millis() }));
     }
 
     /// The walks to a site.
@@ -219,6 +220,17 @@ pub struct Assigned {
     pub children: f64,
 }
 
+/// What a site adds to those before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The site.
+    pub site: usize,
+    /// Children newly within the limit of a site.
+    pub gain: f64,
+    /// Children within the limit of a site by now, existing facilities among them.
+    pub total: f64,
+}
+
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SitingError {
@@ -240,6 +252,9 @@ impl fmt::Display for SitingError {
 
 impl std::error::Error for SitingError {}
 
+/// No home has more children than this, no site costs more or has more places.
+const MOST: f64 = 1e9;
+
 impl Instance {
     /// Puts an instance together: a list of walks for each site.
     pub fn new(sites: Vec<Site>, homes: Vec<Home>, walks: Walks) -> Result<Self, SitingError> {
@@ -247,12 +262,15 @@ impl Instance {
         if walks.0.len() != sites.len() {
             return wrong(format!("there are {} sites, but walks to {}", sites.len(), walks.0.len()));
         }
-        let is_number = |number: f64| number.is_finite() && number >= 0.0;
+        let is_number = |number: f64| (0.0..=MOST).contains(&number);
         if let Some(at) = homes.iter().position(|home| !is_number(home.children)) {
-            return wrong(format!("home {at} has {} children: a number of at least 0 is needed", homes[at].children));
+            return wrong(format!(
+                "home {at} has {} children: a number from 0 to {MOST} is needed",
+                homes[at].children
+            ));
         }
         if let Some(at) = sites.iter().position(|site| !is_number(site.cost) || !site.places.is_none_or(is_number)) {
-            return wrong(format!("site {at} has a cost or places that are not a number of at least 0"));
+            return wrong(format!("site {at} has a cost or places that are not a number from 0 to {MOST}"));
         }
         for site in 0..sites.len() {
             let mut seen = None;
@@ -286,6 +304,35 @@ impl Instance {
     /// The walks.
     pub fn walks(&self) -> &Walks {
         &self.walks
+    }
+
+    /// Sites in the order in which each adds most to those before it and to existing facilities; of equals the first. Required
+    /// and other sites alike.
+    pub fn steps(&self, sites: &[usize]) -> Vec<Step> {
+        let mut is_covered = vec![false; self.homes.len()];
+        for (site, _) in self.sites.iter().enumerate().filter(|(_, site)| site.standing == Standing::Existing) {
+            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
+        }
+        let covered = self.homes.iter().zip(&is_covered).filter(|(_, is_covered)| **is_covered);
+        let mut total: f64 = covered.map(|(home, _)| home.children).sum();
+        let mut left = sites.to_vec();
+        let mut steps = Vec::with_capacity(left.len());
+        while !left.is_empty() {
+            let gain = |site: usize| -> f64 {
+                self.walks
+                    .of(site)
+                    .filter(|(home, _)| !is_covered[*home])
+                    .map(|(home, _)| self.homes[home].children)
+                    .sum()
+            };
+            let gains: Vec<f64> = left.iter().map(|site| gain(*site)).collect();
+            let best = (0..left.len()).reduce(|a, b| if gains[b] > gains[a] { b } else { a }).unwrap_or(0);
+            let site = left.remove(best);
+            total += gains[best];
+            steps.push(Step { site, gain: gains[best], total });
+            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
+        }
+        steps
     }
 
     /// Answers a question.

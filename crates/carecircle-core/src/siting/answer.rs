@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// Steps of prices before branching.
 const STEPS: usize = 400;
 /// Plans shaken before branching.
-const SHAKEN: usize = 30;
+const SHAKEN: usize = 8;
 
 pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>) -> Result<Plan, SitingError> {
     let is_part = |part: f64| (0.0..=1.0).contains(&part);
@@ -34,6 +34,16 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
             if !budget.is_finite() || budget < 0.0 =>
         {
             needs("a budget is a number of at least 0")
+        }
+        Question::MaxCoverage { pick: Pick::Count(0), .. }
+        | Question::Median { pick: Pick::Count(0), .. }
+        | Question::Center { count: 0 }
+        | Question::Close { count: 0 } => needs("the number of sites is at least 1"),
+        Question::MaxCoverage { .. } | Question::Median { .. } | Question::Center { .. }
+            if instance.with_standing(Standing::Candidate).is_empty()
+                && instance.with_standing(Standing::Required).is_empty() =>
+        {
+            Err(SitingError::Impossible("there is no candidate to pick from".to_owned()))
         }
         Question::MaxCoverage { pick, backup, least_share, limited } => {
             instance.most(pick, backup, least_share, limited, clock)
@@ -301,8 +311,9 @@ impl Instance {
     }
 
     fn center(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
-        let Pick::Count(left) = self.left(Pick::Count(count))? else {
-            return Err(SitingError::Question(String::new()));
+        let required = self.with_standing(Standing::Required).len();
+        let Some(left) = count.checked_sub(required) else {
+            return Err(SitingError::Impossible(format!("{count} sites may be picked, but {required} are required")));
         };
         let candidates = self.with_standing(Standing::Candidate);
         let mut anyway = vec![u32::MAX; self.homes.len()];
@@ -310,74 +321,55 @@ impl Instance {
             anyway[link.to as usize] = anyway[link.to as usize].min(link.gain);
         }
         let mut nearest = anyway.clone();
-        for link in candidates.iter().flat_map(|site| self.walks.0.of(*site)) {
+        let walks = || candidates.iter().flat_map(|site| self.walks.0.of(*site));
+        for link in walks() {
             nearest[link.to as usize] = nearest[link.to as usize].min(link.gain);
         }
-        // Nobody's walk is shorter than to the nearest site of all: the longest of these is the least there can be.
-        let counted = |home: usize| self.homes[home].children > 0.0 && nearest[home] != u32::MAX;
-        let homes: Vec<usize> = (0..self.homes.len()).filter(|home| counted(*home)).collect();
+        let counted = |home: &usize| self.homes[*home].children > 0.0 && nearest[*home] != u32::MAX;
+        let homes: Vec<usize> = (0..self.homes.len()).filter(counted).collect();
+        // Nobody's walk is shorter than to the nearest site of all.
         let Some(least) = homes.iter().map(|home| nearest[*home]).max() else {
             return Err(SitingError::Impossible("no site reaches anybody".to_owned()));
         };
-        let mut times: Vec<u32> =
-            candidates.iter().flat_map(|site| self.walks.0.of(*site)).map(|link| link.gain).collect();
-        times.extend(homes.iter().map(|home| anyway[*home]).filter(|time| *time != u32::MAX));
-        times.push(least);
-        times.retain(|time| *time >= least);
+        let open = homes.iter().map(|home| anyway[*home]).filter(|time| *time != u32::MAX);
+        let mut times: Vec<u32> = walks().map(|link| link.gain).chain(open).filter(|time| *time >= least).collect();
         times.sort_unstable();
         times.dedup();
-        // What is too short for so many sites lies below `low`; a plan is known for `high`.
-        let (mut low, mut high, mut proven_below) = (0, times.len(), 0);
-        let (mut plan, mut nodes) = (None, 0);
+        // So many of the times are too short for any plan; for that at `high` one is known.
+        let (mut low, mut high, mut nodes) = (0, times.len(), 0);
+        let mut sites = None;
         while low < high {
-            let middle =
-                if plan.is_none() && high == times.len() { times.len() - 1 } else { usize::midpoint(low, high) };
-            let limit = times[middle];
-            let (posed, is_done) = self.within(limit, &candidates, &homes, &anyway);
-            if !is_done && posed.model.by_term.len() < posed.base[0] as usize {
-                // Somebody has no site so near.
+            // Whether there is a plan at all comes first.
+            let middle = if sites.is_none() { high - 1 } else { usize::midpoint(low, high) };
+            let posed = self.within(times[middle], &candidates, &homes, &anyway);
+            let least = posed.model.whole_value()[0];
+            let found = best(&Task::cheapest(&posed.model, vec![Floor { groups: 0..1, least }], 0.0), clock)?;
+            nodes += found.nodes;
+            if -found.objective <= left as f64 {
+                sites = Some(posed.named(self, &found.sites));
+                high = middle;
+            } else if -found.bound > left as f64 {
+                if sites.is_none() {
+                    let why =
+                        format!("{count} sites do not reach everybody whom some site reaches: {} do", -found.bound);
+                    return Err(SitingError::Impossible(why));
+                }
                 low = middle + 1;
-                proven_below = low;
-                continue;
-            }
-            let found = if is_done {
-                Some(Found { sites: Vec::new(), objective: 0.0, bound: 0.0, optimal: true, nodes: 0 })
             } else {
-                let whole = posed.model.whole_value();
-                let floors = vec![Floor { groups: 0..1, least: whole[0] }];
-                best(&Task::cheapest(&posed.model, floors, 0.0), clock).ok()
-            };
-            nodes += found.as_ref().map_or(0, |found| found.nodes);
-            match found {
-                Some(found) if -found.objective <= left as f64 => {
-                    plan = Some((middle, posed.named(self, &found.sites)));
-                    high = middle;
-                }
-                Some(found) if -found.bound <= left as f64 => {
-                    // Cut short: neither a plan nor a proof.
-                    break;
-                }
-                _ => {
-                    low = middle + 1;
-                    proven_below = low;
-                }
-            }
-            if plan.is_none() && low >= times.len() {
+                // Cut short: neither a plan nor a proof.
                 break;
             }
         }
-        let Some((at, sites)) = plan else {
-            let reason = format!("{count} sites do not reach everybody whom some site reaches");
-            return Err(SitingError::Impossible(reason));
+        let Some(sites) = sites else {
+            return Err(SitingError::Impossible("no plan was found in time".to_owned()));
         };
         let minutes = |at: usize| f64::from(times[at]) / 60_000.0;
-        let (objective, bound) = (minutes(at), minutes(proven_below.min(at)));
-        Ok(clock.plan(sites, &Found { sites: Vec::new(), objective, bound, optimal: proven_below >= at, nodes }))
+        let found = Found { sites, objective: minutes(high), bound: minutes(low), optimal: low == high, nodes };
+        Ok(clock.plan(found.sites.clone(), &found))
     }
 
-    /// The covering of some homes by walks no longer than `limit`, and whether nobody is left to cover. The base counts homes
-    /// that are left.
-    fn within(&self, limit: u32, candidates: &[usize], homes: &[usize], anyway: &[u32]) -> (Posed, bool) {
+    /// The covering of some homes by walks no longer than `limit`, which candidates or what is open anyway allow for all.
+    fn within(&self, limit: u32, candidates: &[usize], homes: &[usize], anyway: &[u32]) -> Posed {
         let mut terms = Vec::new();
         let mut term_of = vec![None; self.homes.len()];
         for &home in homes.iter().filter(|home| anyway[**home] > limit) {
@@ -389,11 +381,9 @@ impl Instance {
             let links = self.walks.0.of(site).iter().filter(|link| link.gain <= limit);
             by_site.push(links.filter_map(|link| Some(Link { to: term_of[link.to as usize]?, gain: 1 })));
         }
-        let (left, cost) = (terms.len(), vec![1.0; candidates.len()]);
-        let (model, went) = Model::new(terms, 1, by_site, cost, Pick::Budget(f64::INFINITY));
-        let reached = went.iter().flatten().count();
-        let posed = Posed { model, sites: candidates.to_vec(), base: vec![(left - reached) as f64], term_of: went };
-        (posed, left == 0)
+        let cost = vec![1.0; candidates.len()];
+        let (model, term_of) = Model::new(terms, 1, by_site, cost, Pick::Budget(f64::INFINITY));
+        Posed { model, sites: candidates.to_vec(), base: vec![0.0], term_of }
     }
 
     fn closing(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
