@@ -20,6 +20,7 @@ mod local;
 mod model;
 mod reach;
 mod simplex;
+mod task;
 
 use crate::time::WalkTime;
 use model::{Link, Lists};

@@ -1,9 +1,10 @@
 //! Questions made into models, and what is found made into plans.
 
-use super::branch::{self, Floor, Goal, Task};
+use super::branch;
 use super::lagrange;
 use super::local::{Dice, Local};
 use super::model::{Link, Lists, Model, Term, exact};
+use super::task::{Floor, Goal, Task};
 use super::{Assigned, Clock, Instance, Pick, Plan, Question, SitingError, Standing};
 use crate::time::WalkTime;
 use std::collections::BTreeMap;
@@ -513,7 +514,6 @@ impl Quest<'_> {
         self.meet(self.task.plan_from(&[]));
         if self.task.goal == Goal::Cheapest || !self.task.floors.is_empty() {
             let all: Vec<usize> = (0..model.sites()).collect();
-            self.meet(self.task.plan_from(&all));
             self.branch(&all, None);
             return;
         }
@@ -544,7 +544,7 @@ impl Quest<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.bound < self.wanted()
+        self.bound <= self.wanted() && self.best.is_some()
     }
 
     fn keep_on(&self) -> bool {

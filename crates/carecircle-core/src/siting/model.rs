@@ -51,6 +51,11 @@ impl Lists {
         self.first.len() - 1
     }
 
+    /// How many links there are.
+    pub(super) fn links(&self) -> usize {
+        self.links.len()
+    }
+
     /// The links of a number.
     pub(super) fn of(&self, number: usize) -> &[Link] {
         &self.links[self.first[number]..self.first[number + 1]]
