@@ -151,7 +151,7 @@ pub enum Question {
 /// How a search stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// The best plan's objective so far.
+    /// The best plan's objective so far; a centre tells none.
     pub objective: Option<f64>,
     /// What no plan passes.
     pub bound: Option<f64>,
@@ -204,9 +204,9 @@ pub struct Plan {
     pub nodes: usize,
     /// How long it took.
     pub seconds: f64,
-    /// Where places are limited: who goes where, by home and then by site. Children of one home may go to several sites.
-    /// Existing facilities are as full as they would be without the plan: what is assigned anew never takes from how many
-    /// they look after, but may be other children.
+    /// Where places are limited: who goes where, by home and then by site. Children of one home may go to several sites. All
+    /// children are assigned anew, so that the objective is best; where sites do equally well, existing facilities come
+    /// first.
     pub assignment: Vec<Assigned>,
 }
 
@@ -350,19 +350,11 @@ struct Clock<'a> {
 
 impl Clock<'_> {
     /// Tells how it stands, and whether to go on.
-    fn keep_on(&self, objective: Option<f64>, bound: f64, nodes: usize) -> bool {
+    fn keep_on(&self, objective: Option<f64>, bound: Option<f64>, nodes: usize) -> bool {
         let elapsed = self.start.elapsed();
-        if self.search.time_limit.is_some_and(|limit| elapsed >= limit) {
-            return false;
-        }
-        let bound = bound.is_finite().then_some(bound);
         let progress = Progress { objective, bound, nodes, seconds: elapsed.as_secs_f64() };
-        self.search.watch.is_none_or(|watch| watch(&progress).is_continue())
-    }
-
-    /// Whether the time is up.
-    fn is_over(&self) -> bool {
-        self.search.time_limit.is_some_and(|limit| self.start.elapsed() >= limit)
+        self.search.time_limit.is_none_or(|limit| elapsed < limit)
+            && self.search.watch.is_none_or(|watch| watch(&progress).is_continue())
     }
 
     fn plan(&self, sites: Vec<usize>, found: &answer::Found) -> Plan {

@@ -429,7 +429,11 @@ proptest! {
         ] {
             let whole = city.solve(&question).expect("a plan");
             let left = AtomicUsize::new(calls);
-            let watch = |_: &Progress| {
+            let watch = |progress: &Progress| {
+                let told = |number: Option<f64>, way: f64| {
+                    number.is_none_or(|number| (number - whole.objective) * sign * way <= 1e-6)
+                };
+                assert!(told(progress.objective, 1.0) && told(progress.bound, -1.0), "{progress:?}");
                 let before = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
                 if before.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };

@@ -121,7 +121,11 @@ impl Instance {
     /// more with a second one.
     fn coverage(&self, candidates: Vec<usize>, pick: Pick, worth: [f64; 2], areas: &[u32]) -> Posed {
         let mut served = vec![0_u32; self.homes.len()];
-        for site in self.open_anyway().filter(|site| !candidates.contains(site)) {
+        let mut is_candidate = vec![false; self.sites.len()];
+        for &site in &candidates {
+            is_candidate[site] = true;
+        }
+        for site in self.open_anyway().filter(|site| !is_candidate[*site]) {
             self.walks.0.of(site).iter().for_each(|link| served[link.to as usize] += 1);
         }
         let groups = areas.len() + 1;
@@ -160,9 +164,10 @@ impl Instance {
 
     /// The model of sites with limited places: those that are open anyway come along. `gain` of a walk.
     fn with_places(&self, pick: Pick, gain: impl Fn(WalkTime) -> u32) -> Posed {
-        let mut sites = self.with_standing(Standing::Candidate);
-        let candidates = sites.len();
-        sites.extend(self.open_anyway());
+        // Those first: of sites that gain alike the first is filled first.
+        let mut sites: Vec<usize> = self.open_anyway().collect();
+        let anyway = sites.len();
+        sites.extend(self.with_standing(Standing::Candidate));
         let most = sites.iter().flat_map(|site| self.walks.of(*site)).map(|(_, time)| gain(time)).max().unwrap_or(1);
         let largest = 4.0 * self.children() * f64::from(most);
         let terms = self.homes.iter().map(|home| Term { weight: exact(home.children, largest), need: 1, group: 0 });
@@ -182,7 +187,7 @@ impl Instance {
         let places = places.collect();
         let (mut model, term_of) = Model::new(terms, 1, by_site, cost, pick);
         model.places = Some(places);
-        model.always = (0..sites.len()).map(|at| at >= candidates).collect();
+        model.always = (0..sites.len()).map(|at| at < anyway).collect();
         Posed { model, sites, base: vec![0.0], term_of }
     }
 
@@ -278,7 +283,8 @@ impl Instance {
         if limited {
             let posed = self.with_places(left, |time| beyond.millis().saturating_sub(time.millis()));
             let all = posed.weights(self).iter().sum::<f64>() * far;
-            let found = best(&Task::most(&posed.model, Vec::new(), -all), clock)?;
+            let found =
+                best(&Task { told_by: Some(-1.0 / MINUTE), ..Task::most(&posed.model, Vec::new(), -all) }, clock)?;
             let sites = posed.named_of(self, &found.sites);
             let assignment = self.assignment(&posed, &found.sites);
             return Ok(Plan { assignment, ..clock.plan(sites, &found.turned(MINUTE)) });
@@ -306,7 +312,7 @@ impl Instance {
         let cost = candidates.iter().map(|site| self.sites[*site].cost).collect();
         let (model, term_of) = Model::new(terms, 1, by_site, cost, left);
         let posed = Posed { model, sites: candidates, base: vec![0.0], term_of };
-        let found = best(&Task::most(&posed.model, Vec::new(), -all), clock)?;
+        let found = best(&Task { told_by: Some(-1.0 / MINUTE), ..Task::most(&posed.model, Vec::new(), -all) }, clock)?;
         let sites = posed.named(self, &found.sites);
         Ok(clock.plan(sites, &found.turned(MINUTE)))
     }
@@ -344,7 +350,8 @@ impl Instance {
             let middle = if sites.is_none() { high - 1 } else { usize::midpoint(low, high) };
             let posed = self.within(times[middle], &candidates, &homes, &anyway);
             let least = posed.model.whole_value()[0];
-            let found = best(&Task::cheapest(&posed.model, vec![Floor { groups: 0..1, least }], 0.0), clock)?;
+            let task = Task::cheapest(&posed.model, vec![Floor { groups: 0..1, least }], 0.0);
+            let found = best(&Task { told_by: None, ..task }, clock)?;
             nodes += found.nodes;
             if -found.objective <= left as f64 {
                 sites = Some(posed.named(self, &found.sites));
@@ -469,12 +476,13 @@ impl Found {
 
 impl<'a> Task<'a> {
     fn most(model: &'a Model, floors: Vec<Floor>, base: f64) -> Self {
-        Self { model, goal: Goal::Most, floors, step: model.step(), base }
+        Self { model, goal: Goal::Most, floors, step: model.step(), base, told_by: Some(1.0) }
     }
 
     fn cheapest(model: &'a Model, floors: Vec<Floor>, base: f64) -> Self {
         let whole = model.cost.iter().all(|cost| cost.fract() == 0.0);
-        Self { model, goal: Goal::Cheapest, floors, step: if whole { 1.0 } else { 0.0 }, base }
+        let step = if whole { 1.0 } else { 0.0 };
+        Self { model, goal: Goal::Cheapest, floors, step, base, told_by: Some(-1.0) }
     }
 }
 
@@ -488,7 +496,12 @@ fn best(task: &Task<'_>, clock: &Clock<'_>) -> Result<Found, SitingError> {
     quest.run();
     let optimal = quest.is_done();
     let Some((objective, sites)) = quest.best else {
-        let why = if clock.is_over() { "no plan was found in time" } else { "no pick of sites does all that is asked" };
+        // Nothing at all is left of the bound where everything was looked at.
+        let why = if quest.bound > f64::NEG_INFINITY {
+            "no plan was found in time"
+        } else {
+            "no pick of sites does all that is asked: allow for more sites or a greater budget, or ask for a smaller share"
+        };
         return Err(SitingError::Impossible(why.to_owned()));
     };
     let sites = sites.into_iter().map(|site| kept[site]).collect();
@@ -548,8 +561,14 @@ impl Quest<'_> {
     }
 
     fn keep_on(&self) -> bool {
-        let objective = self.best.as_ref().map(|(best, _)| best + self.task.base);
-        self.clock.keep_on(objective, self.bound + self.task.base, self.nodes)
+        self.tell(self.best.as_ref().map(|(best, _)| *best), self.bound, self.nodes)
+    }
+
+    /// Tells how it stands as the question has it, and whether to go on.
+    fn tell(&self, objective: Option<f64>, bound: f64, nodes: usize) -> bool {
+        let told =
+            |number: f64| Some((number + self.task.base) * self.task.told_by?).filter(|number| number.is_finite());
+        self.clock.keep_on(objective.and_then(told), told(bound), nodes)
     }
 
     /// Bounds by prices, and plans from the picks that they suggest.
@@ -611,10 +630,10 @@ impl Quest<'_> {
         let place: BTreeMap<usize, usize> = sites.iter().enumerate().map(|(at, site)| (*site, at)).collect();
         let known = self.best.as_ref();
         let start = known.and_then(|(_, best)| best.iter().map(|site| place.get(site).copied()).collect());
-        let (least, limit, base) = (known.map_or(f64::NEG_INFINITY, |(best, _)| *best), self.bound, self.task.base);
+        let (least, limit) = (known.map_or(f64::NEG_INFINITY, |(best, _)| *best), self.bound);
         let watch = |objective: Option<f64>, bound: f64, nodes: usize| {
             let objective = objective.map_or(least, |objective| objective.max(least));
-            self.clock.keep_on(objective.is_finite().then_some(objective + base), bound.min(limit) + base, nodes)
+            self.tell(Some(objective), bound.min(limit), nodes)
         };
         let found = branch::solve(&task, start, least, prices.as_deref(), &watch);
         self.nodes = found.nodes;

@@ -29,6 +29,8 @@ pub(super) struct Task<'a> {
     pub(super) step: f64,
     /// What is added to the objective in the end: objectives are the same by their sum.
     pub(super) base: f64,
+    /// By what that sum is multiplied to be told; none where it says nothing to who asked.
+    pub(super) told_by: Option<f64>,
 }
 /// Two objectives this near, in parts of them, are the same where no step between them is known.
 pub(super) const SAME: f64 = 1e-7;
