@@ -93,7 +93,7 @@ fn answer(
     )?;
     let reached = reached.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     for (seconds, gap) in reached.into_iter().zip(GAPS).filter_map(|(seconds, gap)| Some((seconds?, gap))) {
-        write!(out, "; within {} % after {seconds:.3} s", gap * 100.0)?;
+        write!(out, "; within {:.1} % after {seconds:.3} s", gap * 100.0)?;
     }
     writeln!(out)?;
     Ok(())

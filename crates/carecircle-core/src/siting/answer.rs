@@ -12,6 +12,8 @@ use std::ops::ControlFlow;
 
 /// Steps of prices before branching.
 const STEPS: usize = 400;
+/// Among so many sites branching finds the best plan soon enough by itself.
+const FEW: usize = 100;
 /// Plans shaken before branching.
 const SHAKEN: usize = 8;
 
@@ -537,11 +539,14 @@ impl Quest<'_> {
         if self.is_done() {
             return;
         }
-        self.shake();
+        let mut kept = model.in_better_plans(&priced, self.wanted());
+        if kept.len() > FEW {
+            self.shake();
+            kept = model.in_better_plans(&priced, self.wanted());
+        }
         if self.is_done() || !self.keep_on() {
             return;
         }
-        let kept = model.in_better_plans(&priced, self.wanted());
         self.branch(&kept, Some(&priced.prices));
     }
 
