@@ -2,6 +2,7 @@
 //! that has them.
 
 pub mod registers;
+pub mod tiled;
 pub mod towns;
 
 use carecircle_core::facility::{Facility, Kind};

@@ -20,6 +20,7 @@ mod local;
 mod model;
 mod reach;
 mod simplex;
+mod task;
 
 use crate::time::WalkTime;
 use model::{Link, Lists};
@@ -67,9 +68,10 @@ pub struct Home {
 pub struct Walks(Lists);
 
 impl Walks {
-    /// Adds the next site's walks: from which home, and how long.
+    /// Adds the next site's walks, ascending: from which home, and how long; one that takes for ever is none.
     pub fn push(&mut self, walks: impl IntoIterator<Item = (u32, WalkTime)>) {
-        self.0.push(walks.into_iter().map(|(home, time)| Link { to: home, gain: time.millis() }));
+        let walks = walks.into_iter().filter(|(_, time)| *time != WalkTime::NEVER);
+        self.0.push(walks.map(|(home, time)| Link { to: home, gain: time.millis() }));
     }
 
     /// The walks to a site.
@@ -149,7 +151,7 @@ pub enum Question {
 /// How a search stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// The best plan's objective so far.
+    /// The best plan's objective so far; a centre tells none.
     pub objective: Option<f64>,
     /// What no plan passes.
     pub bound: Option<f64>,
@@ -202,9 +204,9 @@ pub struct Plan {
     pub nodes: usize,
     /// How long it took.
     pub seconds: f64,
-    /// Where places are limited: who goes where, by home and then by site. Children of one home may go to several sites.
-    /// Existing facilities are as full as they would be without the plan: what is assigned anew never takes from how many
-    /// they look after, but may be other children.
+    /// Where places are limited: who goes where, by home and then by site. Children of one home may go to several sites. All
+    /// children are assigned anew, so that the objective is best; where sites do equally well, existing facilities come
+    /// first.
     pub assignment: Vec<Assigned>,
 }
 
@@ -217,6 +219,17 @@ pub struct Assigned {
     pub site: usize,
     /// How many.
     pub children: f64,
+}
+
+/// What a site adds to those before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The site.
+    pub site: usize,
+    /// Children newly within the limit of a site.
+    pub gain: f64,
+    /// Children within the limit of a site by now, existing facilities among them.
+    pub total: f64,
 }
 
 /// Why a question has no answer.
@@ -240,6 +253,9 @@ impl fmt::Display for SitingError {
 
 impl std::error::Error for SitingError {}
 
+/// No home has more children than this, no site costs more or has more places.
+const MOST: f64 = 1e9;
+
 impl Instance {
     /// Puts an instance together: a list of walks for each site.
     pub fn new(sites: Vec<Site>, homes: Vec<Home>, walks: Walks) -> Result<Self, SitingError> {
@@ -247,12 +263,15 @@ impl Instance {
         if walks.0.len() != sites.len() {
             return wrong(format!("there are {} sites, but walks to {}", sites.len(), walks.0.len()));
         }
-        let is_number = |number: f64| number.is_finite() && number >= 0.0;
+        let is_number = |number: f64| (0.0..=MOST).contains(&number);
         if let Some(at) = homes.iter().position(|home| !is_number(home.children)) {
-            return wrong(format!("home {at} has {} children: a number of at least 0 is needed", homes[at].children));
+            return wrong(format!(
+                "home {at} has {} children: a number from 0 to {MOST} is needed",
+                homes[at].children
+            ));
         }
         if let Some(at) = sites.iter().position(|site| !is_number(site.cost) || !site.places.is_none_or(is_number)) {
-            return wrong(format!("site {at} has a cost or places that are not a number of at least 0"));
+            return wrong(format!("site {at} has a cost or places that are not a number from 0 to {MOST}"));
         }
         for site in 0..sites.len() {
             let mut seen = None;
@@ -288,6 +307,35 @@ impl Instance {
         &self.walks
     }
 
+    /// Sites in the order in which each adds most to those before it and to existing facilities; of equals the first. Required
+    /// and other sites alike.
+    pub fn steps(&self, sites: &[usize]) -> Vec<Step> {
+        let mut is_covered = vec![false; self.homes.len()];
+        for (site, _) in self.sites.iter().enumerate().filter(|(_, site)| site.standing == Standing::Existing) {
+            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
+        }
+        let covered = self.homes.iter().zip(&is_covered).filter(|(_, is_covered)| **is_covered);
+        let mut total: f64 = covered.map(|(home, _)| home.children).sum();
+        let mut left = sites.to_vec();
+        let mut steps = Vec::with_capacity(left.len());
+        while !left.is_empty() {
+            let gain = |site: usize| -> f64 {
+                self.walks
+                    .of(site)
+                    .filter(|(home, _)| !is_covered[*home])
+                    .map(|(home, _)| self.homes[home].children)
+                    .sum()
+            };
+            let gains: Vec<f64> = left.iter().map(|site| gain(*site)).collect();
+            let best = (0..left.len()).reduce(|a, b| if gains[b] > gains[a] { b } else { a }).unwrap_or(0);
+            let site = left.remove(best);
+            total += gains[best];
+            steps.push(Step { site, gain: gains[best], total });
+            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
+        }
+        steps
+    }
+
     /// Answers a question.
     pub fn solve(&self, question: &Question, search: &Search<'_>) -> Result<Plan, SitingError> {
         answer::solve(self, question, &Clock { start: Instant::now(), search })
@@ -302,19 +350,11 @@ struct Clock<'a> {
 
 impl Clock<'_> {
     /// Tells how it stands, and whether to go on.
-    fn keep_on(&self, objective: Option<f64>, bound: f64, nodes: usize) -> bool {
+    fn keep_on(&self, objective: Option<f64>, bound: Option<f64>, nodes: usize) -> bool {
         let elapsed = self.start.elapsed();
-        if self.search.time_limit.is_some_and(|limit| elapsed >= limit) {
-            return false;
-        }
-        let bound = bound.is_finite().then_some(bound);
         let progress = Progress { objective, bound, nodes, seconds: elapsed.as_secs_f64() };
-        self.search.watch.is_none_or(|watch| watch(&progress).is_continue())
-    }
-
-    /// Whether the time is up.
-    fn is_over(&self) -> bool {
-        self.search.time_limit.is_some_and(|limit| self.start.elapsed() >= limit)
+        self.search.time_limit.is_none_or(|limit| elapsed < limit)
+            && self.search.watch.is_none_or(|watch| watch(&progress).is_continue())
     }
 
     fn plan(&self, sites: Vec<usize>, found: &answer::Found) -> Plan {

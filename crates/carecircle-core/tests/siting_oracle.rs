@@ -1,12 +1,15 @@
 //! Siting plans against every pick there is, on small instances drawn by chance.
 
 use carecircle_core::siting::{
-    Assigned, Home, Instance, Pick, Plan, Question, Search, Site, SitingError, Standing, Walks,
+    Assigned, Home, Instance, Pick, Plan, Progress, Question, Search, Site, SitingError, Standing, Walks,
 };
 use carecircle_core::time::WalkTime;
 use petgraph::algo::ford_fulkerson;
 use petgraph::graph::DiGraph;
 use proptest::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Sites, homes and walks by site; each walk of a home in milliseconds, if there is one.
 #[derive(Clone, Debug)]
@@ -44,8 +47,13 @@ impl City {
         })
     }
 
+    fn has_choice(&self) -> bool {
+        self.sites.iter().any(|site| matches!(site.standing, Standing::Candidate | Standing::Required))
+    }
+
     fn is_allowed(&self, picked: &[usize], pick: Pick) -> bool {
         match pick {
+            _ if !self.has_choice() => false,
             Pick::Count(count) => picked.len() <= count,
             Pick::Budget(budget) => picked.iter().map(|site| self.sites[*site].cost).sum::<f64>() <= budget + 1e-9,
         }
@@ -220,7 +228,7 @@ fn any_city(most_sites: usize, most_homes: usize) -> impl Strategy<Value = City>
 
 fn any_pick() -> impl Strategy<Value = Pick> {
     prop_oneof![
-        (0..8_usize).prop_map(Pick::Count),
+        (1..8_usize).prop_map(Pick::Count),
         (0..200_u32).prop_map(|tenths| Pick::Budget(f64::from(tenths) / 10.0))
     ]
 }
@@ -276,6 +284,17 @@ proptest! {
         if let Ok(plan) = answer {
             prop_assert!(city.is_allowed(&plan.sites, pick));
             prop_assert!(near(city.covered(&city.open_in(&plan), backup), plan.objective));
+            let steps = city.instance().steps(&plan.sites);
+            let mut open: Vec<usize> = city.open_in(&plan).into_iter().filter(|site| !plan.sites.contains(site)).collect();
+            let mut before = city.covered(&open, 0.0);
+            for (at, step) in steps.iter().enumerate() {
+                open.push(step.site);
+                let covered = city.covered(&open, 0.0);
+                prop_assert!(near(step.total, covered) && near(step.gain, covered - before));
+                prop_assert!(at == 0 || step.gain <= steps[at - 1].gain + 1e-9);
+                before = covered;
+            }
+            prop_assert_eq!(steps.len(), plan.sites.len());
         }
     }
 
@@ -328,18 +347,18 @@ proptest! {
     }
 
     #[test]
-    fn no_pick_has_a_shorter_longest_walk(city in any_city(12, 30), count in 0..8_usize) {
+    fn no_pick_has_a_shorter_longest_walk(city in any_city(12, 30), count in 1..8_usize) {
         let longest = |_: &[usize], open: &[usize]| city.longest(open).map(|longest| f64::from(longest) / 60_000.0);
         let reached = (0..city.homes.len()).any(|home| {
             let usable = (0..city.sites.len()).filter(|site| city.sites[*site].standing != Standing::Forbidden);
             city.homes[home].children > 0.0 && usable.into_iter().any(|site| city.walks[site][home].is_some())
         });
-        let best = city.least_of(|picked, _| picked.len() <= count, longest).filter(|_| reached);
+        let best = city.least_of(|picked, _| city.is_allowed(picked, Pick::Count(count)), longest).filter(|_| reached);
         judge(&city.solve(&Question::Center { count }), best)?;
     }
 
     #[test]
-    fn whoever_closes_is_missed_least(mut city in any_city(12, 30), count in 0..8_usize) {
+    fn whoever_closes_is_missed_least(mut city in any_city(12, 30), count in 1..8_usize) {
         city.sites.iter_mut().for_each(|site| site.standing = Standing::Candidate);
         let stay = city.sites.len().checked_sub(count);
         let best = city.least_of(|picked, _| Some(picked.len()) == stay, |_, open| Some(-city.covered(open, 0.0)));
@@ -362,6 +381,67 @@ proptest! {
             (Question::Median { pick, beyond, limited: true }, Question::Median { pick, beyond, limited: false }),
         ] {
             judge(&city.solve(&limited), city.solve(&plain).ok().map(|plan| plan.objective))?;
+        }
+    }
+}
+
+/// So many candidates, a fifth of the homes reached by each.
+fn any_open_city(sites: usize, homes: usize) -> impl Strategy<Value = City> {
+    let walk = || prop::option::weighted(0.2, 1..60_u32);
+    let rows = prop::collection::vec(prop::collection::vec(walk(), homes), sites);
+    (rows, prop::collection::vec(0..30_u32, homes)).prop_map(move |(walks, children)| City {
+        sites: vec![Site { standing: Standing::Candidate, cost: 1.0, places: None }; sites],
+        homes: children.into_iter().map(|children| Home { children: f64::from(children), area: None }).collect(),
+        walks: walks
+            .into_iter()
+            .map(|row| row.into_iter().map(|walk| walk.map(|walk| walk * 10_000)).collect())
+            .collect(),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_three_of_forty_are_better(city in any_open_city(40, 150)) {
+        let (mut covered, mut minutes) = (0.0, f64::INFINITY);
+        for a in 0..40 {
+            for b in 0..a {
+                for c in 0..b {
+                    covered = f64::max(covered, city.covered(&[a, b, c], 0.0));
+                    minutes = f64::min(minutes, city.minutes(&[a, b, c], 400_000));
+                }
+            }
+        }
+        judge(&city.solve(&most_coverage(Pick::Count(3))), Some(covered))?;
+        let median = Question::Median { pick: Pick::Count(3), beyond: WalkTime::from_millis(400_000), limited: false };
+        judge(&city.solve(&median), Some(minutes))?;
+    }
+
+    #[test]
+    fn cut_short_the_bound_still_holds(city in any_open_city(18, 60), calls in 0..60_usize, count in 2..7_usize) {
+        let beyond = WalkTime::from_millis(400_000);
+        let pick = Pick::Count(count);
+        for (question, sign) in [
+            (most_coverage(pick), 1.0),
+            (Question::Median { pick, beyond, limited: false }, -1.0),
+            (Question::SetCover { share: 0.8, least_share: 0.0, by_cost: false }, -1.0),
+        ] {
+            let whole = city.solve(&question).expect("a plan");
+            let left = AtomicUsize::new(calls);
+            let watch = |progress: &Progress| {
+                let told = |number: Option<f64>, way: f64| {
+                    number.is_none_or(|number| (number - whole.objective) * sign * way <= 1e-6)
+                };
+                assert!(told(progress.objective, 1.0) && told(progress.bound, -1.0), "{progress:?}");
+                let before = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+                if before.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            let search = Search { watch: Some(&watch), ..Search::default() };
+            let plan = city.instance().solve(&question, &search).expect("a plan");
+            prop_assert!(plan.objective * sign <= whole.objective * sign + 1e-6);
+            prop_assert!(plan.bound * sign >= whole.objective * sign - 1e-6, "{:?} where {:?} is best", plan, whole);
+            prop_assert!(whole.optimal && (!plan.optimal || near(plan.objective, whole.objective)));
         }
     }
 }

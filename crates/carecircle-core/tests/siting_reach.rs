@@ -57,7 +57,7 @@ proptest! {
 
     #[test]
     fn opening_a_plan_covers_what_it_promised(
-        study in any_study(), candidates in any_places(1..12), count in 0..4_usize, minutes in 1..6_u32,
+        study in any_study(), candidates in any_places(1..12), count in 1..4_usize, minutes in 1..6_u32,
     ) {
         let policy = Policy { minutes: f64::from(minutes), ..Policy::default() };
         let basis = Basis::new(&study, &policy.profile);
@@ -85,9 +85,9 @@ proptest! {
         prop_assert!((state.total().covered - plan.objective).abs() <= 1e-9 * (1.0 + plan.objective));
         let bytes = bytes_needed(&study, &policy, &new_sites);
         let walks: usize = (0..sited.instance.sites().len()).map(|site| sited.instance.walks().of(site).len()).sum();
-        prop_assert!(walks * 40 <= bytes, "{} walks, {} bytes foreseen", walks, bytes);
+        prop_assert!(walks * 48 <= bytes, "{} walks, {} bytes foreseen", walks, bytes);
         if walks > 0 {
-            let refused = StudyInstance::new(&study, &basis, &policy, &new_sites, None, walks * 40 - 1);
+            let refused = StudyInstance::new(&study, &basis, &policy, &new_sites, None, walks * 48 - 1);
             prop_assert!(matches!(refused, Err(SitingError::Instance(_))));
         }
     }

@@ -1,9 +1,10 @@
 //! Questions made into models, and what is found made into plans.
 
-use super::branch::{self, Floor, Goal, Task};
+use super::branch;
 use super::lagrange;
 use super::local::{Dice, Local};
 use super::model::{Link, Lists, Model, Term, exact};
+use super::task::{Floor, Goal, Task};
 use super::{Assigned, Clock, Instance, Pick, Plan, Question, SitingError, Standing};
 use crate::time::WalkTime;
 use std::collections::BTreeMap;
@@ -11,8 +12,10 @@ use std::ops::ControlFlow;
 
 /// Steps of prices before branching.
 const STEPS: usize = 400;
+/// Among so many sites branching finds the best plan soon enough by itself.
+const FEW: usize = 100;
 /// Plans shaken before branching.
-const SHAKEN: usize = 30;
+const SHAKEN: usize = 8;
 
 pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>) -> Result<Plan, SitingError> {
     let is_part = |part: f64| (0.0..=1.0).contains(&part);
@@ -34,6 +37,16 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
             if !budget.is_finite() || budget < 0.0 =>
         {
             needs("a budget is a number of at least 0")
+        }
+        Question::MaxCoverage { pick: Pick::Count(0), .. }
+        | Question::Median { pick: Pick::Count(0), .. }
+        | Question::Center { count: 0 }
+        | Question::Close { count: 0 } => needs("the number of sites is at least 1"),
+        Question::MaxCoverage { .. } | Question::Median { .. } | Question::Center { .. }
+            if instance.with_standing(Standing::Candidate).is_empty()
+                && instance.with_standing(Standing::Required).is_empty() =>
+        {
+            Err(SitingError::Impossible("there is no candidate to pick from".to_owned()))
         }
         Question::MaxCoverage { pick, backup, least_share, limited } => {
             instance.most(pick, backup, least_share, limited, clock)
@@ -110,7 +123,11 @@ impl Instance {
     /// more with a second one.
     fn coverage(&self, candidates: Vec<usize>, pick: Pick, worth: [f64; 2], areas: &[u32]) -> Posed {
         let mut served = vec![0_u32; self.homes.len()];
-        for site in self.open_anyway().filter(|site| !candidates.contains(site)) {
+        let mut is_candidate = vec![false; self.sites.len()];
+        for &site in &candidates {
+            is_candidate[site] = true;
+        }
+        for site in self.open_anyway().filter(|site| !is_candidate[*site]) {
             self.walks.0.of(site).iter().for_each(|link| served[link.to as usize] += 1);
         }
         let groups = areas.len() + 1;
@@ -149,9 +166,10 @@ impl Instance {
 
     /// The model of sites with limited places: those that are open anyway come along. `gain` of a walk.
     fn with_places(&self, pick: Pick, gain: impl Fn(WalkTime) -> u32) -> Posed {
-        let mut sites = self.with_standing(Standing::Candidate);
-        let candidates = sites.len();
-        sites.extend(self.open_anyway());
+        // Those first: of sites that gain alike the first is filled first.
+        let mut sites: Vec<usize> = self.open_anyway().collect();
+        let anyway = sites.len();
+        sites.extend(self.with_standing(Standing::Candidate));
         let most = sites.iter().flat_map(|site| self.walks.of(*site)).map(|(_, time)| gain(time)).max().unwrap_or(1);
         let largest = 4.0 * self.children() * f64::from(most);
         let terms = self.homes.iter().map(|home| Term { weight: exact(home.children, largest), need: 1, group: 0 });
@@ -171,7 +189,7 @@ impl Instance {
         let places = places.collect();
         let (mut model, term_of) = Model::new(terms, 1, by_site, cost, pick);
         model.places = Some(places);
-        model.always = (0..sites.len()).map(|at| at >= candidates).collect();
+        model.always = (0..sites.len()).map(|at| at < anyway).collect();
         Posed { model, sites, base: vec![0.0], term_of }
     }
 
@@ -267,7 +285,8 @@ impl Instance {
         if limited {
             let posed = self.with_places(left, |time| beyond.millis().saturating_sub(time.millis()));
             let all = posed.weights(self).iter().sum::<f64>() * far;
-            let found = best(&Task::most(&posed.model, Vec::new(), -all), clock)?;
+            let found =
+                best(&Task { told_by: Some(-1.0 / MINUTE), ..Task::most(&posed.model, Vec::new(), -all) }, clock)?;
             let sites = posed.named_of(self, &found.sites);
             let assignment = self.assignment(&posed, &found.sites);
             return Ok(Plan { assignment, ..clock.plan(sites, &found.turned(MINUTE)) });
@@ -295,14 +314,15 @@ impl Instance {
         let cost = candidates.iter().map(|site| self.sites[*site].cost).collect();
         let (model, term_of) = Model::new(terms, 1, by_site, cost, left);
         let posed = Posed { model, sites: candidates, base: vec![0.0], term_of };
-        let found = best(&Task::most(&posed.model, Vec::new(), -all), clock)?;
+        let found = best(&Task { told_by: Some(-1.0 / MINUTE), ..Task::most(&posed.model, Vec::new(), -all) }, clock)?;
         let sites = posed.named(self, &found.sites);
         Ok(clock.plan(sites, &found.turned(MINUTE)))
     }
 
     fn center(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
-        let Pick::Count(left) = self.left(Pick::Count(count))? else {
-            return Err(SitingError::Question(String::new()));
+        let required = self.with_standing(Standing::Required).len();
+        let Some(left) = count.checked_sub(required) else {
+            return Err(SitingError::Impossible(format!("{count} sites may be picked, but {required} are required")));
         };
         let candidates = self.with_standing(Standing::Candidate);
         let mut anyway = vec![u32::MAX; self.homes.len()];
@@ -310,74 +330,56 @@ impl Instance {
             anyway[link.to as usize] = anyway[link.to as usize].min(link.gain);
         }
         let mut nearest = anyway.clone();
-        for link in candidates.iter().flat_map(|site| self.walks.0.of(*site)) {
+        let walks = || candidates.iter().flat_map(|site| self.walks.0.of(*site));
+        for link in walks() {
             nearest[link.to as usize] = nearest[link.to as usize].min(link.gain);
         }
-        // Nobody's walk is shorter than to the nearest site of all: the longest of these is the least there can be.
-        let counted = |home: usize| self.homes[home].children > 0.0 && nearest[home] != u32::MAX;
-        let homes: Vec<usize> = (0..self.homes.len()).filter(|home| counted(*home)).collect();
+        let counted = |home: &usize| self.homes[*home].children > 0.0 && nearest[*home] != u32::MAX;
+        let homes: Vec<usize> = (0..self.homes.len()).filter(counted).collect();
+        // Nobody's walk is shorter than to the nearest site of all.
         let Some(least) = homes.iter().map(|home| nearest[*home]).max() else {
             return Err(SitingError::Impossible("no site reaches anybody".to_owned()));
         };
-        let mut times: Vec<u32> =
-            candidates.iter().flat_map(|site| self.walks.0.of(*site)).map(|link| link.gain).collect();
-        times.extend(homes.iter().map(|home| anyway[*home]).filter(|time| *time != u32::MAX));
-        times.push(least);
-        times.retain(|time| *time >= least);
+        let open = homes.iter().map(|home| anyway[*home]).filter(|time| *time != u32::MAX);
+        let mut times: Vec<u32> = walks().map(|link| link.gain).chain(open).filter(|time| *time >= least).collect();
         times.sort_unstable();
         times.dedup();
-        // What is too short for so many sites lies below `low`; a plan is known for `high`.
-        let (mut low, mut high, mut proven_below) = (0, times.len(), 0);
-        let (mut plan, mut nodes) = (None, 0);
+        // So many of the times are too short for any plan; for that at `high` one is known.
+        let (mut low, mut high, mut nodes) = (0, times.len(), 0);
+        let mut sites = None;
         while low < high {
-            let middle =
-                if plan.is_none() && high == times.len() { times.len() - 1 } else { usize::midpoint(low, high) };
-            let limit = times[middle];
-            let (posed, is_done) = self.within(limit, &candidates, &homes, &anyway);
-            if !is_done && posed.model.by_term.len() < posed.base[0] as usize {
-                // Somebody has no site so near.
+            // Whether there is a plan at all comes first.
+            let middle = if sites.is_none() { high - 1 } else { usize::midpoint(low, high) };
+            let posed = self.within(times[middle], &candidates, &homes, &anyway);
+            let least = posed.model.whole_value()[0];
+            let task = Task::cheapest(&posed.model, vec![Floor { groups: 0..1, least }], 0.0);
+            let found = best(&Task { told_by: None, ..task }, clock)?;
+            nodes += found.nodes;
+            if -found.objective <= left as f64 {
+                sites = Some(posed.named(self, &found.sites));
+                high = middle;
+            } else if -found.bound > left as f64 {
+                if sites.is_none() {
+                    let why =
+                        format!("{count} sites do not reach everybody whom some site reaches: {} do", -found.bound);
+                    return Err(SitingError::Impossible(why));
+                }
                 low = middle + 1;
-                proven_below = low;
-                continue;
-            }
-            let found = if is_done {
-                Some(Found { sites: Vec::new(), objective: 0.0, bound: 0.0, optimal: true, nodes: 0 })
             } else {
-                let whole = posed.model.whole_value();
-                let floors = vec![Floor { groups: 0..1, least: whole[0] }];
-                best(&Task::cheapest(&posed.model, floors, 0.0), clock).ok()
-            };
-            nodes += found.as_ref().map_or(0, |found| found.nodes);
-            match found {
-                Some(found) if -found.objective <= left as f64 => {
-                    plan = Some((middle, posed.named(self, &found.sites)));
-                    high = middle;
-                }
-                Some(found) if -found.bound <= left as f64 => {
-                    // Cut short: neither a plan nor a proof.
-                    break;
-                }
-                _ => {
-                    low = middle + 1;
-                    proven_below = low;
-                }
-            }
-            if plan.is_none() && low >= times.len() {
+                // Cut short: neither a plan nor a proof.
                 break;
             }
         }
-        let Some((at, sites)) = plan else {
-            let reason = format!("{count} sites do not reach everybody whom some site reaches");
-            return Err(SitingError::Impossible(reason));
+        let Some(sites) = sites else {
+            return Err(SitingError::Impossible("no plan was found in time".to_owned()));
         };
         let minutes = |at: usize| f64::from(times[at]) / 60_000.0;
-        let (objective, bound) = (minutes(at), minutes(proven_below.min(at)));
-        Ok(clock.plan(sites, &Found { sites: Vec::new(), objective, bound, optimal: proven_below >= at, nodes }))
+        let found = Found { sites, objective: minutes(high), bound: minutes(low), optimal: low == high, nodes };
+        Ok(clock.plan(found.sites.clone(), &found))
     }
 
-    /// The covering of some homes by walks no longer than `limit`, and whether nobody is left to cover. The base counts homes
-    /// that are left.
-    fn within(&self, limit: u32, candidates: &[usize], homes: &[usize], anyway: &[u32]) -> (Posed, bool) {
+    /// The covering of some homes by walks no longer than `limit`, which candidates or what is open anyway allow for all.
+    fn within(&self, limit: u32, candidates: &[usize], homes: &[usize], anyway: &[u32]) -> Posed {
         let mut terms = Vec::new();
         let mut term_of = vec![None; self.homes.len()];
         for &home in homes.iter().filter(|home| anyway[**home] > limit) {
@@ -389,11 +391,9 @@ impl Instance {
             let links = self.walks.0.of(site).iter().filter(|link| link.gain <= limit);
             by_site.push(links.filter_map(|link| Some(Link { to: term_of[link.to as usize]?, gain: 1 })));
         }
-        let (left, cost) = (terms.len(), vec![1.0; candidates.len()]);
-        let (model, went) = Model::new(terms, 1, by_site, cost, Pick::Budget(f64::INFINITY));
-        let reached = went.iter().flatten().count();
-        let posed = Posed { model, sites: candidates.to_vec(), base: vec![(left - reached) as f64], term_of: went };
-        (posed, left == 0)
+        let cost = vec![1.0; candidates.len()];
+        let (model, term_of) = Model::new(terms, 1, by_site, cost, Pick::Budget(f64::INFINITY));
+        Posed { model, sites: candidates.to_vec(), base: vec![0.0], term_of }
     }
 
     fn closing(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
@@ -478,12 +478,13 @@ impl Found {
 
 impl<'a> Task<'a> {
     fn most(model: &'a Model, floors: Vec<Floor>, base: f64) -> Self {
-        Self { model, goal: Goal::Most, floors, step: model.step(), base }
+        Self { model, goal: Goal::Most, floors, step: model.step(), base, told_by: Some(1.0) }
     }
 
     fn cheapest(model: &'a Model, floors: Vec<Floor>, base: f64) -> Self {
         let whole = model.cost.iter().all(|cost| cost.fract() == 0.0);
-        Self { model, goal: Goal::Cheapest, floors, step: if whole { 1.0 } else { 0.0 }, base }
+        let step = if whole { 1.0 } else { 0.0 };
+        Self { model, goal: Goal::Cheapest, floors, step, base, told_by: Some(-1.0) }
     }
 }
 
@@ -497,7 +498,12 @@ fn best(task: &Task<'_>, clock: &Clock<'_>) -> Result<Found, SitingError> {
     quest.run();
     let optimal = quest.is_done();
     let Some((objective, sites)) = quest.best else {
-        let why = if clock.is_over() { "no plan was found in time" } else { "no pick of sites does all that is asked" };
+        // Nothing at all is left of the bound where everything was looked at.
+        let why = if quest.bound > f64::NEG_INFINITY {
+            "no plan was found in time"
+        } else {
+            "no pick of sites does all that is asked: allow for more sites or a greater budget, or ask for a smaller share"
+        };
         return Err(SitingError::Impossible(why.to_owned()));
     };
     let sites = sites.into_iter().map(|site| kept[site]).collect();
@@ -523,7 +529,6 @@ impl Quest<'_> {
         self.meet(self.task.plan_from(&[]));
         if self.task.goal == Goal::Cheapest || !self.task.floors.is_empty() {
             let all: Vec<usize> = (0..model.sites()).collect();
-            self.meet(self.task.plan_from(&all));
             self.branch(&all, None);
             return;
         }
@@ -534,11 +539,14 @@ impl Quest<'_> {
         if self.is_done() {
             return;
         }
-        self.shake();
+        let mut kept = model.in_better_plans(&priced, self.wanted());
+        if kept.len() > FEW {
+            self.shake();
+            kept = model.in_better_plans(&priced, self.wanted());
+        }
         if self.is_done() || !self.keep_on() {
             return;
         }
-        let kept = model.in_better_plans(&priced, self.wanted());
         self.branch(&kept, Some(&priced.prices));
     }
 
@@ -554,12 +562,18 @@ impl Quest<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.bound < self.wanted()
+        self.bound <= self.wanted() && self.best.is_some()
     }
 
     fn keep_on(&self) -> bool {
-        let objective = self.best.as_ref().map(|(best, _)| best + self.task.base);
-        self.clock.keep_on(objective, self.bound + self.task.base, self.nodes)
+        self.tell(self.best.as_ref().map(|(best, _)| *best), self.bound, self.nodes)
+    }
+
+    /// Tells how it stands as the question has it, and whether to go on.
+    fn tell(&self, objective: Option<f64>, bound: f64, nodes: usize) -> bool {
+        let told =
+            |number: f64| Some((number + self.task.base) * self.task.told_by?).filter(|number| number.is_finite());
+        self.clock.keep_on(objective.and_then(told), told(bound), nodes)
     }
 
     /// Bounds by prices, and plans from the picks that they suggest.
@@ -621,10 +635,10 @@ impl Quest<'_> {
         let place: BTreeMap<usize, usize> = sites.iter().enumerate().map(|(at, site)| (*site, at)).collect();
         let known = self.best.as_ref();
         let start = known.and_then(|(_, best)| best.iter().map(|site| place.get(site).copied()).collect());
-        let (least, limit, base) = (known.map_or(f64::NEG_INFINITY, |(best, _)| *best), self.bound, self.task.base);
+        let (least, limit) = (known.map_or(f64::NEG_INFINITY, |(best, _)| *best), self.bound);
         let watch = |objective: Option<f64>, bound: f64, nodes: usize| {
             let objective = objective.map_or(least, |objective| objective.max(least));
-            self.clock.keep_on(objective.is_finite().then_some(objective + base), bound.min(limit) + base, nodes)
+            self.tell(Some(objective), bound.min(limit), nodes)
         };
         let found = branch::solve(&task, start, least, prices.as_deref(), &watch);
         self.nodes = found.nodes;

@@ -14,41 +14,14 @@
 //! What the programme says is never trusted: every bound is put together anew from rows and multipliers, rounded outward,
 //! and every plan's value comes from the model.
 
+mod cuts;
+
 use super::Pick;
-use super::local::Local;
-use super::model::{Link, Model, Term};
 use super::simplex::{Outcome, Simplex};
+use super::task::{Goal, Task};
+use cuts::Cut;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-
-/// What is wanted of the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
-    /// As much of it as the limit allows.
-    Most,
-    /// So much of it for the least cost.
-    Cheapest,
-}
-
-/// A least value for some groups together.
-#[derive(Clone, Debug)]
-pub(super) struct Floor {
-    pub(super) groups: std::ops::Range<usize>,
-    pub(super) least: f64,
-}
-
-/// A question about a model.
-#[derive(Debug)]
-pub(super) struct Task<'a> {
-    pub(super) model: &'a Model,
-    pub(super) goal: Goal,
-    pub(super) floors: Vec<Floor>,
-    /// The least step between two objectives, or nothing where that is not known.
-    pub(super) step: f64,
-    /// What is added to the objective in the end: objectives are the same by their sum.
-    pub(super) base: f64,
-}
-
+use std::collections::{BTreeSet, BinaryHeap};
 /// What came of it. Objectives are such that more is better: costs are negative.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -60,52 +33,13 @@ pub(super) struct Found {
 /// Who looks on: told the best objective, the bound and the nodes done; says whether to go on.
 pub(super) type Watch<'a> = dyn Fn(Option<f64>, f64, usize) -> bool + 'a;
 
-/// Two objectives this near, in parts of them, are the same where no step between them is known.
-pub(super) const SAME: f64 = 1e-7;
 /// A value is whole that is this near to a whole number.
 const WHOLE: f64 = 1e-6;
-/// Rows of the programme at most; beyond, nothing but what is needed for a proof is added.
-const MOST_ROWS: usize = 1_200;
+/// So many cuts, and so many rows of a kind, may hold nothing.
+const MOST_CUTS: usize = 60;
+const MOST_ROWS: usize = 400;
+/// So many terms at most get a variable of their own.
 const MOST_OWN: usize = 700;
-
-impl Task<'_> {
-    /// The objective of some sites, or none where they won't do.
-    pub(super) fn objective(&self, sites: &[usize]) -> Option<f64> {
-        let value = self.model.worth(sites);
-        let met = |floor: &Floor| value[floor.groups.clone()].iter().sum::<f64>() >= floor.least;
-        let allowed = self.model.allows(sites) && self.floors.iter().all(met);
-        allowed.then(|| match self.goal {
-            Goal::Most => value.iter().sum(),
-            Goal::Cheapest => -sites.iter().map(|site| self.model.cost[*site]).sum::<f64>(),
-        })
-    }
-
-    /// The terms that must be served whole: those of floors that ask for all there is of `whole`, by group.
-    fn must(&self, whole: &[f64]) -> Vec<bool> {
-        let mut must = vec![false; self.model.groups];
-        for Floor { groups, least } in &self.floors {
-            let all: f64 = whole[groups.clone()].iter().sum();
-            let lightest = self.model.terms.iter().filter(|term| groups.contains(&(term.group as usize)));
-            let lightest = lightest.map(|term| term.weight).fold(f64::INFINITY, f64::min);
-            // Without the lightest term it would be too little.
-            if all - lightest < *least {
-                must[groups.clone()].fill(true);
-            }
-        }
-        self.model.terms.iter().map(|term| must[term.group as usize]).collect()
-    }
-
-    /// The least objective that would be better than this one.
-    pub(super) fn better_than(&self, objective: f64) -> f64 {
-        let size = (objective + self.base).abs().max(0.01 * objective.abs());
-        objective + if self.step > 0.0 { self.step * (1.0 - 1e-6) } else { SAME * size + f64::MIN_POSITIVE }
-    }
-
-    /// A bound brought down to an objective that there can be.
-    pub(super) fn tightened(&self, bound: f64) -> f64 {
-        if self.step > 0.0 { (bound / self.step + 1e-6).floor() * self.step } else { bound }
-    }
-}
 
 /// A part of the tree: sites opened and closed, and what is known of it.
 #[derive(Clone, Debug)]
@@ -133,14 +67,6 @@ impl Ord for Node {
     fn cmp(&self, other: &Self) -> Ordering {
         self.bound.total_cmp(&other.bound).then(self.number.cmp(&other.number))
     }
-}
-
-/// A cut on the value of a group: its row, and for each term of a model whether it was taken as served.
-#[derive(Debug)]
-struct Cut {
-    row: usize,
-    group: usize,
-    served: Vec<bool>,
 }
 
 /// What was found of a node.
@@ -173,13 +99,15 @@ struct Tree<'t, 'm> {
     own: Vec<Option<usize>>,
     owned: usize,
     cuts: Vec<Cut>,
-    triples: Vec<usize>,
+    triples: Vec<([usize; 3], usize)>,
     known_triples: BTreeSet<[usize; 3]>,
+    /// Rows of terms that must be served.
+    musts: Vec<usize>,
     first_floor: usize,
     /// By term: whether it must be served, for a floor asks for all there is. Rows for those are added where they are missing.
     must: Vec<bool>,
     /// By group: whether its value is of no interest, for all of it must be served.
-    is_whole: Vec<bool>,
+    is_must: Vec<bool>,
     /// Sites that are closed, or open, in every plan that would be better.
     settled: Vec<Option<bool>>,
     best: Option<(f64, Vec<usize>)>,
@@ -233,9 +161,10 @@ impl<'t, 'm> Tree<'t, 'm> {
             cuts: Vec::new(),
             triples: Vec::new(),
             known_triples: BTreeSet::new(),
+            musts: Vec::new(),
             first_floor: 0,
             must: task.must(&whole),
-            is_whole: vec![false; model.groups],
+            is_must: vec![false; model.groups],
             settled: vec![None; model.sites()],
             best: None,
             least: f64::NEG_INFINITY,
@@ -247,7 +176,7 @@ impl<'t, 'm> Tree<'t, 'm> {
             open_bound: f64::INFINITY,
         };
         for (term, must) in model.terms.iter().zip(&tree.must) {
-            tree.is_whole[term.group as usize] = *must;
+            tree.is_must[term.group as usize] = *must;
         }
         tree.lay(&whole);
         let none = vec![0.0; model.terms.len()];
@@ -265,7 +194,7 @@ impl<'t, 'm> Tree<'t, 'm> {
             let lower = if model.always[site] { 1.0 } else { 0.0 };
             self.lp.add_variable(cost + aside, lower, 1.0, &[]);
         }
-        for (whole, must) in whole.iter().zip(&self.is_whole) {
+        for (whole, must) in whole.iter().zip(&self.is_must) {
             let cost = if matches!(task.goal, Goal::Most) { 1.0 } else { 0.0 };
             let lower = if *must { whole / self.value_unit } else { 0.0 };
             self.value_of.push(self.lp.add_variable(cost, lower, whole / self.value_unit, &[]));
@@ -286,77 +215,6 @@ impl<'t, 'm> Tree<'t, 'm> {
             let entries = floor.groups.clone().map(|group| (self.value_of[group], -1.0)).collect();
             self.lp.add_row(entries, -floor.least / self.value_unit);
         }
-    }
-
-    /// First cuts and own variables, by the prices that a bound was made of.
-    fn start_from(&mut self, prices: &[f64]) {
-        let model = self.task.model;
-        let is_torn = |term: &usize| {
-            let most = model.by_term.of(*term).first().map_or(0.0, |link| f64::from(link.gain));
-            (0.05 * most..0.95 * most).contains(&prices[*term])
-        };
-        let mut torn: Vec<usize> = (0..model.terms.len()).filter(is_torn).collect();
-        torn.sort_by(|a, b| model.terms[*b].weight.total_cmp(&model.terms[*a].weight).then(a.cmp(b)));
-        torn.truncate(150);
-        for term in torn {
-            self.give_own(term);
-        }
-        for group in (0..model.groups).filter(|group| !self.is_whole[*group]).collect::<Vec<_>>() {
-            self.add_cut(group, prices);
-        }
-    }
-
-    /// Adds the cut on a group's value that prices make. Terms with a variable of their own are not in it.
-    fn add_cut(&mut self, group: usize, prices: &[f64]) {
-        let model = self.task.model;
-        let is_in: Vec<bool> = (0..model.terms.len())
-            .map(|term| model.terms[term].group as usize == group && self.own[term].is_none())
-            .collect();
-        let paid = |(number, term): (usize, &Term)| term.weight * f64::from(term.need) * prices[number];
-        let most: f64 = model.terms.iter().enumerate().filter(|(number, _)| is_in[*number]).map(paid).sum();
-        let mut entries = vec![(self.value_of[group], 1.0)];
-        for site in (0..model.sites()).filter(|site| self.settled[*site] != Some(false)) {
-            let score = if model.places.is_some() {
-                model.score(site, prices)
-            } else {
-                let links = model.by_site.of(site).iter().filter(|link| is_in[link.to as usize]);
-                let left = |link: &Link| (f64::from(link.gain) - prices[link.to as usize]).max(0.0);
-                links.map(|link| model.terms[link.to as usize].weight * left(link)).sum()
-            };
-            if score > 0.0 {
-                entries.push((site, -score / self.value_unit));
-            }
-        }
-        let row = self.lp.add_row(entries, most / self.value_unit);
-        let served = prices.iter().map(|price| *price > 0.0).collect();
-        self.cuts.push(Cut { row, group, served });
-    }
-
-    /// Takes a term out of its group's value and gives it a variable: the part of it that is served.
-    fn give_own(&mut self, term: usize) -> Option<usize> {
-        let model = self.task.model;
-        if self.must[term]
-            || self.own[term].is_some()
-            || self.owned >= MOST_OWN
-            || model.places.is_some()
-            || !model.is_flat(term)
-        {
-            return self.own[term];
-        }
-        let group = model.terms[term].group as usize;
-        let links = model.by_term.of(term);
-        let worth = model.terms[term].weight * f64::from(links[0].gain) / self.value_unit;
-        let cost = if matches!(self.task.goal, Goal::Most) { worth } else { 0.0 };
-        let in_cuts = self.cuts.iter().filter(|cut| cut.group == group).map(|cut| (cut.row, worth));
-        let floors = self.task.floors.iter().enumerate().filter(|(_, floor)| floor.groups.contains(&group));
-        let in_floors = floors.map(|(at, _)| (self.first_floor + at, -worth));
-        let entries: Vec<(usize, f64)> = in_cuts.chain(in_floors).collect();
-        let variable = self.lp.add_variable(cost, 0.0, 1.0, &entries);
-        self.own[term] = Some(variable);
-        self.owned += 1;
-        let servers = links.iter().map(|link| (link.to as usize, -1.0));
-        self.lp.add_row(servers.chain([(variable, 1.0)]).collect(), 0.0);
-        Some(variable)
     }
 
     /// Takes note of a plan, and of what a better one cannot hold.
@@ -428,8 +286,10 @@ impl<'t, 'm> Tree<'t, 'm> {
             next = Some(child(true, made + 2));
             made += 2;
         }
-        let best = self.best.as_ref().map_or(self.least, |(best, _)| best.max(self.least));
-        Found { bound: left_over.max(best), best: self.best, nodes: self.nodes }
+        // What was passed over may be better by less than counts.
+        let known = self.best.as_ref().map_or(self.least, |(best, _)| best.max(self.least));
+        let bound = left_over.max(if self.task.step > 0.0 { known } else { self.wanted() });
+        Found { bound, best: self.best, nodes: self.nodes }
     }
 
     /// Sets the bounds of sites to those of a node.
@@ -554,237 +414,6 @@ impl<'t, 'm> Tree<'t, 'm> {
         }
     }
 
-    /// Where places are limited, adds the cuts of the best assignment and of prices as if they were not. Tells how many.
-    fn separate_places(&mut self, y: &[f64], is_whole: bool) -> usize {
-        const MOST_LINKS: usize = 20_000;
-        let model = self.task.model;
-        let mut candidates = vec![self.task.right_prices(y).0];
-        let open: Vec<usize> = (0..model.sites()).filter(|site| y[*site] > WHOLE).collect();
-        let links: usize = open.iter().map(|site| model.by_site.of(*site).len()).sum();
-        if is_whole || links <= MOST_LINKS {
-            candidates.push(model.assigned(&open, |site| y[site].min(1.0)).prices);
-        }
-        let mut added = 0;
-        let mut scores = Vec::new();
-        for prices in candidates {
-            let paid = model.priced(&prices, &mut scores);
-            let value: f64 = paid + scores.iter().zip(y).map(|(score, y)| score * y).sum::<f64>();
-            let told = self.lp.value_of(self.value_of[0]);
-            if told - value / self.value_unit > 1e-8 * (1.0 + told) {
-                self.add_cut(0, &prices);
-                added += 1;
-            }
-        }
-        added
-    }
-
-    /// Adds the cuts that the point violates, and own variables for terms that they differ by. Tells how many.
-    fn separate(&mut self, y: &[f64], is_whole: bool) -> usize {
-        let model = self.task.model;
-        if model.places.is_some() {
-            return self.separate_places(y, is_whole);
-        }
-        let mut value = vec![0.0; model.groups];
-        let (prices, within) = self.task.right_prices(y);
-        for (number, term) in model.terms.iter().enumerate().filter(|(number, _)| self.own[*number].is_none()) {
-            value[term.group as usize] += term.weight * within[number];
-        }
-        let mut added = self.separate_must(y);
-        for group in (0..model.groups).filter(|group| !self.is_whole[*group]).collect::<Vec<_>>() {
-            let told = self.lp.value_of(self.value_of[group]);
-            let excess = told - value[group] / self.value_unit;
-            if excess <= 1e-8 * (1.0 + told) {
-                continue;
-            }
-            added += 1;
-            // The cut that holds the value now, and where it is wrong.
-            let tightest = self.cuts.iter().filter(|cut| cut.group == group);
-            let tightest = tightest.min_by(|a, b| self.lp.slack(a.row).total_cmp(&self.lp.slack(b.row)));
-            let mut wrong: Vec<(f64, usize)> = Vec::new();
-            if let Some(cut) = tightest.filter(|_| self.owned < MOST_OWN) {
-                for (number, term) in model.terms.iter().enumerate() {
-                    let differs = cut.served[number] != (prices[number] > 0.0);
-                    if term.group as usize == group && self.own[number].is_none() && differs && model.is_flat(number) {
-                        let served: f64 = model.by_term.of(number).iter().map(|link| y[link.to as usize]).sum();
-                        wrong.push((term.weight * (served - 1.0).abs(), number));
-                    }
-                }
-            }
-            wrong.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            let mut left = 0.9 * excess * self.value_unit;
-            for (error, term) in wrong.into_iter().take(60) {
-                if left <= 0.0 {
-                    break;
-                }
-                left -= error;
-                self.give_own(term);
-            }
-            if self.lp.row_count() < MOST_ROWS || self.cuts.len() < MOST_ROWS {
-                self.add_cut(group, &prices);
-            }
-        }
-        added
-    }
-
-    /// Adds rows for terms that must be served, those that lack most first. Tells how many.
-    fn separate_must(&mut self, y: &[f64]) -> usize {
-        const AT_A_TIME: usize = 100;
-        let model = self.task.model;
-        let lack = |term: usize| {
-            let served: f64 = model.by_term.of(term).iter().map(|link| y[link.to as usize]).sum();
-            f64::from(model.terms[term].need) - served
-        };
-        let must = (0..model.terms.len()).filter(|term| self.must[*term]);
-        let mut lacking: Vec<(f64, usize)> =
-            must.map(|term| (lack(term), term)).filter(|(lack, _)| *lack > WHOLE).collect();
-        lacking.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        lacking.truncate(AT_A_TIME);
-        for &(_, term) in &lacking {
-            let servers = model.by_term.of(term).iter().map(|link| (link.to as usize, -1.0));
-            self.lp.add_row(servers.collect(), -f64::from(model.terms[term].need));
-        }
-        lacking.len()
-    }
-
-    /// Adds cuts on three terms each that the point violates. Tells how many.
-    fn separate_triples(&mut self, y: &[f64]) -> usize {
-        const MOST_CLASSES: usize = 300;
-        let model = self.task.model;
-        if model.places.is_some() || self.lp.row_count() > MOST_ROWS {
-            return 0;
-        }
-        let mut torn: Vec<usize> =
-            (0..model.sites()).filter(|site| y[*site] > WHOLE && y[*site] < 1.0 - WHOLE).collect();
-        torn.sort_by(|a, b| y[*b].total_cmp(&y[*a]).then(a.cmp(b)));
-        torn.truncate(128);
-        // Terms by which of the torn sites serve them.
-        let mut mask = vec![0_u128; model.terms.len()];
-        let mut part = vec![0.0; model.terms.len()];
-        for (bit, &site) in torn.iter().enumerate() {
-            for link in model.by_site.of(site) {
-                mask[link.to as usize] |= 1 << bit;
-                part[link.to as usize] += y[site];
-            }
-        }
-        for site in (0..model.sites()).filter(|site| y[*site] >= 1.0 - WHOLE) {
-            model.by_site.of(site).iter().for_each(|link| mask[link.to as usize] = 0);
-        }
-        let mut classes: BTreeMap<u128, (f64, Vec<usize>)> = BTreeMap::new();
-        for (number, term) in model.terms.iter().enumerate() {
-            if mask[number].count_ones() > 1 && (part[number] - 1.0).abs() < 0.5 && model.is_flat(number) {
-                let class = classes.entry(mask[number]).or_default();
-                class.0 += term.weight;
-                class.1.push(number);
-            }
-        }
-        let mut classes: Vec<(u128, f64, Vec<usize>)> =
-            classes.into_iter().map(|(mask, (weight, terms))| (mask, weight, terms)).collect();
-        classes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        classes.truncate(MOST_CLASSES);
-        for (_, _, terms) in &mut classes {
-            terms.sort_by(|a, b| model.terms[*b].weight.total_cmp(&model.terms[*a].weight).then(a.cmp(b)));
-        }
-        let bits = |mut mask: u128| {
-            let mut sum = 0.0;
-            while mask != 0 {
-                sum += y[torn[mask.trailing_zeros() as usize]];
-                mask &= mask - 1;
-            }
-            sum
-        };
-        let count = classes.len();
-        let alone: Vec<f64> = classes.iter().map(|class| bits(class.0)).collect();
-        let mut pair = vec![0.0; count * count];
-        for a in 0..count {
-            for b in 0..a {
-                let both = bits(classes[a].0 & classes[b].0);
-                (pair[a * count + b], pair[b * count + a]) = (both, both);
-            }
-        }
-        let kink = |a: usize| alone[a].min(1.0);
-        let mut found: Vec<(f64, f64, [usize; 3])> = Vec::new();
-        for a in 0..count {
-            for b in a + 1..count {
-                let ab = pair[a * count + b];
-                // Each two of them share about half of a site.
-                if ab <= 0.05 {
-                    continue;
-                }
-                for c in b + 1..count {
-                    let (ac, bc) = (pair[a * count + c], pair[b * count + c]);
-                    let all = alone[a] + alone[b] + alone[c];
-                    let twice = ab + ac + bc;
-                    let served = kink(a) + kink(b) + kink(c);
-                    // A site that serves one or two counts once, one that serves all three twice.
-                    if served - 1.0 - (all - twice) <= 0.05 {
-                        continue;
-                    }
-                    let thrice = bits(classes[a].0 & classes[b].0 & classes[c].0);
-                    let excess = served - 1.0 - (all - twice + 2.0 * thrice);
-                    if excess > 0.05 {
-                        let weight = classes[a].1.min(classes[b].1).min(classes[c].1);
-                        found.push((excess * weight, excess, [a, b, c]));
-                    }
-                }
-            }
-        }
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
-        let mut used = vec![0_u32; model.terms.len()];
-        let mut added = 0;
-        for (_, _, [a, b, c]) in found {
-            let free = |class: usize| classes[class].2.iter().copied().find(|term| used[*term] < 2);
-            let (Some(i), Some(j), Some(k)) = (free(a), free(b), free(c)) else { continue };
-            let mut three = [i, j, k];
-            three.sort_unstable();
-            if !self.known_triples.insert(three) {
-                continue;
-            }
-            if !self.add_triple(three) {
-                break;
-            }
-            for term in three {
-                used[term] += 1;
-            }
-            added += 1;
-            if added >= 100 {
-                break;
-            }
-        }
-        added
-    }
-
-    /// No more of three terms is served than one and what sites serve of two.
-    fn add_triple(&mut self, three: [usize; 3]) -> bool {
-        let (mut entries, mut most) = (Vec::new(), 1.0);
-        for term in three {
-            match self.give_own(term) {
-                Some(variable) => entries.push((variable, 1.0)),
-                None if self.must[term] => most -= 1.0,
-                None => return false,
-            }
-        }
-        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-        for term in three {
-            self.task.model.by_term.of(term).iter().for_each(|link| *counts.entry(link.to).or_default() += 1);
-        }
-        entries.extend(counts.into_iter().map(|(site, count)| (site as usize, -f64::from(count.div_ceil(2)))));
-        let row = self.lp.add_row(entries, most);
-        self.triples.push(row);
-        true
-    }
-
-    /// Drops rows that hold nothing, where there are many.
-    fn tidy(&mut self) {
-        if self.cuts.len() > 60 {
-            let (lp, all) = (&mut self.lp, std::mem::take(&mut self.cuts));
-            let (kept, dropped): (Vec<Cut>, Vec<Cut>) = all.into_iter().partition(|cut| lp.slack(cut.row) <= 1e-7);
-            for cut in dropped {
-                lp.drop_row(cut.row);
-            }
-            self.cuts = kept;
-        }
-    }
-
     /// The site whose branches are thought to bring the bound down most.
     fn branch_site(&mut self, free: &[usize], y: &[f64], bound: f64) -> usize {
         const TRIED: usize = 8;
@@ -828,68 +457,5 @@ impl<'t, 'm> Tree<'t, 'm> {
         }
         candidates.sort_by(|a, b| by_score(&self.seen, a, b));
         candidates[0]
-    }
-}
-
-impl Task<'_> {
-    /// For each term the price that is right where sites are open in part, and how much of it is served then, by unit of
-    /// weight.
-    fn right_prices(&self, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let price = |term: usize| {
-            let need = f64::from(self.model.terms[term].need);
-            let (mut open, mut gained) = (0.0, 0.0);
-            for link in self.model.by_term.of(term) {
-                let (y, gain) = (y[link.to as usize], f64::from(link.gain));
-                if open + y >= need - 1e-9 {
-                    return (gain, gained + (need - open) * gain);
-                }
-                open += y;
-                gained += y * gain;
-            }
-            (0.0, gained)
-        };
-        (0..self.model.terms.len()).map(price).unzip()
-    }
-
-    /// A plan out of sites in order of preference, bettered by exchange.
-    pub(super) fn plan_from(&self, order: &[usize]) -> Option<Vec<usize>> {
-        let model = self.model;
-        let weights = model.terms.iter().map(|term| term.weight).collect();
-        let mut local = Local::new(model, weights);
-        match self.goal {
-            Goal::Most => {
-                for &site in order {
-                    let mut picked = local.picked();
-                    picked.push(site);
-                    if model.allows(&picked) {
-                        local.open(site);
-                    }
-                }
-                local.fill();
-                local.exchange(order);
-                Some(local.picked())
-            }
-            Goal::Cheapest => {
-                let mut sites = Vec::new();
-                for &site in order {
-                    sites.push(site);
-                    if self.objective(&sites).is_some() {
-                        break;
-                    }
-                }
-                self.objective(&sites)?;
-                // The dearest that is not needed goes first.
-                let mut by_cost = sites.clone();
-                by_cost.sort_by(|a, b| model.cost[*b].total_cmp(&model.cost[*a]).then(b.cmp(a)));
-                for site in by_cost {
-                    let without: Vec<usize> = sites.iter().copied().filter(|other| *other != site).collect();
-                    if self.objective(&without).is_some() {
-                        sites = without;
-                    }
-                }
-                sites.sort_unstable();
-                Some(sites)
-            }
-        }
     }
 }

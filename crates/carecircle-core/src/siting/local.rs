@@ -75,6 +75,11 @@ impl<'a> Local<'a> {
         picked
     }
 
+    /// The open sites, in the order that they were opened in.
+    pub(super) fn opened(&self) -> &[usize] {
+        &self.open
+    }
+
     /// The value by the search's own weights.
     pub(super) fn value(&self) -> f64 {
         self.value

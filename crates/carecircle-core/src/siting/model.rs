@@ -51,6 +51,11 @@ impl Lists {
         self.first.len() - 1
     }
 
+    /// How many links there are.
+    pub(super) fn links(&self) -> usize {
+        self.links.len()
+    }
+
     /// The links of a number.
     pub(super) fn of(&self, number: usize) -> &[Link] {
         &self.links[self.first[number]..self.first[number + 1]]
@@ -175,9 +180,11 @@ impl Model {
 
     /// What each site can make of prices at most, and the sum of what is paid for all terms.
     pub(super) fn priced(&self, prices: &[f64], scores: &mut Vec<f64>) -> f64 {
+        // Other threads are not worth calling for less than a millisecond's work.
+        let at_a_time = if self.by_site.links() < 500_000 { self.sites().max(1) } else { 64 };
         (0..self.sites())
             .into_par_iter()
-            .with_min_len(64)
+            .with_min_len(at_a_time)
             .map(|site| self.score(site, prices))
             .collect_into_vec(scores);
         self.terms.iter().zip(prices).map(|(term, price)| term.weight * f64::from(term.need) * price).sum()
