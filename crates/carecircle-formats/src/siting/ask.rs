@@ -4,6 +4,7 @@
 use super::{SitePlan, as_facility, proof};
 use crate::columns::{self, Candidate, Declared};
 use crate::geojson;
+use crate::headers::Column;
 use crate::remark;
 use crate::remark::Remark;
 use crate::scenario::{in_our_words, table_of};
@@ -110,15 +111,20 @@ impl Places {
     /// What is wrong with them, and which it is.
     pub fn from_json(given: &Value) -> Result<Self, Remark> {
         let file = Path::new("candidates");
-        let told = |why: TableError| {
-            let why = Remark { en: why.to_string(), zh: why.in_chinese() };
-            remark!("candidates: {}", "candidates：{}"; why)
-        };
+        let told = |why: TableError| Remark { en: why.to_string(), zh: why.in_chinese() };
         let table = if let Some(rows) = given.as_array() {
-            let rows: Option<Vec<&Map<String, Value>>> = rows.iter().map(Value::as_object).collect();
-            let rows =
-                rows.ok_or_else(|| remark!("candidates: an array of objects is wanted", "candidates：应为对象数组"))?;
-            table_of(file, rows.into_iter().map(in_our_words)).map_err(told)?
+            let rows: Option<Vec<_>> = rows.iter().map(|row| row.as_object().map(in_our_words)).collect();
+            let has_place = |row: &Map<String, Value>| {
+                let has = |column: Column| row.contains_key(column.name());
+                has(Column::Geometry) || has(Column::Lon) && has(Column::Lat)
+            };
+            let rows = rows.filter(|rows| rows.iter().all(has_place)).ok_or_else(|| {
+                remark!(
+                    "candidates: an array of objects is wanted, each with id, lon and lat",
+                    "candidates：应为对象数组，每个对象含 id、lon 和 lat"
+                )
+            })?;
+            table_of(file, rows.into_iter()).map_err(told)?
         } else {
             Table::from_geojson(file, given.to_string().as_bytes()).map_err(told)?
         };
@@ -127,7 +133,8 @@ impl Places {
             None => Ok(Self::Given(sorted.used)),
             Some(reject) => {
                 let (row, column) = (reject.row, &reject.column);
-                Err(remark!("candidates, row {row}, {column}: {}", "candidates，第 {row} 行，{column}：{}"; reject.why))
+                let at = if given.is_array() { format!("[{row}]") } else { format!(", feature {row}") };
+                Err(remark!("candidates{at}, {column}: {}", "candidates{at}，{column}：{}"; reject.why))
             }
         }
     }
