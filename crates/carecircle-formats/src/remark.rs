@@ -43,6 +43,13 @@ impl Remark {
     }
 }
 
+/// What is the same in both languages.
+impl From<String> for Remark {
+    fn from(text: String) -> Self {
+        Self::same(text)
+    }
+}
+
 /// English, as an error among others is printed.
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

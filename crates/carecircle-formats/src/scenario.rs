@@ -8,11 +8,12 @@ use crate::headers::{Column, column_of};
 use crate::remark;
 use crate::remark::Remark;
 use crate::table::geojson::cell_text;
-use crate::table::{Builder, TableError};
+use crate::table::{Builder, Table, TableError};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLatShape;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -138,7 +139,7 @@ impl Scenario {
 }
 
 /// Members under our own names for columns.
-fn in_our_words(given: &Members) -> Members {
+pub(crate) fn in_our_words(given: &Members) -> Members {
     let ours = |name: &String| column_of(name).map_or_else(|| name.clone(), |column| column.name().to_owned());
     given.iter().map(|(name, value)| (ours(name), value.clone())).collect()
 }
@@ -169,6 +170,19 @@ fn overlaid(facility: &Facility, given: &Members) -> Members {
     row
 }
 
+/// Rows as a table; their numbers are from 0.
+pub(crate) fn table_of(path: &Path, rows: impl Iterator<Item = impl Borrow<Members>>) -> Result<Table, TableError> {
+    let mut table = Builder::new(path);
+    for (i, row) in rows.enumerate() {
+        table.row(i);
+        for (name, value) in row.borrow() {
+            let column = table.column(name)?;
+            table.cell(column, &cell_text(value));
+        }
+    }
+    table.finish()
+}
+
 /// The facilities that rows stand for, each with what was given of it, of which everything must be understood.
 fn as_facilities(
     what: &str,
@@ -179,15 +193,7 @@ fn as_facilities(
         return Ok(Vec::new());
     }
     let told = |why: TableError| Remark { en: why.to_string(), zh: why.in_chinese() };
-    let mut table = Builder::new(Path::new(what));
-    for (i, (row, _)) in rows.iter().enumerate() {
-        table.row(i);
-        for (name, value) in row {
-            let column = table.column(name).map_err(told)?;
-            table.cell(column, &cell_text(value));
-        }
-    }
-    let table = table.finish().map_err(told)?;
+    let table = table_of(Path::new(what), rows.iter().map(|(row, _)| row)).map_err(told)?;
     let mut sorted = columns::facilities(&table, &Declared::default()).map_err(told)?;
     sorted.refuse(&table, &Declared::default(), fit);
     let was_given = |doubt: &&Reject| rows[doubt.row].1.contains_key(&doubt.column);

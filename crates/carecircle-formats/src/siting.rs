@@ -1,5 +1,7 @@
 //! Plans of where facilities should stand: as GeoJSON, and as scenarios that every analysis takes.
 
+mod ask;
+
 use crate::columns::Candidate;
 use crate::geojson::{Drawing, close_feature, credits, open_feature, parameters, property};
 use carecircle_core::facility::{Eligibility, Facility, Kind};
@@ -7,6 +9,8 @@ use carecircle_core::policy::Policy;
 use carecircle_core::siting::{Plan, Standing, StudyInstance};
 use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
+
+pub use ask::{Ask, Objective, Places};
 
 /// A plan, and all that it is a plan for.
 #[derive(Clone, Copy, Debug)]
@@ -222,7 +226,7 @@ impl SitePlan<'_> {
 }
 
 /// What a plan says of how good it is.
-pub fn proof(plan: &Plan) -> Value {
+fn proof(plan: &Plan) -> Value {
     let Plan { objective, bound, gap, optimal, seconds, .. } = plan;
     json!({ "objective": objective, "bound": bound, "gap": gap, "optimal": optimal, "seconds": seconds, "count": plan.sites.len() })
 }

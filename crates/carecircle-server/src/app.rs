@@ -2,6 +2,7 @@
 
 use crate::analysis::Snapshot;
 use crate::gate::Gate;
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::problem::{ApiError, METHODS};
@@ -10,7 +11,8 @@ use crate::reload::Snapshots;
 use crate::reply::{Media, NEVER_KEPT, Reply, Timing, preferred};
 use crate::work::{Workers, panic_text};
 use crate::{
-    Served, ServerOptions, body, collections, html, isochrones, metrics, openapi, reload, schema, summary, tiles, walks,
+    Served, ServerOptions, body, collections, html, isochrones, metrics, openapi, processes, reload, schema, summary,
+    tiles, walks,
 };
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -23,6 +25,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -73,6 +76,7 @@ pub(crate) struct App {
     /// For tiles: each takes little, and a map asks for many at once.
     pub(crate) cutters: Workers,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) jobs: Jobs,
     pub(crate) metrics: Metrics,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
@@ -84,9 +88,9 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(served: Arc<Served>, options: ServerOptions, local: String) -> Self {
+    pub(crate) fn new(served: Arc<Served>, options: ServerOptions, local: String) -> io::Result<Self> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        Self {
+        Ok(Self {
             snapshots: Snapshots::new(Snapshot::new(served, options.cache_bytes)),
             workers: Workers::new(options.workers, options.queue),
             // Writing takes so little that whoever has a connection may wait for it.
@@ -94,13 +98,14 @@ impl App {
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             cutters: Workers::new(options.workers, options.max_connections),
             gate: Arc::new(Gate::new(options.max_connections)),
+            jobs: Jobs::open(options.state_dir.as_deref())?,
             metrics: Metrics::default(),
             options,
             local,
             draining: AtomicBool::new(false),
             started,
             requests: AtomicU64::new(0),
-        }
+        })
     }
 
     /// The study as it is now. A request asks once and keeps what it got.
@@ -219,6 +224,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/summary", get(|State(app), parts: Parts| summary::summary(app, parts)))
         .merge(tiles::routes())
         .merge(walks::routes())
+        .merge(processes::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())
@@ -356,7 +362,7 @@ fn mark(headers: &mut HeaderMap, timing: &str, id: &str) {
         ("access-control-allow-origin", "*"),
         (
             "access-control-expose-headers",
-            "Content-Crs, ETag, Link, Location, Server-Timing, X-Request-Id, Retry-After",
+            "Content-Crs, ETag, Link, Location, Preference-Applied, Server-Timing, X-Request-Id, Retry-After",
         ),
         ("timing-allow-origin", "*"),
         ("x-content-type-options", "nosniff"),
@@ -409,6 +415,8 @@ async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
                 link("related", Media::Json, "Indicators per area", "/summary"),
                 tiles::link_to_tilesets(&format!("{base}/tiles")),
                 tiles::link_to_schemes(&base),
+                processes::link_to_processes(&base),
+                processes::link_to_jobs(&base),
             ],
         });
         Ok(landing.to_string().into_bytes())
@@ -422,7 +430,7 @@ async fn conformance(State(app): State<Arc<App>>, parts: Parts) -> Answered {
         let links = json!([
             { "rel": "self", "type": "application/json", "title": "This document", "href": format!("{base}/conformance") }
         ]);
-        let classes = [CONFORMANCE, &tiles::CONFORMANCE].concat();
+        let classes = [CONFORMANCE, &tiles::CONFORMANCE, &processes::CONFORMANCE].concat();
         json!({ "links": links, "conformsTo": classes })
     })
     .await

@@ -13,11 +13,13 @@ mod download;
 mod gate;
 mod html;
 mod isochrones;
+mod jobs;
 mod metrics;
 mod mvt;
 mod openapi;
 mod peer;
 mod problem;
+mod processes;
 mod query;
 mod reload;
 mod reply;
@@ -46,6 +48,7 @@ pub use reload::Reloader;
 use stall::Stalling;
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -105,6 +108,10 @@ pub struct ServerOptions {
     pub admin_token: Option<String>,
     /// Whose word counts on the address that the client asked.
     pub trusted: Trusted,
+    /// Where jobs and their results are kept across a restart; without it they are in memory.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes that the walks of a job may take; there is one job at a time.
+    pub job_bytes: usize,
 }
 
 impl Default for ServerOptions {
@@ -126,6 +133,8 @@ impl Default for ServerOptions {
             keep_before: Duration::from_mins(5),
             admin_token: None,
             trusted: Trusted::Nobody,
+            state_dir: None,
+            job_bytes: 2_000_000_000,
         }
     }
 }
@@ -133,8 +142,8 @@ impl Default for ServerOptions {
 /// Serves until `shutdown` completes, then lets requests under way finish.
 ///
 /// # Errors
-/// A `public_url` that isn't an http or https URL without query, or a listener without an address. A connection that
-/// fails ends alone.
+/// A `public_url` that isn't an http or https URL without query, a `state_dir` that jobs cannot be kept in, or a listener
+/// without an address. A connection that fails ends alone.
 pub async fn serve(
     listener: TcpListener,
     served: Arc<Served>,
@@ -144,11 +153,12 @@ pub async fn serve(
     check_public_url(options.public_url.as_deref())?;
     let local = format!("http://{}", listener.local_addr()?);
     // Drawing a whole city takes a while: not on an async thread.
-    let app = tokio::task::spawn_blocking(move || Arc::new(App::new(served, options, local)));
-    let app = app.await.map_err(io::Error::other)?;
+    let app = tokio::task::spawn_blocking(move || App::new(served, options, local).map(Arc::new));
+    let app = app.await.map_err(io::Error::other)??;
     let snapshot = app.snapshot();
     tokio::task::spawn_blocking(move || snapshot.prepare());
     let options = &app.options;
+    app.jobs.resume(&app).map_err(|why| io::Error::other(why.cause.unwrap_or_default()))?;
     let routes = app::router(&app);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_read_timeout).max_buf_size(64 << 10);
@@ -216,6 +226,7 @@ pub async fn serve(
         tracing::warn!(open = connections.len(), "connections cut off: they took longer than the drain timeout");
     }
     connections.shutdown().await;
+    app.jobs.stop();
     Ok(())
 }
 

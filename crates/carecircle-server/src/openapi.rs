@@ -8,6 +8,7 @@ use crate::analysis::Snapshot;
 use crate::collections::{CRS84, Collection, Column, FORMS};
 use crate::cql2::LENGTH_MAX;
 use crate::isochrones::{self, BANDS, DIRECTIONS};
+use crate::processes;
 use crate::query::{
     BANDS_MAX, FILTER_LANGUAGES, FILTER_SYSTEMS, LIMIT_DEFAULT, LIMIT_MAX, POLICY_NAMES, policy_names, profile_names,
 };
@@ -30,6 +31,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     let served = &snapshot.served;
     let mut schemas = schemas();
     tiles::add_schemas(&mut schemas);
+    processes::add_schemas(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -44,6 +46,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
             { "name": "features", "description": "OGC API Features" },
             { "name": "tiles", "description": "OGC API Tiles, and TileJSON" },
             { "name": "enquiries", "description": "Isochrones and indicators" },
+            { "name": "processes", "description": "OGC API Processes: siting studies as jobs" },
             { "name": "health", "description": "For whoever runs the service" },
         ],
         "paths": paths(snapshot),
@@ -263,6 +266,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         add(path, operation(id, "health", text, &[], &answer, &["400"]));
     }
     paths.extend(tiles::paths());
+    paths.extend(processes::paths());
     for (path, item) in reload::paths() {
         paths.insert(path.to_owned(), item);
     }
@@ -379,7 +383,7 @@ fn of_pages() -> Vec<Value> {
 }
 
 /// What analyses are computed by.
-fn of_analyses(policy: &Policy) -> Vec<Value> {
+pub(crate) fn of_analyses(policy: &Policy) -> Vec<Value> {
     let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
     let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
     vec![

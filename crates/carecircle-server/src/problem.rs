@@ -16,6 +16,8 @@ pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
+    /// Its type, where a standard gives it one.
+    kind: Option<&'static str>,
     /// What to change, for the client.
     detail: String,
     /// The parameter at fault.
@@ -26,7 +28,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), parameter: None, cause: None }
+        Self { status, kind: None, detail: detail.into(), parameter: None, cause: None }
     }
 
     /// A request that cannot be understood.
@@ -53,6 +55,23 @@ impl ApiError {
     /// A parameter that says something wrong.
     pub(crate) fn bad_parameter(name: &str, why: &str) -> Self {
         Self { parameter: Some(name.to_owned()), ..Self::bad_request(format!("parameter {name}: {why}")) }
+    }
+
+    /// Something wrong with a parameter whose name the text begins with.
+    pub(crate) fn of_parameter(why: impl Into<String>) -> Self {
+        let why = why.into();
+        let name = why.split([' ', ':', ',', '[']).next().map(str::to_owned);
+        Self { parameter: name, ..Self::bad_request(why) }
+    }
+
+    /// As a standard types it.
+    pub(crate) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
+    }
+
+    /// What it tells the client.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Nothing of that name.
@@ -127,10 +146,16 @@ impl ApiError {
         Self::new(status, status.canonical_reason().unwrap_or("the request failed"))
     }
 
+    /// As a job failed.
+    pub(crate) fn of_job(code: Option<u16>, message: impl Into<String>) -> Self {
+        let status = code.and_then(|code| StatusCode::from_u16(code).ok());
+        Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), message)
+    }
+
     /// The problem document for a request by its path and id.
     pub(crate) fn render(&self, path: &str, request_id: &str) -> Response {
         let mut document = json!({
-            "type": "about:blank",
+            "type": self.kind.unwrap_or("about:blank"),
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,

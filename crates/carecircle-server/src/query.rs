@@ -106,6 +106,11 @@ impl Query {
         Ok(Self { given })
     }
 
+    /// Parameters that came in another way, by name.
+    pub(crate) fn of(given: BTreeMap<String, String>) -> Self {
+        Self { given }
+    }
+
     /// The query in canonical form, with `?` before it; empty without parameters.
     pub(crate) fn canonical(&self) -> String {
         self.with(&[])

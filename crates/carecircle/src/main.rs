@@ -131,11 +131,14 @@ fn bad_input_for(why: Remark, source: impl Error + Send + Sync + 'static) -> any
     BadInput { why, source: Some(Box::new(source)) }.into()
 }
 
-/// A parameter that is out of its range, as `carecircle_formats::policy` says it, by the name it has on the command line.
-fn bad_parameter(why: impl AsRef<str>) -> anyhow::Error {
-    let why = why.as_ref();
-    let (name, rest) = why.split_once(' ').unwrap_or((why, ""));
-    bad_input(format!("--{} {rest}", name.replace('_', "-")))
+/// A parameter that is out of its range, as `carecircle_formats` says it, by the name it has on the command line.
+fn bad_parameter(why: impl Into<Remark>) -> anyhow::Error {
+    let by_option = |why: String| {
+        let (name, rest) = why.split_once(' ').unwrap_or((&why, ""));
+        format!("--{} {rest}", name.replace('_', "-"))
+    };
+    let Remark { en, zh } = why.into();
+    bad_input(Remark { en: by_option(en), zh: by_option(zh) })
 }
 
 fn main() -> ExitCode {

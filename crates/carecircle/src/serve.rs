@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// Connections open at once [default: what the limit of open files allows, at most 4096]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
+    /// Where jobs and their results are kept across a restart; without it they are gone then
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// What is told on standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log: LogFormat,
@@ -62,6 +65,7 @@ impl Serve {
             admin_token_file: None,
             cache_mb: CACHE_MB,
             max_connections: None,
+            state_dir: None,
             log: LogFormat::default(),
         }
     }
@@ -115,7 +119,18 @@ impl Serve {
 
     fn options(&self) -> Result<ServerOptions> {
         let default = ServerOptions::default();
+        if let Some(dir) = &self.state_dir {
+            let shown = dir.display();
+            std::fs::create_dir_all(dir).map_err(|e| {
+                let why = remark!(
+                    "--state-dir {shown}: no directory can be made there",
+                    "--state-dir {shown}：无法创建该目录"
+                );
+                bad_input_for(why, e)
+            })?;
+        }
         Ok(ServerOptions {
+            state_dir: self.state_dir.clone(),
             public_url: self.public_url.clone(),
             trusted: self.trusted()?,
             admin_token: self.admin_token_file.as_deref().map(token).transpose()?,

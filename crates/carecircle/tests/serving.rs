@@ -119,6 +119,44 @@ fn a_killed_service_gives_the_same_answers_again() {
 }
 
 #[test]
+fn a_job_that_was_killed_is_found_failed_and_others_are_done() {
+    let folder = Folder::new("killed-jobs");
+    let state = folder.file("state");
+    let start = || Serving::start(&["--log", "off", "--state-dir", &state]);
+    let post = |service: &Serving, inputs: &str| {
+        let mut stream = TcpStream::connect(service.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let body = format!("{{\"inputs\":{inputs}}}");
+        let path = "/processes/siting/execution";
+        let head =
+            format!("POST {path} HTTP/1.0\r\nHost: a\r\nContent-Type: application/json\r\nPrefer: respond-async\r\n");
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let told: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        format!("/jobs/{}", told["jobID"].as_str().unwrap())
+    };
+    let status = |service: &Serving, job: &str| {
+        let told: Value = serde_json::from_str(&service.body(job)).unwrap();
+        told["status"].as_str().unwrap().to_owned()
+    };
+    let service = start();
+    let done = post(&service, r#"{"count":2,"time_limit":5}"#);
+    service.until(|service| status(service, &done) == "successful");
+    let results = service.body(&format!("{done}/results"));
+    let running = post(&service, r#"{"objective":"p-median","count":12,"spacing_m":60}"#);
+    let waiting = post(&service, r#"{"count":1,"time_limit":5}"#);
+    service.until(|service| status(service, &running) == "running");
+    service.signal("-KILL");
+    drop(service);
+
+    let service = start();
+    assert_eq!(status(&service, &running), "failed");
+    assert_eq!(service.body(&format!("{done}/results")), results);
+    service.until(|service| status(service, &waiting) == "successful");
+}
+
+#[test]
 fn a_prepared_city_is_served_as_its_extract_and_read_anew() {
     let folder = Folder::new("serve-prepared");
     let (map, city) = (format!("{DEMO}/town.osm.pbf"), folder.file("town.carecircle"));

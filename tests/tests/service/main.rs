@@ -13,6 +13,7 @@ mod hostile;
 mod lifetime;
 mod living;
 mod manners;
+mod processes;
 mod schema;
 mod systems;
 mod tiles;

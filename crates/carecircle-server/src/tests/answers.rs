@@ -1,8 +1,11 @@
 //! What is answered.
 
-use super::town::{BASE, BLOCKS, Seed, ask, at, features, ids, link, polygons, send, study, town, town_with};
+use super::town::{
+    BASE, BLOCKS, Seed, answer_of, ask, at, features, ids, link, polygons, send, study, town, town_with,
+};
 use crate::ServerOptions;
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use carecircle_core::indicators::{Indicator, ScoreCard};
 use carecircle_core::policy::Policy;
 use carecircle_formats::table::Table;
@@ -56,6 +59,11 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
     let home = at(4.0, 3.1);
     let near = format!("?lon={}&lat={}", home.lon(), home.lat());
     let route = format!("?from={},{}&to_facility=n1", home.lon(), home.lat());
+    let execute = Request::post("/processes/siting/execution").header("host", "a");
+    let question = r#"{"inputs": {"count": 1, "candidates": "blocks"}}"#;
+    let execute = execute.header("content-type", "application/json").body(Body::from(question)).unwrap();
+    assert_eq!(answer_of(&app, execute).await.status, StatusCode::OK);
+    let job = ask(&app, "/jobs").await.json()["jobs"][0]["jobID"].as_str().unwrap().to_owned();
     let paths = api["paths"].as_object().unwrap().iter();
     for (path, item) in paths.filter(|(_, item)| item["get"].is_object()) {
         let feature = if path.contains("/gaps/") {
@@ -71,6 +79,7 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
         };
         let mut asked = path.replace("{collectionId}", "gaps");
         asked = asked.replace("{featureId}", feature).replace("{blockId}", "b1");
+        asked = asked.replace("{processID}", "siting").replace("{jobId}", &job);
         // The tile in which the town lies.
         asked =
             asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");

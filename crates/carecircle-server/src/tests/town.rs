@@ -113,7 +113,7 @@ pub(super) fn study() -> Study {
 }
 
 pub(crate) fn app_of(served: Arc<Served>, options: ServerOptions) -> Arc<App> {
-    Arc::new(App::new(served, options, "http://localhost".to_owned()))
+    Arc::new(App::new(served, options, "http://localhost".to_owned()).unwrap())
 }
 
 pub(crate) fn app(options: ServerOptions) -> Arc<App> {
