@@ -221,17 +221,6 @@ pub struct Assigned {
     pub children: f64,
 }
 
-/// What a site adds to those before it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// The site.
-    pub site: usize,
-    /// Children newly within the limit of a site.
-    pub gain: f64,
-    /// Children within the limit of a site by now, existing facilities among them.
-    pub total: f64,
-}
-
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SitingError {
@@ -305,35 +294,6 @@ impl Instance {
     /// The walks.
     pub fn walks(&self) -> &Walks {
         &self.walks
-    }
-
-    /// Sites in the order in which each adds most to those before it and to existing facilities; of equals the first. Required
-    /// and other sites alike.
-    pub fn steps(&self, sites: &[usize]) -> Vec<Step> {
-        let mut is_covered = vec![false; self.homes.len()];
-        for (site, _) in self.sites.iter().enumerate().filter(|(_, site)| site.standing == Standing::Existing) {
-            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
-        }
-        let covered = self.homes.iter().zip(&is_covered).filter(|(_, is_covered)| **is_covered);
-        let mut total: f64 = covered.map(|(home, _)| home.children).sum();
-        let mut left = sites.to_vec();
-        let mut steps = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let gain = |site: usize| -> f64 {
-                self.walks
-                    .of(site)
-                    .filter(|(home, _)| !is_covered[*home])
-                    .map(|(home, _)| self.homes[home].children)
-                    .sum()
-            };
-            let gains: Vec<f64> = left.iter().map(|site| gain(*site)).collect();
-            let best = (0..left.len()).reduce(|a, b| if gains[b] > gains[a] { b } else { a }).unwrap_or(0);
-            let site = left.remove(best);
-            total += gains[best];
-            steps.push(Step { site, gain: gains[best], total });
-            self.walks.of(site).for_each(|(home, _)| is_covered[home] = true);
-        }
-        steps
     }
 
     /// Answers a question.
