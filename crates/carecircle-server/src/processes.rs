@@ -324,6 +324,11 @@ fn inputs(policy: &Policy) -> Value {
             number(None),
         ),
         ("share", "With set-cover: the part of all children who shall be within the limit".to_owned(), part(None)),
+        (
+            "by_cost",
+            "With set-cover: the cheapest sites rather than the fewest".to_owned(),
+            json!({ "type": "boolean", "default": false }),
+        ),
         ("least_share", "At least this part of the children of every area".to_owned(), part(Some(least_share))),
         (
             "level",
@@ -446,6 +451,7 @@ impl Asked {
             count: take(&mut given, "count", "a whole number from 1 on", count)?,
             budget: take(&mut given, "budget", "a number above 0", Value::as_f64)?,
             share: take(&mut given, "share", part, Value::as_f64)?,
+            by_cost: take(&mut given, "by_cost", "true or false", Value::as_bool)?.unwrap_or(default.by_cost),
             least_share: take(&mut given, "least_share", part, Value::as_f64)?.unwrap_or(default.least_share),
             backup: take(&mut given, "backup", part, Value::as_f64)?.unwrap_or(default.backup),
             limited: take(&mut given, "limited", "true or false", Value::as_bool)?.unwrap_or(default.limited),

@@ -37,6 +37,9 @@ pub(crate) struct SiteStudy {
     /// With set-cover: the part of all children who shall be within the limit, from 0 to 1
     #[arg(long, value_name = "PART")]
     share: Option<f64>,
+    /// With set-cover: the cheapest sites rather than the fewest
+    #[arg(long)]
+    by_cost: bool,
     /// At least this part of the children of every area, from 0 to 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     least_share: f64,
@@ -182,6 +185,7 @@ impl SiteStudy {
             count: self.count,
             budget: self.budget,
             share: self.share,
+            by_cost: self.by_cost,
             least_share: self.least_share,
             level: self.level,
             backup: self.backup,

@@ -151,6 +151,8 @@ pub struct Ask {
     pub budget: Option<f64>,
     /// For set covering: the part of all children who shall be within the limit.
     pub share: Option<f64>,
+    /// For set covering: the cheapest sites rather than the fewest.
+    pub by_cost: bool,
     /// At least this part of the children of every area.
     pub least_share: f64,
     /// Which areas that is asked of.
@@ -176,6 +178,7 @@ impl Default for Ask {
             count: None,
             budget: None,
             share: None,
+            by_cost: false,
             least_share: 0.0,
             level: AreaLevel::District,
             backup: 0.0,
@@ -204,6 +207,13 @@ impl Ask {
             }
         }
         let Self { objective, time_limit, spacing_m, .. } = *self;
+        if let Some(parameter) = self.idle() {
+            let objective = objective.name();
+            return Err(remark!(
+                "{parameter} does not come into objective {objective}",
+                "{parameter} 不适用于 objective {objective}"
+            ));
+        }
         if !(time_limit > 0.0 && time_limit <= 1e6) {
             return Err(remark!(
                 "time_limit {time_limit}: a number of seconds above 0 is wanted",
@@ -243,7 +253,7 @@ impl Ask {
             Objective::MaxCoverage => Question::MaxCoverage { pick: pick()?, backup, least_share, limited },
             Objective::SetCover => {
                 let share = self.share.ok_or_else(|| wanted("share"))?;
-                Question::SetCover { share, least_share, by_cost: self.budget.is_some() }
+                Question::SetCover { share, least_share, by_cost: self.by_cost }
             }
             Objective::PMedian => {
                 let minutes = self.beyond.unwrap_or(2.0 * policy.minutes);
@@ -258,6 +268,22 @@ impl Ask {
             Objective::PCenter => Question::Center { count: count()? },
             Objective::Close => Question::Close { count: count()? },
         })
+    }
+
+    /// A parameter given that does not come into the objective: whoever gives it means something by it.
+    fn idle(&self) -> Option<&'static str> {
+        use Objective::{Close, MaxCoverage, PCenter, PMedian, SetCover};
+        let given: [(&str, bool, &[Objective]); 8] = [
+            ("count", self.count.is_some(), &[MaxCoverage, PMedian, PCenter, Close]),
+            ("budget", self.budget.is_some(), &[MaxCoverage, PMedian]),
+            ("share", self.share.is_some(), &[SetCover]),
+            ("by_cost", self.by_cost, &[SetCover]),
+            ("least_share", self.least_share > 0.0, &[MaxCoverage, SetCover]),
+            ("backup", self.backup > 0.0, &[MaxCoverage]),
+            ("limited", self.limited, &[MaxCoverage, PMedian]),
+            ("beyond", self.beyond.is_some(), &[PMedian]),
+        ];
+        given.iter().find(|(_, is_given, of)| *is_given && !of.contains(&self.objective)).map(|(name, ..)| *name)
     }
 
     /// Where facilities could stand; nowhere where only some close.
@@ -285,12 +311,13 @@ impl Ask {
                 "candidates：共有 {n} 个可选位置；最多 {MOST_CANDIDATES} 个：请增大 spacing_m"
             ));
         }
-        if self.budget.is_some()
+        if (self.budget.is_some() || self.by_cost)
             && let Some(Candidate { id, .. }) = out.iter().find(|candidate| candidate.cost.is_none())
         {
+            let asks = if self.by_cost { "by_cost" } else { "budget" };
             return Err(remark!(
-                "budget: the candidate {id} has no cost; give it in a column cost",
-                "budget：候选点 {id} 没有费用；请在 cost 列给出"
+                "{asks}: the candidate {id} has no cost; give it in a column cost",
+                "{asks}：候选点 {id} 没有费用；请在 cost 列给出"
             ));
         }
         if self.limited
@@ -400,6 +427,7 @@ impl Ask {
             "count": self.count,
             "budget": self.budget,
             "share": self.share,
+            "by_cost": self.by_cost,
             "least_share": self.least_share,
             "level": self.level.name(),
             "backup": self.backup,
