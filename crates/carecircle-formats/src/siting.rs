@@ -85,8 +85,13 @@ impl SitePlan<'_> {
         for site in 0..self.sited.facilities.len() {
             instance.walks().of(site).for_each(|(home, _)| is_served[home] = true);
         }
-        let served = instance.homes().iter().zip(&is_served).filter(|(_, served)| **served);
-        (served.map(|(home, _)| home.children).sum(), instance.homes().iter().map(|home| home.children).sum())
+        // Not `sum`, which makes minus zero of nothing.
+        let mut out = (0.0, 0.0);
+        for (home, is_served) in instance.homes().iter().zip(is_served) {
+            out.0 += if is_served { home.children } else { 0.0 };
+            out.1 += home.children;
+        }
+        out
     }
 
     /// The sites of the plan, first that which adds most, then that which adds most to it, and so on; facilities that close
@@ -131,8 +136,8 @@ impl SitePlan<'_> {
 
     fn gain(&self, site: usize, served: &[u32]) -> f64 {
         let homes = self.sited.instance.homes();
-        let children: f64 = self.turning(site, served).map(|home| homes[home].children).sum();
-        if self.closes(site) { -children } else { children }
+        let children = self.turning(site, served).fold(0.0, |sum, home| sum + homes[home].children);
+        if self.closes(site) { 0.0 - children } else { children }
     }
 
     /// By site, how many children go there.

@@ -417,6 +417,8 @@ impl Ask {
             }
         }
         curve.push(plan.clone());
+        // Where fewer sites do all that can be done, more make no other plan.
+        curve.dedup_by_key(|plan| plan.sites.len());
         Ok(curve)
     }
 
