@@ -5,7 +5,7 @@ use crate::app::{App, bad_path};
 use crate::body;
 use crate::collections::link;
 use crate::jobs::{Found, Job, Live, QUEUE, Results, Status};
-use crate::openapi::{content, forms, in_path, in_query, of_analyses};
+use crate::openapi::{content, forms, in_path, in_query, of_analyses, with_page};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, NEVER_KEPT};
@@ -152,11 +152,13 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         ok("The processes", "ProcessList"),
         &["400"],
     );
+    let page = with_page(content("application/json", "Process"));
+    let process_or_page = json!({ "description": "The process", "content": page });
     let described = operation(
         "getProcessDescription",
         "A process, its inputs and outputs",
         &[process, forms(&["json", "html"])],
-        ok("The process", "Process"),
+        vec![("200", process_or_page), ("304", json!({ "description": "The client has the answer (If-None-Match)" }))],
         &["400", "404"],
     );
     let jobs = operation(

@@ -107,6 +107,12 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
                 let mark = if asked.contains('?') { '&' } else { '?' };
                 let got = ask(&app, &format!("{asked}{mark}{name}=%01")).await;
                 assert!(!String::from_utf8_lossy(&got.body).contains("unknown parameter"), "{path}: {name}");
+                let forms = parameter["schema"]["enum"].as_array().filter(|_| name == "f").into_iter().flatten();
+                for form in forms.filter_map(Value::as_str) {
+                    let got = ask(&app, &format!("{asked}{mark}f={form}")).await;
+                    let media = got.header("content-type").split("; ").next().unwrap();
+                    assert!(item["get"]["responses"]["200"]["content"][media].is_object(), "{path}, f={form}: {media}");
+                }
             }
         }
     }
