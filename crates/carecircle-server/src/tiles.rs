@@ -9,7 +9,7 @@ mod sheet;
 
 use crate::Served;
 use crate::analysis::{Analysis, Layer, Snapshot, around, joined, kept};
-use crate::app::App;
+use crate::app::{App, bad_path};
 use crate::circles::{self, Circles};
 use crate::collections::Collection;
 use crate::isochrones::{self, Isochrones};
@@ -698,11 +698,6 @@ pub(crate) fn routes() -> Router<Arc<App>> {
                 tile(&app, &parts, Layers::asked(&layers)?, tile_id([&z, &x, &y])?).await
             }),
         )
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn bad_path(rejection: PathRejection) -> ApiError {
-    ApiError::bad_request(format!("the path is not percent-encoded UTF-8: {}", rejection.body_text()))
 }
 
 fn one_layer(id: &str) -> Result<Layers, ApiError> {
