@@ -165,15 +165,15 @@ impl SitePlan<'_> {
         loads
     }
 
-    /// What the collection says of itself: credit, date, parameters, the plan with its proof, and the coverage before and
-    /// after.
-    pub fn about(&self, question: Value, extract_date: Option<&str>) -> Map<String, Value> {
+    /// What the collection says of itself: credit, date, parameters, the plan with its proof, and the coverage before its
+    /// steps and after them.
+    pub fn about(&self, steps: &[Step], question: Value, extract_date: Option<&str>) -> Map<String, Value> {
         let mut about = credits(extract_date);
         let mut parameters = parameters(self.study, self.policy);
         parameters["question"] = question;
         about.insert("parameters".to_owned(), parameters);
         let (before, children) = self.before();
-        let after = before + self.steps().last().map_or(0.0, |last| last.total);
+        let after = before + steps.last().map_or(0.0, |last| last.total);
         let coverage = json!({ "children": children, "covered_before": before, "covered_after": after });
         about.insert("plan".to_owned(), proof(self.plan));
         about.insert("coverage".to_owned(), coverage);

@@ -455,9 +455,9 @@ impl SitePlan<'_> {
         curve: &[Plan],
         extract_date: Option<&str>,
     ) -> io::Result<()> {
-        let mut about = self.about(asked, extract_date);
-        about.insert("curve".to_owned(), curve.iter().map(proof).collect());
         let steps = self.steps();
+        let mut about = self.about(&steps, asked, extract_date);
+        about.insert("curve".to_owned(), curve.iter().map(proof).collect());
         let features = steps.iter().zip(1..).map(|(step, order)| self.feature(order, step));
         geojson::write_collection(out, &about, features)
     }
