@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::iter::once;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Where a block stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -286,6 +286,13 @@ impl Walkers {
         Self { profile: profile.clone(), today, opened: OnceLock::new() }
     }
 
+    /// The same, where facilities are others and all else is the same.
+    #[must_use]
+    pub fn among_other_facilities(&self) -> Self {
+        let profile = self.profile.clone();
+        Self { profile, today: self.today.among_other_facilities(), opened: OnceLock::new() }
+    }
+
     fn opened(&self, study: &Study) -> Option<&Footing> {
         let network = study.network();
         let weigh = || Footing::new(network.weigh_with(&self.profile, Opened::All));
@@ -329,43 +336,59 @@ impl Walkers {
 /// Times on every edge, and the doors that walks begin and end at by them, and by their floor: found when first asked for.
 #[derive(Debug)]
 pub(crate) struct Footing {
-    weights: Weights,
+    weights: Arc<Weights>,
     doors: OnceLock<OwnDoors>,
     floor_doors: OnceLock<OwnDoors>,
+    /// Of both of these.
+    points: [PointDoors; 2],
 }
+
+/// The doors of demand points, by weights and by their floor, which no facility changes.
+type PointDoors = Arc<OnceLock<Arc<[Option<Box<[Door]>>]>>>;
 
 impl Footing {
     pub(crate) fn new(weights: Weights) -> Self {
-        Self { weights, doors: OnceLock::new(), floor_doors: OnceLock::new() }
+        Self::on(Arc::new(weights), Default::default())
+    }
+
+    fn on(weights: Arc<Weights>, points: [PointDoors; 2]) -> Self {
+        Self { weights, doors: OnceLock::new(), floor_doors: OnceLock::new(), points }
+    }
+
+    fn among_other_facilities(&self) -> Self {
+        Self::on(Arc::clone(&self.weights), self.points.clone())
     }
 
     fn doors(&self, study: &Study) -> &OwnDoors {
-        self.doors.get_or_init(|| OwnDoors::new(study, &self.weights))
+        self.doors.get_or_init(|| OwnDoors::new(study, &self.weights, &self.points[0]))
     }
 
     fn floor_doors(&self, study: &Study) -> Option<(&Weights, &OwnDoors)> {
         let floor = self.weights.floor()?;
-        Some((floor, self.floor_doors.get_or_init(|| OwnDoors::new(study, floor))))
+        Some((floor, self.floor_doors.get_or_init(|| OwnDoors::new(study, floor, &self.points[1]))))
     }
 }
 
 /// The doors that some weights lead to where the study's own don't do, by demand point and by facility.
 #[derive(Debug)]
 struct OwnDoors {
-    points: Vec<Option<Box<[Door]>>>,
+    points: Arc<[Option<Box<[Door]>>]>,
     facilities: Vec<Option<Box<[Door]>>>,
 }
 
 impl OwnDoors {
-    fn new(study: &Study, weights: &Weights) -> Self {
+    fn new(study: &Study, weights: &Weights, points: &PointDoors) -> Self {
         let own = |doors: Cow<'_, [Door]>| match doors {
             Cow::Borrowed(_) => None,
             Cow::Owned(doors) => Some(doors.into()),
         };
-        let points = study.demand().points.par_iter().map(|point| own(study.doors_of_point(point, weights)));
+        let points = points.get_or_init(|| {
+            let points = study.demand().points.par_iter();
+            points.map(|point| own(study.doors_of_point(point, weights))).collect::<Vec<_>>().into()
+        });
         let facilities =
             (0..study.facilities().len()).into_par_iter().map(|i| own(study.doors_of_facility(i, weights)));
-        Self { points: points.collect(), facilities: facilities.collect() }
+        Self { points: Arc::clone(points), facilities: facilities.collect() }
     }
 
     /// Where walks from a demand point begin.

@@ -77,8 +77,33 @@ pub(crate) struct Doors {
     areas_m2: Vec<f64>,
     index: ShapeIndex,
     snap_m: f64,
-    /// The closed gates on the outlines of compounds and facilities, ascending: opening one opens doors.
-    closed_gates: Vec<u32>,
+    closed: ClosedGates,
+}
+
+/// Closed gates on outlines of compounds and facilities, ascending: opening one opens doors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClosedGates(Vec<u32>);
+
+impl ClosedGates {
+    fn of(entrances: impl Iterator<Item = Entrance>) -> Self {
+        Self::default().and(entrances)
+    }
+
+    /// These, and those among some entrances.
+    pub(crate) fn and(mut self, entrances: impl Iterator<Item = Entrance>) -> Self {
+        self.0.extend(entrances.filter_map(|entrance| entrance.closed));
+        self.0.sort_unstable();
+        self
+    }
+
+    /// Whether opening these passages opens a door.
+    pub(crate) fn change_with(&self, opened: Opened) -> bool {
+        match opened {
+            Opened::None | Opened::Only(Passage::Way(_)) => false,
+            Opened::Only(Passage::Gate(gate)) => self.0.binary_search(&gate).is_ok(),
+            Opened::All => !self.0.is_empty(),
+        }
+    }
 }
 
 /// The gates and entrances of a map, on the plan.
@@ -158,12 +183,10 @@ impl Doors {
     }
 
     pub(crate) fn of_compounds(compounds: Vec<Compound>, snap_m: f64) -> Self {
-        let gates: Vec<Entrance> = compounds.iter().flat_map(|c| c.gates.iter().copied()).collect();
+        let closed = ClosedGates::of(compounds.iter().flat_map(|c| c.gates.iter().copied()));
         let index = ShapeIndex::new(compounds.iter().map(|c| &c.shape));
         let areas_m2 = compounds.iter().map(|c| polygon::area_m2(&c.shape)).collect();
-        let mut doors = Self { compounds, areas_m2, index, snap_m, closed_gates: Vec::new() };
-        doors.add_closed(gates.into_iter());
-        doors
+        Self { compounds, areas_m2, index, snap_m, closed }
     }
 
     /// The land behind gates.
@@ -171,19 +194,9 @@ impl Doors {
         &self.compounds
     }
 
-    /// Takes note of closed gates, those of facilities among them.
-    pub(crate) fn add_closed(&mut self, entrances: impl Iterator<Item = Entrance>) {
-        self.closed_gates.extend(entrances.filter_map(|entrance| entrance.closed));
-        self.closed_gates.sort_unstable();
-    }
-
-    /// Whether opening these passages opens a door of a compound or facility.
-    pub(crate) fn change_with(&self, opened: Opened) -> bool {
-        match opened {
-            Opened::None | Opened::Only(Passage::Way(_)) => false,
-            Opened::Only(Passage::Gate(gate)) => self.closed_gates.binary_search(&gate).is_ok(),
-            Opened::All => !self.closed_gates.is_empty(),
-        }
+    /// The closed gates of compounds.
+    pub(crate) fn closed(&self) -> &ClosedGates {
+        &self.closed
     }
 
     /// Where walks from a point where people live begin, for whom `weights` are. Inside a compound they begin on the

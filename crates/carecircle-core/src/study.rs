@@ -4,7 +4,7 @@ mod stored;
 
 use crate::area::Areas;
 use crate::demand::{BlockRow, Demand, DemandPoint, Outline};
-use crate::doors::{Doors, MapDoors, entrances};
+use crate::doors::{ClosedGates, Doors, MapDoors, entrances};
 use crate::facility::Facility;
 use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
@@ -17,7 +17,8 @@ use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 pub use crate::doors::{Compound, Door, Entrance};
 
@@ -52,17 +53,25 @@ pub struct Homes {
     snap_m: f64,
 }
 
-/// Network, facilities, demand and areas of one city: read once, then only asked.
+/// What no facility changes of a city.
 #[derive(Debug)]
-pub struct Study {
+struct Ground {
     network: Network,
-    facilities: Vec<SitedFacility>,
-    facility_tree: RTree<GeomWithData<[f64; 2], usize>>,
     areas: Areas,
     homes: Homes,
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
+}
+
+/// Network, facilities, demand and areas of one city: read once, then only asked.
+#[derive(Debug)]
+pub struct Study {
+    ground: Arc<Ground>,
+    facilities: Vec<SitedFacility>,
+    facility_tree: RTree<GeomWithData<[f64; 2], usize>>,
+    /// Those of compounds and facilities.
+    closed: ClosedGates,
     /// What to call the scenario that its facilities are of; none for those that there are.
     pub scenario: Option<String>,
 }
@@ -133,7 +142,7 @@ impl Study {
     ) -> Self {
         let projection = *network.projection();
         let grounds = places.grounds;
-        let mut facilities: Vec<SitedFacility> = places
+        let facilities: Vec<SitedFacility> = places
             .facilities
             .into_par_iter()
             .map(|facility| {
@@ -145,36 +154,43 @@ impl Study {
                 SitedFacility { entrances, doors, area: areas.smallest_containing(at), facility, at }
             })
             .collect();
-        // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
-        facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
-        Self::assembled(network, areas, homes, facilities, places.obstacles)
+        let obstacle_lines = places.obstacles;
+        let ground = Ground { network, areas, homes, obstacle_lines, obstacles: OnceLock::new() };
+        Self::assembled(Arc::new(ground), facilities)
     }
 
-    fn assembled(
-        network: Network,
-        areas: Areas,
-        mut homes: Homes,
-        facilities: Vec<SitedFacility>,
-        obstacle_lines: Polylines,
-    ) -> Self {
-        homes.doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
+    fn assembled(ground: Arc<Ground>, mut facilities: Vec<SitedFacility>) -> Self {
+        // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
+        facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
+        let entrances = facilities.iter().flat_map(|f| f.entrances.iter().copied());
+        let closed = ground.homes.doors.closed().clone().and(entrances);
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
         let facility_tree = RTree::bulk_load(points);
-        Self {
-            network,
-            facilities,
-            facility_tree,
-            areas,
-            homes,
-            obstacle_lines,
-            obstacles: OnceLock::new(),
-            scenario: None,
-        }
+        Self { ground, facilities, facility_tree, closed, scenario: None }
+    }
+
+    /// The same city with other facilities; `on_foot` are the weights of an adult on foot. A facility that stands where one
+    /// of its id did is entered where that was, another one where it stands.
+    #[must_use]
+    pub fn with_other_facilities(&self, facilities: Vec<Facility>, on_foot: &Weights) -> Self {
+        let Ground { network, areas, homes, .. } = &*self.ground;
+        let known: BTreeMap<&str, &SitedFacility> =
+            self.facilities.iter().map(|sited| (sited.facility.id.as_str(), sited)).collect();
+        let sited = |facility: Facility| match known.get(facility.id.as_str()) {
+            Some(known) if known.facility.at == facility.at => SitedFacility { facility, ..(*known).clone() },
+            _ => {
+                let at = network.projection().project(facility.at);
+                let doors = homes.doors.of_facility(network, on_foot, &[], at);
+                SitedFacility { facility, at, entrances: Vec::new(), doors, area: areas.smallest_containing(at) }
+            }
+        };
+        let facilities = facilities.into_par_iter().map(sited).collect();
+        Self::assembled(Arc::clone(&self.ground), facilities)
     }
 
     /// The streets.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.ground.network
     }
 
     /// The facilities, by id.
@@ -184,34 +200,35 @@ impl Study {
 
     /// The areas.
     pub fn areas(&self) -> &Areas {
-        &self.areas
+        &self.ground.areas
     }
 
     /// What nobody crosses but where a street does.
     pub fn obstacles(&self) -> &Obstacles {
-        self.obstacles.get_or_init(|| Obstacles::new(self.network.projection(), &self.obstacle_lines))
+        let Ground { network, obstacle_lines, obstacles, .. } = &*self.ground;
+        obstacles.get_or_init(|| Obstacles::new(network.projection(), obstacle_lines))
     }
 
     /// Blocks and demand points.
     pub fn demand(&self) -> &Demand {
-        &self.homes.demand
+        &self.homes().demand
     }
 
     /// Where walks from a demand point begin, for whom `weights` are. Where the map as it is leads nowhere that they may
     /// walk, another street is looked for.
     pub fn doors_of_point(&self, point: &DemandPoint, weights: &Weights) -> Cow<'_, [Door]> {
-        self.doors_for(self.known_doors(point), weights, || self.homes.doors.of_home(&self.network, weights, point.at))
+        self.doors_for(self.known_doors(point), weights, || self.homes().doors.of_home(self.network(), weights, point.at))
     }
 
     /// Where walks from a demand point begin by the map as it is, for who walks plainly.
     pub(crate) fn known_doors(&self, point: &DemandPoint) -> &[Door] {
-        &self.homes.starts[point.doors.start as usize..point.doors.end as usize]
+        &self.homes().starts[point.doors.start as usize..point.doors.end as usize]
     }
 
     /// Where walks to a facility end, for whom `weights` are.
     pub fn doors_of_facility(&self, index: usize, weights: &Weights) -> Cow<'_, [Door]> {
         let SitedFacility { doors, entrances, at, .. } = &self.facilities[index];
-        self.doors_for(doors, weights, || self.homes.doors.of_facility(&self.network, weights, entrances, *at))
+        self.doors_for(doors, weights, || self.homes().doors.of_facility(self.network(), weights, entrances, *at))
     }
 
     /// A facility to draw isochrones around, for whom `weights` are; `None` when it is too far from any street.
@@ -228,12 +245,12 @@ impl Study {
     /// A place that walks begin at as from a home: inside a compound on its streets, or at its gates; for whom `weights`
     /// are. `None` when it is too far from any street.
     pub fn home_source(&self, at: Point, weights: &Weights) -> Option<Source> {
-        Self::source(at, weights, |weights: &Weights| self.homes.doors.of_home(&self.network, weights, at))
+        Self::source(at, weights, |weights: &Weights| self.homes().doors.of_home(self.network(), weights, at))
     }
 
     /// Where walks to a place end that nothing is known of, for whom `weights` are.
     pub(crate) fn doors_at(&self, at: Point, weights: &Weights) -> Vec<Door> {
-        self.homes.doors.of_facility(&self.network, weights, &[], at)
+        self.homes().doors.of_facility(self.network(), weights, &[], at)
     }
 
     fn source(at: Point, weights: &Weights, doors: impl Fn(&Weights) -> Vec<Door>) -> Option<Source> {
@@ -243,7 +260,7 @@ impl Study {
 
     /// Whether opening a passage opens doors too.
     pub(crate) fn doors_change_with(&self, passage: Passage) -> bool {
-        self.homes.doors.change_with(Opened::Only(passage))
+        self.closed.change_with(Opened::Only(passage))
     }
 
     /// The streets only close to a profile, or open; where neither concerns a point its doors are known.
@@ -254,14 +271,14 @@ impl Study {
         found: impl FnOnce() -> Vec<Door>,
     ) -> Cow<'a, [Door]> {
         let holds = !weights.opens_islands()
-            && !self.homes.doors.change_with(weights.opened())
+            && !self.closed.change_with(weights.opened())
             && known.iter().all(|door| weights.is_snappable(door.snap.edge));
         if holds { Cow::Borrowed(known) } else { Cow::Owned(found()) }
     }
 
     /// How far, in metres, a point may be from the street that it snaps to.
     pub fn snap_m(&self) -> f64 {
-        self.homes.snap_m
+        self.homes().snap_m
     }
 
     /// Indices of the facilities inside a box on the plan, ascending.

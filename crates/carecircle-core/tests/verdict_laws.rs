@@ -7,6 +7,7 @@ use carecircle_core::geometry::LonLat;
 use carecircle_core::other::OtherColumns;
 use carecircle_core::place::{Area, AreaLevel, Places};
 use carecircle_core::policy::Policy;
+use carecircle_core::profile::{Climb, Profile};
 use carecircle_core::search::Search;
 use carecircle_core::street::Streets;
 use carecircle_core::study::Study;
@@ -122,6 +123,28 @@ proptest! {
         turned.reverse();
         let verdicts = |facilities| study(&streets, facilities, &homes).check(&Policy::default()).verdicts;
         prop_assert_eq!(verdicts(facilities), verdicts(turned));
+    }
+
+    #[test]
+    fn a_city_with_other_facilities_is_judged_as_if_it_never_had_any_others(
+        streets in town::any_streets(), f in any_places(0..5), g in any_places(0..5), homes in any_places(1..8),
+        stroller in any::<bool>(),
+    ) {
+        let named = |at: &[(i32, i32)]| -> Vec<Facility> {
+            at.iter().enumerate().map(|(i, &p)| facility(i, p, Kind::Nursery)).collect()
+        };
+        let steps = if stroller { Climb::CLOSED } else { Profile::walk().steps };
+        let profile = Profile { steps, ..Profile::walk() };
+        let policy = Policy { profile, ..Policy::default() };
+        let before = study(&streets, named(&f), &homes);
+        let walkers = Walkers::new(&before, &policy.profile);
+        before.check_for(&walkers, &policy);
+        let after = before.with_other_facilities(named(&g), Walkers::new(&before, &Profile::walk()).weights());
+        let anew = study(&streets, named(&g), &homes);
+        prop_assert_eq!(after.facilities(), anew.facilities());
+        let told = |coverage: Coverage| (coverage.verdicts, coverage.walks, coverage.total);
+        let with_known_doors = after.check_for(&walkers.among_other_facilities(), &policy);
+        prop_assert_eq!(told(with_known_doors), told(anew.check(&policy)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use geo::{LineString, Polygon, Winding};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// The credit that every file and answer carries.
 pub const ATTRIBUTION: &str = "© OpenStreetMap contributors (ODbL)";
@@ -39,24 +40,35 @@ pub struct Drawing {
 #[derive(Debug)]
 pub struct Drawings {
     /// In the order of the study's blocks.
-    pub blocks: Vec<Drawing>,
+    pub blocks: Arc<[Drawing]>,
     /// In the order of the study's facilities.
     pub facilities: Vec<Drawing>,
     /// In the order of the study's areas.
-    pub areas: Vec<Drawing>,
+    pub areas: Arc<[Drawing]>,
 }
 
 impl Drawings {
     /// Draws a whole study.
     pub fn new(study: &Study) -> Self {
         let projection = study.network().projection();
-        let blocks = study.demand().blocks.par_iter().map(|b| Drawing::outline(projection, &b.outline)).collect();
-        let facilities = study.facilities().iter().map(|f| Drawing::place(f.facility.at)).collect();
+        let blocks: Vec<Drawing> =
+            study.demand().blocks.par_iter().map(|b| Drawing::outline(projection, &b.outline)).collect();
         let areas = study.areas();
-        let areas =
+        let areas: Vec<Drawing> =
             (0..areas.all().len()).into_par_iter().map(|i| Drawing::shape(projection, areas.shape(i))).collect();
-        Self { blocks, facilities, areas }
+        Self { blocks: blocks.into(), facilities: draw_facilities(study), areas: areas.into() }
     }
+
+    /// Those of the same city with other facilities, where all else is drawn already.
+    #[must_use]
+    pub fn with_other_facilities(&self, study: &Study) -> Self {
+        let (blocks, areas) = (Arc::clone(&self.blocks), Arc::clone(&self.areas));
+        Self { blocks, facilities: draw_facilities(study), areas }
+    }
+}
+
+fn draw_facilities(study: &Study) -> Vec<Drawing> {
+    study.facilities().iter().map(|f| Drawing::place(f.facility.at)).collect()
 }
 
 /// Collects a geometry's text and box.

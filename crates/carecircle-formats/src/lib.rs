@@ -3,6 +3,7 @@
 pub mod card;
 pub mod columns;
 pub mod crs;
+pub mod extent;
 pub mod geojson;
 pub mod gmns;
 pub mod headers;

@@ -1,11 +1,10 @@
-//! Whether a table's points lie where its coordinate system says: by the streets around them, and by the extract's edge.
+//! Whether a table's points lie where its coordinate system says: by the streets around them.
 //!
 //! Nothing is put right here. Coordinates are taken as declared; what another reading of them would give is only said.
 
 use carecircle_core::geometry::{LonLat, Point, geodesic_m};
 use carecircle_core::network::Network;
 use carecircle_formats::crs::Crs;
-use carecircle_formats::remark;
 use carecircle_formats::table::Remark;
 use rstar::RTree;
 
@@ -132,34 +131,6 @@ pub(crate) fn doubt(
         }),
         (false, None) => None,
     }
-}
-
-/// Refuses what lies outside the city, by the box around it: beyond the extract's edge, and nearer to none of its streets
-/// than points snap.
-pub(crate) fn is_in_city(
-    network: &Network,
-    extent: Option<(LonLat, LonLat)>,
-    snap_m: f64,
-    (at, to): (LonLat, LonLat),
-) -> Result<(), Remark> {
-    let Some((low, high)) = extent else { return Ok(()) };
-    let meets = |of: fn(LonLat) -> i32| of(at) <= of(high) && of(to) >= of(low);
-    if meets(|p| p.lon_e7) && meets(|p| p.lat_e7) {
-        return Ok(());
-    }
-    let metres = network.nearest_m(network.projection().project(at)).unwrap_or(f64::INFINITY);
-    if metres <= snap_m {
-        return Ok(());
-    }
-    let (lon, lat, km) = (at.lon(), at.lat(), metres / 1_000.0);
-    Err(if metres < 10_000_000.0 {
-        remark!(
-            "{lon:.5}, {lat:.5} lies outside the map, {km:.1} km from its nearest street",
-            "{lon:.5}, {lat:.5} 在地图之外，距最近的街道 {km:.1} km"
-        )
-    } else {
-        remark!("{lon:.5}, {lat:.5} lies outside the map", "{lon:.5}, {lat:.5} 在地图之外")
-    })
 }
 
 /// How far points are from what is on the map, metres.

@@ -16,6 +16,7 @@ use carecircle_formats::geojson::{self, AREA_PROPERTIES, BLOCK_PROPERTIES, Drawi
 use carecircle_formats::out::{Cell, Layer, Sheet, write_workbook};
 use carecircle_formats::remark;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -136,14 +137,15 @@ impl Verdicts<'_> {
     fn blocks(&self) -> Result<Vec<Vec<u8>>> {
         let Self { city, coverage, .. } = self;
         let plain = *self.crs == Crs::wgs84();
-        let drawings = Drawings::new(&city.study).blocks.into_iter().enumerate();
-        let feature = |(i, drawing): (usize, Drawing)| {
-            let drawing = if plain { drawing } else { self.drawn(&drawing, &city.study.demand().blocks[i].id)? };
+        let drawings = Drawings::new(&city.study).blocks;
+        let feature = |(i, drawing): (usize, &Drawing)| {
+            let id = &city.study.demand().blocks[i].id;
+            let drawing = if plain { Cow::Borrowed(drawing) } else { Cow::Owned(self.drawn(drawing, id)?) };
             let mut feature = Vec::with_capacity(drawing.json.len() + 400);
             geojson::block_feature(&mut feature, &city.study, coverage, &drawing, i);
             Ok(feature)
         };
-        drawings.map(feature).collect()
+        drawings.iter().enumerate().map(feature).collect()
     }
 
     fn block_layer(&self) -> Result<Layer> {

@@ -2,7 +2,7 @@
 //!
 //! As with networks ([`crate::network::stored`]): whoever brings the parts back may have been given anything.
 
-use super::{Compound, Door, Entrance, Homes, SitedFacility, Study};
+use super::{Compound, Door, Entrance, Ground, Homes, SitedFacility, Study};
 use crate::area::Areas;
 use crate::demand::{Demand, Outline};
 use crate::doors::Doors;
@@ -13,6 +13,7 @@ use crate::place::{Area, Polylines};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 impl Homes {
     /// Blocks and demand points.
@@ -75,7 +76,7 @@ impl Homes {
 impl Study {
     /// Where people live.
     pub fn homes(&self) -> &Homes {
-        &self.homes
+        &self.ground.homes
     }
 
     /// Puts a study together again, of areas in degrees and facilities that know where they meet the network.
@@ -102,7 +103,8 @@ impl Study {
             return Err("facilities are out of order");
         }
         let areas = Areas::new(network.projection(), areas);
-        Ok(Self::assembled(network, areas, homes, facilities, obstacles))
+        let ground = Ground { network, areas, homes, obstacle_lines: obstacles, obstacles: OnceLock::new() };
+        Ok(Self::assembled(Arc::new(ground), facilities))
     }
 }
 

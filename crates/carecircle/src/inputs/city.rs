@@ -15,6 +15,7 @@ use carecircle_core::polygon;
 use carecircle_core::population::PopulationCell;
 use carecircle_core::study::Study;
 use carecircle_formats::columns::{self, Candidate, Declared, Reject, Sorted};
+use carecircle_formats::extent::check_inside;
 use carecircle_formats::raster::{self, Layer};
 use carecircle_formats::remark;
 use carecircle_formats::scenario::Scenario;
@@ -160,7 +161,7 @@ impl Inputs {
             let mapped: Vec<LonLat> = places.facilities.iter().map(|f| f.at).collect();
             let of = ("facilities", &*table.name());
             findings.remarks.extend(placement::doubt(&network, &mapped, of, &crs, &at));
-            sorted.refuse(&table, &declared, |f| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at)));
+            sorted.refuse(&table, &declared, |f| check_inside(&network, places.extent, snap_m, (f.at, f.at)));
             let mut used: Vec<Facility> = self.keep("facilities", table, sorted, &mut findings)?;
             let mapped = std::mem::take(&mut places.facilities);
             if self.sources.add_osm {
@@ -173,7 +174,7 @@ impl Inputs {
         }
         let scenario = self.sources.scenario.as_deref().map(read_scenario).transpose()?;
         if let Some((name, scenario)) = &scenario {
-            let fit = |f: &Facility| placement::is_in_city(&network, places.extent, snap_m, (f.at, f.at));
+            let fit = |f: &Facility| check_inside(&network, places.extent, snap_m, (f.at, f.at));
             let applied = scenario.apply(&mut places.facilities, &mut places.grounds, fit);
             applied.map_err(|why| bad_input(remark!("{name}: {}", "{name}：{}"; why)))?;
             let [open, close, change] = scenario.edits();
@@ -205,11 +206,11 @@ impl Inputs {
             let declared = declared(embedded, "blocks")?;
             let mut sorted = columns::blocks(&table, &declared)?;
             sorted.refuse(&table, &declared, |block| match &block.place {
-                BlockPlace::Point(at) => placement::is_in_city(&network, places.extent, snap_m, (*at, *at)),
+                BlockPlace::Point(at) => check_inside(&network, places.extent, snap_m, (*at, *at)),
                 BlockPlace::Shape(shape) => {
                     let corner = |c: Coord<f64>| LonLat::from_degrees(c.x, c.y);
                     let around = polygon::bounds(shape).and_then(|b| corner(b.min()).zip(corner(b.max())));
-                    around.map_or(Ok(()), |around| placement::is_in_city(&network, places.extent, snap_m, around))
+                    around.map_or(Ok(()), |around| check_inside(&network, places.extent, snap_m, around))
                 }
             });
             let used: Vec<BlockRow> = self.keep("blocks", table, sorted, &mut findings)?;
@@ -225,7 +226,7 @@ impl Inputs {
             table.require_rows("candidate")?;
             let declared = reading.declared("candidates")?;
             let mut sorted = columns::candidates(&table, &declared)?;
-            sorted.refuse(&table, &declared, |c| placement::is_in_city(&network, places.extent, snap_m, (c.at, c.at)));
+            sorted.refuse(&table, &declared, |c| check_inside(&network, places.extent, snap_m, (c.at, c.at)));
             candidates = self.keep("candidates", table, sorted, &mut findings)?;
         }
         places.population = self.population_cells(places.extent, &mut findings)?;
