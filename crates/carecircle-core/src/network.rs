@@ -428,10 +428,18 @@ impl Network {
         found.map(|snap| Snap { offset_m: snap.offset_m / scale, ..snap })
     }
 
-    /// Metres from `at` to the nearest street, however far; `None` when there is no street. For reports: it looks ever
-    /// farther.
+    /// Metres from `at` to the nearest street that points snap to, however far; `None` when there is none.
     pub fn nearest_m(&self, at: Point) -> Option<f64> {
-        (0..18).find_map(|doubled| self.snap(at, 250.0 * f64::from(1 << doubled))).map(|snap| snap.offset_m)
+        let mut nearest = f64::INFINITY;
+        for (edge, box_m) in self.tree.nearing(at) {
+            if box_m >= nearest {
+                break;
+            }
+            if self.classes.is_snappable(edge) {
+                nearest = nearest.min(self.nearest_on_edge(edge, at).offset_m);
+            }
+        }
+        nearest.is_finite().then(|| nearest / self.projection.scale_at(at))
     }
 
     /// The nearest point in a box on the plan; its offset is still that on the plan.

@@ -217,7 +217,9 @@ impl Study {
     /// Where walks from a demand point begin, for whom `weights` are. Where the map as it is leads nowhere that they may
     /// walk, another street is looked for.
     pub fn doors_of_point(&self, point: &DemandPoint, weights: &Weights) -> Cow<'_, [Door]> {
-        self.doors_for(self.known_doors(point), weights, || self.homes().doors.of_home(self.network(), weights, point.at))
+        self.doors_for(self.known_doors(point), weights, || {
+            self.homes().doors.of_home(self.network(), weights, point.at)
+        })
     }
 
     /// Where walks from a demand point begin by the map as it is, for who walks plainly.

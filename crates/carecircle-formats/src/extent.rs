@@ -2,23 +2,28 @@
 
 use crate::remark;
 use crate::remark::Remark;
-use carecircle_core::geometry::LonLat;
+use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::Network;
 
 /// A box in degrees: its south-western and its north-eastern corner.
 pub type Extent = (LonLat, LonLat);
+
+/// The box around all streets.
+pub fn of_streets(network: &Network) -> Option<Extent> {
+    let (low, high) = network.bounds()?;
+    let corner = |at: Point| {
+        let (lon, lat) = network.projection().unproject(at);
+        LonLat::from_degrees(lon, lat)
+    };
+    corner(low).zip(corner(high))
+}
 
 /// Refuses what lies outside the city, by the box around it: beyond the city's own, and nearer to none of its streets than
 /// `snap_m`. Where no box is known nothing lies outside.
 ///
 /// # Errors
 /// Where it lies.
-pub fn check_inside(
-    network: &Network,
-    extent: Option<Extent>,
-    snap_m: f64,
-    (at, to): Extent,
-) -> Result<(), Remark> {
+pub fn check_inside(network: &Network, extent: Option<Extent>, snap_m: f64, (at, to): Extent) -> Result<(), Remark> {
     let Some((low, high)) = extent else { return Ok(()) };
     let meets = |of: fn(LonLat) -> i32| of(at) <= of(high) && of(to) >= of(low);
     if meets(|p| p.lon_e7) && meets(|p| p.lat_e7) {

@@ -323,7 +323,7 @@ fn open_gate(study: &Study, coverage: &Coverage, i: usize) -> Option<(String, f6
 }
 
 /// Minutes to four decimals: the search counts milliseconds, 0.006 s is below what any map can tell.
-fn rounded_minutes(minutes: f64) -> f64 {
+pub(crate) fn rounded_minutes(minutes: f64) -> f64 {
     (minutes * 1e4).round() / 1e4
 }
 

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod columns;
+pub mod compare;
 pub mod crs;
 pub mod extent;
 pub mod geojson;

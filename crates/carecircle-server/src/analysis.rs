@@ -37,11 +37,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// A study ready to be served: drawn, indexed, with its own caches. Requests see one snapshot from beginning to end.
 pub(crate) struct Snapshot {
     pub(crate) served: Arc<Served>,
+    /// The id of the scenario that its facilities are of. What is kept is kept together with what is kept of the study as
+    /// it is, and told from it by this.
+    scenario: Option<Arc<str>>,
+    /// The same study with the facilities of scenarios, by their ids.
+    after: moka::sync::Cache<String, Arc<Snapshot>>,
     pub(crate) drawings: Drawings,
-    ids: [BTreeMap<String, usize>; 3],
+    ids: [Arc<BTreeMap<String, usize>>; 3],
     columns: [Vec<Column>; 4],
     /// Where the features of each layer are, once a filter asks.
-    places: [OnceLock<Vec<Option<Place>>>; 3],
+    places: [Arc<OnceLock<Vec<Option<Place>>>>; 3],
     /// The box around all that a circle can reach.
     circles_extent: Option<[f64; 4]>,
     analyses: moka::future::Cache<AnalysisKey, Arc<Analysis>>,
@@ -49,19 +54,26 @@ pub(crate) struct Snapshot {
     /// By all that their question says, as text.
     pub(crate) isochrones: moka::future::Cache<String, Arc<Isochrones>>,
     /// Features drawn in other coordinate systems: a layer's by lots, once for each system.
-    drawn: moka::sync::Cache<(Layer, Box<str>, usize), Arc<[Drawing]>>,
+    drawn: moka::sync::Cache<DrawnKey, Arc<[Drawing]>>,
     /// About as much memory as circles may take.
     pub(crate) circle_bytes: usize,
     pub(crate) tiles: Tiles,
     /// Finished bodies by everything that decides them.
     pub(crate) answers: moka::sync::Cache<String, axum::body::Bytes>,
-    /// By all numbers of their profile, as text.
-    walkers: moka::sync::Cache<String, Arc<Walkers>>,
-    searches: Mutex<Vec<Search>>,
+    /// By scenario, and by all numbers of their profile, as text.
+    walkers: moka::sync::Cache<(Option<Arc<str>>, String), Arc<Walkers>>,
+    searches: Arc<Mutex<Vec<Search>>>,
 }
 
-/// Each takes about as much memory as the network itself.
-const PROFILES_KEPT: u64 = 8;
+/// Whose features, in which coordinate system, and which lot of them.
+type DrawnKey = (Option<Arc<str>>, Layer, Box<str>, usize);
+
+/// Each takes about as much memory as the network itself, but for those of a scenario beside those of the study as it is.
+const PROFILES_KEPT: u64 = 12;
+
+/// What a study with the facilities of a scenario takes, about: by itself, and for each facility.
+const AFTER_BYTES: usize = 200_000;
+const FACILITY_BYTES: usize = 1_000;
 
 /// Where a collection's features come from: gaps are blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,26 +84,20 @@ pub(crate) enum Layer {
 }
 
 impl Snapshot {
-    /// Draws and indexes a study. Of `cache_bytes` an eighth is for finished answers, another for drawings in other coordinate
-    /// systems, a sixteenth for isochrones, three for tiles, a quarter for circles, the rest for analyses.
+    /// Draws and indexes a study. Of `cache_bytes` an eighth is for finished answers, a sixteenth for drawings in other
+    /// coordinate systems, one for isochrones, one for scenarios, three for tiles, a quarter for circles, the rest for
+    /// analyses.
     pub(crate) fn new(served: Arc<Served>, cache_bytes: u64) -> Self {
         let study = &served.study;
         let drawings = Drawings::new(study);
-        let index = |ids: &mut dyn Iterator<Item = &String>| {
-            let mut index = BTreeMap::new();
-            for (i, id) in ids.enumerate() {
-                index.entry(id.clone()).or_insert(i);
-            }
-            index
-        };
         let ids = [
-            index(&mut study.demand().blocks.iter().map(|b| &b.id)),
-            index(&mut study.facilities().iter().map(|f| &f.facility.id)),
-            index(&mut study.areas().all().iter().map(|a| &a.id)),
+            index(study.demand().blocks.iter().map(|b| &b.id)),
+            index(study.facilities().iter().map(|f| &f.facility.id)),
+            index(study.areas().all().iter().map(|a| &a.id)),
         ];
         let columns = [
             Column::of(&Column::BLOCKS, study.demand().blocks.iter().map(|b| &b.other)),
-            Column::of(&Column::FACILITIES, study.facilities().iter().map(|f| &f.facility.other)),
+            facility_columns(study),
             Column::of(&Column::AREAS, study.areas().all().iter().map(|a| &a.other)),
             Column::of(&Column::CIRCLES, std::iter::empty()),
         ];
@@ -114,7 +120,7 @@ impl Snapshot {
             .build();
         let drawn = moka::sync::Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
-            .max_capacity(cache_bytes / 8)
+            .max_capacity(cache_bytes / 16)
             .weigher(|_, lot: &Arc<[Drawing]>| {
                 let bytes: usize = lot.iter().map(|drawing| drawing.json.len() + size_of_val(drawing)).sum();
                 u32::try_from(bytes).unwrap_or(u32::MAX)
@@ -125,13 +131,23 @@ impl Snapshot {
             .max_capacity(cache_bytes / 8)
             .weigher(|key: &String, body: &axum::body::Bytes| u32::try_from(key.len() + body.len()).unwrap_or(u32::MAX))
             .build();
+        let after = moka::sync::Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .max_capacity(cache_bytes / 16)
+            .weigher(|_, after: &Arc<Self>| {
+                let facilities = after.served.study.facilities().len();
+                u32::try_from(AFTER_BYTES + facilities * FACILITY_BYTES).unwrap_or(u32::MAX)
+            })
+            .build();
         let circles_extent = circles_extent(study);
         Self {
+            scenario: None,
+            after,
             tiles: Tiles::new(&served, &drawings, circles_extent, cache_bytes / 16 * 3),
             drawings,
             ids,
             columns,
-            places: std::array::from_fn(|_| OnceLock::new()),
+            places: Default::default(),
             circles_extent,
             analyses,
             circles,
@@ -140,9 +156,71 @@ impl Snapshot {
             circle_bytes: usize::try_from(cache_bytes / 4).unwrap_or(usize::MAX),
             answers,
             walkers: moka::sync::Cache::new(PROFILES_KEPT),
-            searches: Mutex::new(Vec::new()),
+            searches: Arc::default(),
             served,
         }
+    }
+
+    /// The same study with the facilities of a scenario, made by `make` from what is served where it isn't kept.
+    pub(crate) fn after(
+        &self,
+        scenario: &str,
+        make: impl FnOnce(&Self) -> Result<Study, ApiError>,
+    ) -> Result<Arc<Self>, ApiError> {
+        let new = || Ok(Arc::new(self.with_facilities_of(make(self)?, scenario)));
+        self.after.try_get_with(scenario.to_owned(), new).map_err(|why: Arc<ApiError>| (*why).clone())
+    }
+
+    /// As [`Snapshot::after`], where it is kept.
+    pub(crate) fn after_if_kept(&self, scenario: &str) -> Option<Arc<Self>> {
+        self.after.get(scenario)
+    }
+
+    /// Lets the facilities of a scenario go.
+    pub(crate) fn forget(&self, scenario: &str) {
+        self.after.invalidate(scenario);
+    }
+
+    fn with_facilities_of(&self, study: Study, scenario: &str) -> Self {
+        let Served { title, extract_date, bounds, revision, policy, .. } = &*self.served;
+        let circles_extent = circles_extent(&study);
+        let drawings = self.drawings.with_other_facilities(&study);
+        let (mut ids, mut columns, mut places) = (self.ids.clone(), self.columns.clone(), self.places.clone());
+        ids[Layer::Facilities as usize] = index(study.facilities().iter().map(|f| &f.facility.id));
+        columns[Layer::Facilities as usize] = facility_columns(&study);
+        places[Layer::Facilities as usize] = Arc::default();
+        let served = Served {
+            study,
+            title: title.clone(),
+            extract_date: extract_date.clone(),
+            bounds: *bounds,
+            revision: revision.clone(),
+            policy: policy.clone(),
+        };
+        Self {
+            scenario: Some(scenario.into()),
+            after: moka::sync::Cache::new(0),
+            tiles: self.tiles.with_other_facilities(&served, &drawings, circles_extent),
+            drawings,
+            ids,
+            columns,
+            places,
+            circles_extent,
+            analyses: self.analyses.clone(),
+            circles: self.circles.clone(),
+            isochrones: self.isochrones.clone(),
+            drawn: self.drawn.clone(),
+            circle_bytes: self.circle_bytes,
+            answers: self.answers.clone(),
+            walkers: self.walkers.clone(),
+            searches: Arc::clone(&self.searches),
+            served: Arc::new(served),
+        }
+    }
+
+    /// The id of the scenario that its facilities are of; none for the study as it is.
+    pub(crate) fn scenario(&self) -> Option<Arc<str>> {
+        self.scenario.clone()
     }
 
     /// The drawings of a layer, in the order of its features.
@@ -162,7 +240,8 @@ impl Snapshot {
     /// Hands on the drawing of a feature in another coordinate system.
     pub(crate) fn with_drawing(&self, layer: Layer, system: &System, i: usize, take: impl FnOnce(&Drawing)) {
         const LOT: usize = 256;
-        let lot = self.drawn.get_with((layer, system.name().into(), i / LOT), || {
+        let scenario = self.scenario().filter(|_| layer == Layer::Facilities);
+        let lot = self.drawn.get_with((scenario, layer, system.name().into(), i / LOT), || {
             let all = self.drawings_of(layer);
             let from = i / LOT * LOT;
             all[from..all.len().min(from + LOT)].iter().map(|drawing| system.draw(drawing)).collect()
@@ -190,15 +269,24 @@ impl Snapshot {
     pub(crate) async fn analysis(
         self: &Arc<Self>,
         workers: &Workers,
-        policy: Policy,
+        mut policy: Policy,
     ) -> Result<(Arc<Analysis>, bool), ApiError> {
-        let (snapshot, key) = (Arc::clone(self), AnalysisKey::new(&policy));
+        // As for other questions than the service's own: what opening gates would do takes too long to find.
+        policy.what_if_gates &= self.scenario.is_none();
+        let (snapshot, key) = (Arc::clone(self), AnalysisKey::new(self, &policy));
         kept(&self.analyses, workers, key, move || Ok(Analysis::new(&snapshot, &policy))).await
     }
 
     /// Who walks by a profile. The last are kept: most requests come with the same.
     pub(crate) fn walkers(&self, profile: &Profile) -> Arc<Walkers> {
-        self.walkers.get_with(format!("{profile:?}"), || Arc::new(Walkers::new(&self.served.study, profile)))
+        let numbers = format!("{profile:?}");
+        let plain = || Arc::new(Walkers::new(&self.served.study, profile));
+        let Some(scenario) = self.scenario() else { return self.walkers.get_with((None, numbers), plain) };
+        if let Some(known) = self.walkers.get(&(Some(Arc::clone(&scenario)), numbers.clone())) {
+            return known;
+        }
+        let plain = self.walkers.get_with((None, numbers.clone()), plain);
+        self.walkers.get_with((Some(scenario), numbers), || Arc::new(plain.among_other_facilities()))
     }
 
     /// Gets to know in advance who walks by the profiles that a query may name.
@@ -209,10 +297,11 @@ impl Snapshot {
     }
 
     /// About how many bytes its caches hold.
-    pub(crate) async fn kept_bytes(&self) -> [(&'static str, u64); 6] {
+    pub(crate) async fn kept_bytes(&self) -> [(&'static str, u64); 7] {
         // What has been put in or thrown out is counted later otherwise.
         self.answers.run_pending_tasks();
         self.drawn.run_pending_tasks();
+        self.after.run_pending_tasks();
         self.analyses.run_pending_tasks().await;
         self.circles.run_pending_tasks().await;
         self.isochrones.run_pending_tasks().await;
@@ -223,6 +312,7 @@ impl Snapshot {
             ("circles", circles << 10),
             ("isochrones", self.isochrones.weighted_size()),
             ("drawings", self.drawn.weighted_size()),
+            ("scenarios", self.after.weighted_size()),
             ("tiles", self.tiles.kept_bytes().await),
         ]
     }
@@ -236,6 +326,19 @@ impl Snapshot {
         pool().push(search);
         out
     }
+}
+
+/// Numbers by id; of several of one id the first.
+fn index<'a>(ids: impl Iterator<Item = &'a String>) -> Arc<BTreeMap<String, usize>> {
+    let mut index = BTreeMap::new();
+    for (i, id) in ids.enumerate() {
+        index.entry(id.clone()).or_insert(i);
+    }
+    Arc::new(index)
+}
+
+fn facility_columns(study: &Study) -> Vec<Column> {
+    Column::of(&Column::FACILITIES, study.facilities().iter().map(|f| &f.facility.other))
 }
 
 /// The box around drawings; `None` when there is nothing to see.
@@ -285,6 +388,7 @@ fn circles_extent(study: &Study) -> Option<[f64; 4]> {
 /// What an analysis depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AnalysisKey {
+    scenario: Option<Arc<str>>,
     /// The policy's name tells all that no parameter changes.
     policy: String,
     minutes: u64,
@@ -295,8 +399,9 @@ pub(crate) struct AnalysisKey {
 }
 
 impl AnalysisKey {
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, policy: &Policy) -> Self {
         Self {
+            scenario: snapshot.scenario(),
             policy: policy.name.clone(),
             minutes: policy.minutes.to_bits(),
             profile: format!("{:?}", policy.profile),

@@ -6,13 +6,14 @@ use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::problem::{ApiError, METHODS};
-use crate::query::{Query, is_well_encoded};
+use crate::query::{Query, is_well_encoded, named};
 use crate::reload::Snapshots;
 use crate::reply::{Media, NEVER_KEPT, Reply, Timing, preferred};
+use crate::scenarios::Scenarios;
 use crate::work::{Workers, panic_text};
 use crate::{
-    Served, ServerOptions, body, collections, html, isochrones, metrics, openapi, processes, reload, schema, summary,
-    tiles, walks,
+    Served, ServerOptions, body, collections, compare, html, isochrones, metrics, openapi, processes, reload,
+    scenarios, schema, summary, tiles, walks,
 };
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -77,6 +78,7 @@ pub(crate) struct App {
     pub(crate) cutters: Workers,
     pub(crate) gate: Arc<Gate>,
     pub(crate) jobs: Jobs,
+    pub(crate) scenarios: Scenarios,
     pub(crate) metrics: Metrics,
     pub(crate) options: ServerOptions,
     /// The base of links where the client names no host.
@@ -99,6 +101,7 @@ impl App {
             cutters: Workers::new(options.workers, options.max_connections),
             gate: Arc::new(Gate::new(options.max_connections)),
             jobs: Jobs::open(options.state_dir.as_deref())?,
+            scenarios: Scenarios::open(options.state_dir.as_deref())?,
             metrics: Metrics::default(),
             options,
             local,
@@ -114,12 +117,13 @@ impl App {
     }
 
     /// The study that a `next` link goes on in, which may have been replaced; the present one unless it names another.
-    pub(crate) fn snapshot_asked(&self, parts: &Parts) -> Result<Arc<Snapshot>, ApiError> {
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        match pairs.filter(|(name, _)| name == "revision").last() {
-            Some((_, revision)) => self.snapshots.of_revision(&revision),
-            None => Ok(self.snapshot()),
-        }
+    /// With the facilities of the scenario that the query names.
+    pub(crate) async fn snapshot_asked(self: &Arc<Self>, parts: &Parts) -> Result<Arc<Snapshot>, ApiError> {
+        let snapshot = match named(parts, "revision") {
+            Some(revision) => self.snapshots.of_revision(&revision)?,
+            None => self.snapshot(),
+        };
+        self.after_named(snapshot, parts).await
     }
 
     /// What links start with: the configured public address, else what a trusted proxy says, else the host that the client
@@ -225,6 +229,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .merge(tiles::routes())
         .merge(walks::routes())
         .merge(processes::routes())
+        .merge(scenarios::routes())
+        .route("/compare", get(|State(app), parts: Parts| compare::compare(app, parts)))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(schema::routes())
@@ -381,8 +387,8 @@ fn mark(headers: &mut HeaderMap, timing: &str, id: &str) {
 async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
     let begun = Instant::now();
     let base = app.base(&parts)?;
-    let mut query = Query::parse(parts.uri.query(), &["f", "lang"])?;
-    // The map reads this one itself.
+    let mut query = Query::parse(parts.uri.query(), &["f", "lang", "scenario"])?;
+    // The map reads the other two itself.
     query.word("lang", &["zh", "en"])?;
     let media = match query.word("f", &["json", "html"])? {
         Some("html") => Media::Html,
@@ -417,6 +423,7 @@ async fn landing(State(app): State<Arc<App>>, parts: Parts) -> Answered {
                 tiles::link_to_schemes(&base),
                 processes::link_to_processes(&base),
                 processes::link_to_jobs(&base),
+                scenarios::link_to_scenarios(&base),
             ],
         });
         Ok(landing.to_string().into_bytes())

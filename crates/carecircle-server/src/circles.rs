@@ -47,10 +47,10 @@ impl Question {
         Ok(Self { policy, split: query.split()?, drawing: query.drawing()? })
     }
 
-    fn key(&self) -> CirclesKey {
+    fn key(&self, snapshot: &Snapshot) -> CirclesKey {
         let policy = Policy { what_if_gates: false, ..self.policy.clone() };
         let numbers = [self.drawing.depth_m, self.drawing.tolerance_m].map(f64::to_bits);
-        (AnalysisKey::new(&policy), self.split.name(), numbers)
+        (AnalysisKey::new(snapshot, &policy), self.split.name(), numbers)
     }
 }
 
@@ -181,7 +181,7 @@ impl Snapshot {
         workers: &Workers,
         question: Question,
     ) -> Result<(Arc<Circles>, bool), ApiError> {
-        let (snapshot, key) = (Arc::clone(self), question.key());
+        let (snapshot, key) = (Arc::clone(self), question.key(self));
         kept(&self.circles, workers, key, move || Circles::new(&snapshot, &question, snapshot.circle_bytes)).await
     }
 }

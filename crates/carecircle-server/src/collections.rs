@@ -312,7 +312,7 @@ pub(crate) async fn one(app: Arc<App>, parts: Parts, id: String) -> Result<Respo
 pub(crate) async fn items(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let collection = Collection::named(&id)?;
-    let snapshot = app.snapshot_asked(&parts)?;
+    let snapshot = app.snapshot_asked(&parts).await?;
     let base = app.base(&parts)?;
     let columns = snapshot.columns(collection);
     let names = columns.iter().filter(|c| c.is_choosable()).map(|c| c.name.as_str());
@@ -703,7 +703,7 @@ fn push_members(out: &mut Vec<u8>, members: &Map<String, Value>) {
 pub(crate) async fn item(app: Arc<App>, parts: Parts, id: String, feature: String) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let collection = Collection::named(&id)?;
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["crs", "f"].into_iter().chain(collection.parameters()).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;

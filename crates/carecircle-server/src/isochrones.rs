@@ -37,7 +37,7 @@ pub(crate) const BANDS: [f64; 3] = [5.0, 10.0, 15.0];
 pub(crate) const DIRECTIONS: [&str; 2] = ["to", "from"];
 
 /// The parameters that say around where.
-const PLACE_NAMES: [&str; 3] = ["lon", "lat", "facility"];
+const PLACE_NAMES: [&str; 4] = ["lon", "lat", "facility", "scenario"];
 
 /// What isochrones are drawn with, wherever.
 #[derive(Clone, Debug)]
@@ -225,7 +225,7 @@ impl Snapshot {
         question: Question,
     ) -> Result<(Arc<Isochrones>, bool), ApiError> {
         // All numbers as text, each as many digits as tell it from all others.
-        let (snapshot, key) = (Arc::clone(self), format!("{question:?}"));
+        let (snapshot, key) = (Arc::clone(self), format!("{:?} {question:?}", self.scenario()));
         kept(&self.isochrones, workers, key, move || Isochrones::new(&snapshot, question)).await
     }
 
@@ -247,7 +247,7 @@ fn representation(query: &mut Query, snapshot: &Snapshot) -> Result<System, ApiE
 /// `GET /isochrones`
 pub(crate) async fn of_one(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = Question::names().chain(["crs", "f"]).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;

@@ -1,16 +1,15 @@
 //! Jobs: a bounded queue, a worker apart from those of requests, and results kept until there are too many.
 //!
-//! Every change is one statement of SQLite, in a file or in memory: a process that dies leaves nothing half-written. What
-//! waits is found again and done; what ran is found failed.
+//! They stand in a database: what waits when the process dies is found again and done; what ran is found failed.
 
 use crate::app::App;
 use crate::problem::ApiError;
 use crate::processes;
+use crate::store::{self, broken, now};
 use crate::work::panic_text;
 use carecircle_core::siting::Progress;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::ControlFlow;
@@ -29,8 +28,6 @@ const KEPT_BYTES: usize = 256 << 20;
 
 /// The file of a state directory.
 const FILE: &str = "state.sqlite";
-/// Its version, as `user_version` has it.
-const VERSION: i64 = 1;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS jobs (
@@ -49,13 +46,6 @@ const TABLES: &str = "
         scenario BLOB
     ) STRICT;
     CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status);";
-
-/// Now, as SQLite writes RFC 3339.
-macro_rules! now {
-    () => {
-        "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
-    };
-}
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,18 +156,10 @@ impl Jobs {
     /// Those of a state directory, or none yet and in memory alone.
     ///
     /// # Errors
-    /// A directory that cannot be written to, is in use, or was written by a later version.
+    /// Whatever [`store::open`] says.
     pub(crate) fn open(state_dir: Option<&Path>) -> io::Result<Self> {
-        let open = || {
-            let Some(dir) = state_dir else { return State::of(Connection::open_in_memory()?) };
-            std::fs::create_dir_all(dir)?;
-            State::of(Connection::open(dir.join(FILE))?)
-        };
-        let state = open().map_err(|why| {
-            let dir = state_dir.unwrap_or(Path::new("memory")).display();
-            io::Error::other(format!("cannot keep jobs in {dir}: {why}"))
-        })?;
-        Ok(Self(Mutex::new(state)))
+        let state = State::of(store::open(state_dir, FILE, TABLES)?);
+        state.map(Mutex::new).map(Self).map_err(io::Error::other)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -325,23 +307,14 @@ impl Jobs {
 
 impl State {
     /// A store with its tables, and what waits in it. What ran is failed.
-    fn of(store: Connection) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    fn of(store: Connection) -> rusqlite::Result<Self> {
         const DIED: &str = concat!(
             "UPDATE jobs SET status = 'failed', code = 500, request = NULL, \
              message = 'the service ended while the job ran: ask again', finished = ",
             now!(),
             " WHERE status = 'running'"
         );
-        // Nobody else while we have it: two services would do the same jobs.
-        store.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE")?;
-        let version: i64 = store.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version > VERSION {
-            return Err(format!("{FILE} is of version {version}, which a later carecircle has written").into());
-        }
-        store.execute_batch(TABLES)?;
-        store.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
         store.execute(DIED, [])?;
-        store.execute_batch("COMMIT")?;
         let waiting: Vec<String> = store
             .prepare("SELECT id FROM jobs WHERE status = 'accepted'")?
             .query_map([], |row| row.get(0))?
@@ -386,11 +359,6 @@ fn job(row: &Row<'_>, live: &BTreeMap<String, Arc<Live>>) -> rusqlite::Result<Jo
 fn fresh_id() -> String {
     let random = || RandomState::new().hash_one(std::time::SystemTime::now());
     format!("{:016x}{:016x}", random(), random())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn broken(error: rusqlite::Error) -> ApiError {
-    ApiError::internal(format!("jobs: {error}"))
 }
 
 /// Starts the worker unless it works.

@@ -8,6 +8,7 @@ mod app;
 mod body;
 mod circles;
 mod collections;
+mod compare;
 mod cql2;
 mod download;
 mod gate;
@@ -23,8 +24,10 @@ mod processes;
 mod query;
 mod reload;
 mod reply;
+mod scenarios;
 mod schema;
 mod stall;
+mod store;
 mod summary;
 mod systems;
 #[cfg(test)]
@@ -37,6 +40,7 @@ use app::App;
 use axum::http::Uri;
 use carecircle_core::policy::Policy;
 use carecircle_core::study::Study;
+use carecircle_formats::extent::Extent;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -66,6 +70,8 @@ pub struct Served {
     pub title: String,
     /// The date of the map extract, as answers give it.
     pub extract_date: Option<String>,
+    /// The box that the extract was cut to, where it tells.
+    pub bounds: Option<Extent>,
     /// What changes whenever an answer could: inputs and their versions. Part of every ETag.
     pub revision: String,
     /// What a query is judged by where it says nothing else.
@@ -108,7 +114,7 @@ pub struct ServerOptions {
     pub admin_token: Option<String>,
     /// Whose word counts on the address that the client asked.
     pub trusted: Trusted,
-    /// Where jobs and their results are kept across a restart; without it they are in memory.
+    /// Where jobs, their results and scenarios are kept across a restart; without it they are in memory.
     pub state_dir: Option<PathBuf>,
     /// Bytes that the walks of a job may take; there is one job at a time.
     pub job_bytes: usize,
@@ -142,7 +148,7 @@ impl Default for ServerOptions {
 /// Serves until `shutdown` completes, then lets requests under way finish.
 ///
 /// # Errors
-/// A `public_url` that isn't an http or https URL without query, a `state_dir` that jobs cannot be kept in, or a listener
+/// A `public_url` that isn't an http or https URL without query, a `state_dir` that nothing can be kept in, or a listener
 /// without an address. A connection that fails ends alone.
 pub async fn serve(
     listener: TcpListener,

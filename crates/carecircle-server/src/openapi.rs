@@ -6,6 +6,7 @@
 
 use crate::analysis::Snapshot;
 use crate::collections::{CRS84, Collection, Column, FORMS};
+use crate::compare;
 use crate::cql2::LENGTH_MAX;
 use crate::isochrones::{self, BANDS, DIRECTIONS};
 use crate::processes;
@@ -14,6 +15,7 @@ use crate::query::{
 };
 use crate::reload;
 use crate::reply::Media;
+use crate::scenarios;
 use crate::schema;
 use crate::tiles;
 use carecircle_core::facility::{Eligibility, Kind, Status};
@@ -32,6 +34,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
     let mut schemas = schemas();
     tiles::add_schemas(&mut schemas);
     processes::add_schemas(&mut schemas);
+    scenarios::add_schemas(&mut schemas);
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -46,6 +49,7 @@ pub(crate) fn document(snapshot: &Snapshot, base: &str) -> Value {
             { "name": "features", "description": "OGC API Features" },
             { "name": "tiles", "description": "OGC API Tiles, and TileJSON" },
             { "name": "enquiries", "description": "Isochrones and indicators" },
+            { "name": "scenarios", "description": "Facilities opened, closed and changed in thought" },
             { "name": "processes", "description": "OGC API Processes: siting studies as jobs" },
             { "name": "health", "description": "For whoever runs the service" },
         ],
@@ -113,7 +117,7 @@ fn paths(snapshot: &Snapshot) -> Value {
             "getLandingPage",
             "about",
             "Landing page, or the map",
-            &[page(), parameter("lang")],
+            &[page(), parameter("lang"), parameter("scenario")],
             &landing,
             &["400"],
         ),
@@ -220,6 +224,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "lon",
         "lat",
         "facility",
+        "scenario",
         "bands",
         "direction",
         "depth",
@@ -244,7 +249,7 @@ fn paths(snapshot: &Snapshot) -> Value {
         "postIsochrones",
         "enquiries",
         "From where each of several points is reached on foot, one polygon per point and band",
-        &place[3..],
+        &place[4..],
         &bands,
         &["400", "408", "413", "415", "422"],
     );
@@ -257,6 +262,9 @@ fn paths(snapshot: &Snapshot) -> Value {
     sheet["text/csv"] = json!({ "schema": { "type": "string" } });
     add("/summary", operation("getSummary", "enquiries", "Indicators per area", &summary, &sheet, &["400"]));
     crate::walks::paths(&mut add);
+    for (path, item) in compare::paths().into_iter().chain(scenarios::paths()) {
+        add(path, item);
+    }
     for (path, id, text) in [
         ("/healthz", "getHealth", "Whether the process lives"),
         ("/readyz", "getReadiness", "Whether it can answer (503 when not), and whether an older study serves"),
@@ -387,6 +395,11 @@ pub(crate) fn of_analyses(policy: &Policy) -> Vec<Value> {
     let kinds: Vec<&str> = std::iter::once("all").chain(Kind::ALL.iter().map(|k| k.name())).collect();
     let steps: Vec<&str> = Status::ALL.iter().map(|s| s.name()).collect();
     vec![
+        in_query(
+            "scenario",
+            "The id of a scenario, by whose facilities all is told; without it by those that there are",
+            &json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+        ),
         in_query(
             "policy",
             "By whose rules: limit, walk, facilities that count, share of a block's children, targets. Any other parameter goes \

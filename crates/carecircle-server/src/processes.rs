@@ -8,7 +8,7 @@ use crate::jobs::{Found, Job, Live, QUEUE, Results, Status};
 use crate::openapi::{content, forms, in_path, in_query, of_analyses, with_page};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
-use crate::reply::{Media, NEVER_KEPT};
+use crate::reply::{Media, NEVER_KEPT, as_json};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -20,7 +20,6 @@ use axum::routing::{get, post};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{Progress, Question};
-use carecircle_core::study::Study;
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
 use serde_json::{Map, Value, json};
@@ -229,10 +228,6 @@ pub(crate) fn add_schemas(schemas: &mut Value) {
     schemas["Results"] = json!({ "type": "object", "additionalProperties": { "type": "object" } });
 }
 
-fn as_json(status: StatusCode, document: &Value) -> Response {
-    (status, [NEVER_KEPT, (CONTENT_TYPE, "application/json")], document.to_string()).into_response()
-}
-
 /// What is about a job comes as JSON alone.
 fn check_form(parts: &Parts) -> Result<(), ApiError> {
     Query::parse(parts.uri.query(), &["f"])?.word("f", &["json"]).map(|_| ())
@@ -412,6 +407,8 @@ struct Form {
 
 /// A request to execute, read.
 struct Asked {
+    /// The study that it is asked of.
+    snapshot: Arc<Snapshot>,
     ask: Ask,
     question: Question,
     policy: Policy,
@@ -422,7 +419,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(snapshot: &Snapshot, request: &[u8]) -> Result<Self, ApiError> {
+    fn read(app: &App, request: &[u8]) -> Result<Self, ApiError> {
         let request: Map<String, Value> = serde_json::from_slice(request)
             .map_err(|why| ApiError::bad_request(format!("the body is not {{\"inputs\": {{…}}}}: {why}")))?;
         let form = Form::read(&request)?;
@@ -440,7 +437,11 @@ impl Asked {
                 *value = inside;
             }
         }
-        let policy = policy(snapshot, &mut given)?;
+        let mut snapshot = app.snapshot();
+        if let Some(id) = take(&mut given, "scenario", "the id of a scenario", |id| id.as_str().map(str::to_owned))? {
+            snapshot = app.after_now(&snapshot, "scenario", &id)?;
+        }
+        let policy = policy(&snapshot, &mut given)?;
         let default = Ask::default();
         let objective = named(&mut given, "objective", Objective::named, &Objective::ALL.map(Objective::name))?;
         let level = named(&mut given, "level", AreaLevel::named, &AreaLevel::ALL.map(AreaLevel::name))?;
@@ -489,12 +490,13 @@ impl Asked {
             );
             return Err(ApiError::bad_parameter("time_limit", &why));
         }
-        Ok(Self { ask, question, policy, places, called, form })
+        Ok(Self { snapshot, ask, question, policy, places, called, form })
     }
 
     /// Where facilities could stand.
-    fn candidates(&mut self, study: &Study) -> Result<Vec<Candidate>, ApiError> {
+    fn candidates(&mut self) -> Result<Vec<Candidate>, ApiError> {
         let places = std::mem::take(&mut self.places);
+        let study = &self.snapshot.served.study;
         self.ask.candidates(study, &self.policy, places).map_err(|why| ApiError::of_parameter(why.en))
     }
 }
@@ -604,12 +606,11 @@ fn policy(snapshot: &Snapshot, given: &mut Map<String, Value>) -> Result<Policy,
 
 /// Does a job: what is asked of the study as it is now.
 pub(crate) fn run(app: &App, request: &[u8], live: &Live) -> Result<Found, ApiError> {
-    let snapshot = app.snapshot();
+    let mut asked = Asked::read(app, request)?;
+    let candidates = asked.candidates()?;
+    let Asked { snapshot, ask, question, policy, called, .. } = &asked;
     let served = &snapshot.served;
     let study = &served.study;
-    let mut asked = Asked::read(&snapshot, request)?;
-    let candidates = asked.candidates(study)?;
-    let Asked { ask, question, policy, called, .. } = &asked;
     live.tell(5);
     let refused = |why: carecircle_core::siting::SitingError| ApiError::bad_request(why.to_string());
     let sited = ask.instance(study, policy, &candidates, app.options.job_bytes, |_| ()).map_err(refused)?;
@@ -648,11 +649,10 @@ async fn execute(app: Arc<App>, request: Request, id: String) -> Result<Response
     let (parts, request) = body::read(&app, request, &["application/json"]).await?;
     let base = app.base(&parts)?;
     let is_async = prefers_async(&parts.headers);
-    let snapshot = app.snapshot();
     let work = Arc::clone(&app);
     let submit = move || {
-        let mut asked = Asked::read(&snapshot, &request)?;
-        let candidates = asked.candidates(&snapshot.served.study)?;
+        let mut asked = Asked::read(&work, &request)?;
+        let candidates = asked.candidates()?;
         let is_small = candidates.len() as f64 * asked.ask.time_limit <= SMALL;
         work.jobs.submit(&work, &request, asked.form.bits()).map(|(id, live)| (id, live, is_small))
     };

@@ -8,6 +8,7 @@ use crate::collections::{CRS84, Column, ColumnType};
 use crate::cql2::{self, Coordinates, Expr, Language};
 use crate::problem::ApiError;
 use crate::systems::{Bbox, System};
+use axum::http::request::Parts;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::{Drawing, Split};
@@ -49,7 +50,8 @@ pub(crate) const FILTER_SYSTEMS: [(&str, bool); 3] = [
     ("http://www.opengis.net/def/crs/EPSG/0/3857", false),
 ];
 /// The parameters of an analysis.
-pub(crate) const POLICY_NAMES: [&str; 12] = [
+pub(crate) const POLICY_NAMES: [&str; 13] = [
+    "scenario",
     "policy",
     "minutes",
     "profile",
@@ -80,6 +82,12 @@ pub(crate) fn policy_names(served: &Policy) -> Vec<&str> {
         names.push(&served.name);
     }
     names
+}
+
+/// A parameter that decides what a query is asked of, before it is read whole.
+pub(crate) fn named(parts: &Parts, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    pairs.filter(|(given, _)| given == name).last().map(|(_, value)| value.into_owned())
 }
 
 /// The parameters of one request, by name.
@@ -130,6 +138,12 @@ impl Query {
         }
         let pairs = form_urlencoded::Serializer::new("?".to_owned()).extend_pairs(pairs).finish();
         pairs.replacen("?&", "?", 1)
+    }
+
+    /// The canonical query without all but one parameter.
+    pub(crate) fn only(&self, name: &str) -> String {
+        let given = self.given.get_key_value(name).map(|(name, value)| (name.clone(), value.clone()));
+        Self::of(given.into_iter().collect()).canonical()
     }
 
     /// The value of a parameter as it came.

@@ -17,9 +17,10 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -69,6 +70,11 @@ const DOCUMENT: &str = "public, max-age=60, must-revalidate";
 
 /// `Cache-Control` of what holds for the moment only.
 pub(crate) const NEVER_KEPT: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
+/// A document that holds for the moment only.
+pub(crate) fn as_json(status: StatusCode, document: &Value) -> Response {
+    (status, [NEVER_KEPT, (CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+}
 
 /// Where the time of a request went.
 #[derive(Clone, Copy, Debug, Default)]

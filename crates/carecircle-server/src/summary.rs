@@ -18,7 +18,7 @@ use std::time::Instant;
 /// `GET /summary`
 pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["by", "f"].into_iter().chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
@@ -27,11 +27,7 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
         Some(_) => Media::Json,
         None => preferred(&parts, &[Media::Json, Media::Csv]),
     };
-    let level = match query.word("by", &AreaLevel::ALL.map(AreaLevel::name))? {
-        Some(name) => AreaLevel::named(name),
-        None => snapshot.served.study.areas().all().iter().map(|a| a.level).min(),
-    };
-    let level = level.unwrap_or(AreaLevel::City);
+    let level = level(&mut query, &snapshot)?;
     let policy = query.policy(&snapshot.served.policy)?;
     let question = format!("/summary{}", query.canonical());
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, media, &base, &question);
@@ -50,20 +46,30 @@ pub(crate) async fn summary(app: Arc<App>, parts: Parts) -> Result<Response, Api
     reply.write(&app, write).await
 }
 
-struct Sheet {
+/// The level that a query asks for, or else the largest that there is.
+pub(crate) fn level(query: &mut Query, snapshot: &Snapshot) -> Result<AreaLevel, ApiError> {
+    let level = match query.word("by", &AreaLevel::ALL.map(AreaLevel::name))? {
+        Some(name) => AreaLevel::named(name),
+        None => snapshot.served.study.areas().all().iter().map(|a| a.level).min(),
+    };
+    Ok(level.unwrap_or(AreaLevel::City))
+}
+
+/// The indicators of an analysis, by area of a level.
+pub(crate) struct Sheet {
     level: AreaLevel,
-    figures: Figures,
+    pub(crate) figures: Figures,
     scores: Vec<Score>,
 }
 
 impl Sheet {
-    fn new(snapshot: &Snapshot, analysis: &Analysis, level: AreaLevel) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, analysis: &Analysis, level: AreaLevel) -> Self {
         let (figures, scores) = Figures::with_scores(&snapshot.served.study, &analysis.coverage);
         Self { level, figures, scores }
     }
 
     /// The areas of the level with their indicators, each with its place among all.
-    fn rows<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = (usize, &'a Area, &'a [Figure])> {
+    pub(crate) fn rows<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = (usize, &'a Area, &'a [Figure])> {
         let areas = snapshot.served.study.areas().all().iter().zip(&self.figures.areas).enumerate();
         areas.filter(|(_, (area, _))| area.level == self.level).map(|(i, (area, figures))| (i, area, &figures[..]))
     }

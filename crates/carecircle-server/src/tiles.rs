@@ -6,6 +6,7 @@
 
 mod documents;
 mod sheet;
+mod streets;
 
 use crate::Served;
 use crate::analysis::{Analysis, Layer, Snapshot, around, joined, kept};
@@ -28,15 +29,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use carecircle_core::demand::Outline;
-use carecircle_core::geometry::{LonLat, Point, Projection};
-use carecircle_core::network::{Edge, EdgeId, Network, NodeId};
+use carecircle_core::geometry::{LonLat, Point};
+use carecircle_core::network::Network;
 use carecircle_core::policy::Policy;
-use carecircle_core::street::{Access, Rank};
+use carecircle_core::street::Rank;
 use carecircle_core::study::Study;
 use carecircle_formats::geojson::Drawings;
 use moka::policy::EvictionPolicy;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -44,6 +43,7 @@ use std::time::{Duration, Instant};
 pub(crate) use documents::{CONFORMANCE, add_schemas, link_to_schemes, link_to_tilesets, paths, streets};
 pub(crate) use sheet::Sheet;
 use sheet::{Draft, Limits, MAX_ZOOM, TileId, on_world};
+use streets::{NEAR_FROM, StreetSheet, shown_from};
 
 /// The one tiling scheme: EPSG:3857, each zoom twice as fine, rows from the north.
 const SCHEME: &str = "WebMercatorQuad";
@@ -54,22 +54,6 @@ const SET_ENTRY: usize = 2_048;
 
 /// The id of the streets, which are a collection of tiles alone.
 pub(crate) const STREETS: &str = "streets";
-
-/// From this zoom on streets are shown way by way; below it roads of a rank are one.
-const NEAR_FROM: u8 = 12;
-
-/// The zoom from which on streets of a rank are shown: none looks like more than a web there.
-const fn shown_from(rank: Rank) -> u8 {
-    match rank {
-        Rank::Primary => 6,
-        Rank::Secondary => 8,
-        Rank::Tertiary | Rank::Ferry => 10,
-        Rank::Link => 11,
-        Rank::Street => NEAR_FROM,
-        Rank::Service => 13,
-        Rank::Path => 14,
-    }
-}
 
 /// A layer of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,62 +318,22 @@ impl Ready {
     }
 }
 
-/// The walkable network as a layer.
-struct StreetSheet {
-    sheet: Sheet,
-    columns: Columns,
-    /// From which zoom on each is shown.
-    from: Vec<u8>,
-}
-
-/// What is kept of tiles for a study.
+/// What is kept of tiles for a study; but for its own sets and sheets together with other facilities' of the same study.
 pub(crate) struct Tiles {
     kept: moka::future::Cache<Key, Arc<Ready>>,
     /// By layers and question, as it was spelt and in canonical form. Questions that are let go are numbered anew.
     sets: moka::sync::Cache<String, Arc<Tileset>>,
     /// By their layers, for the question of the service itself. A set of none stands first.
     plain: Vec<Arc<Tileset>>,
-    numbered: AtomicU64,
-    sheets: [OnceLock<Sheet>; 3],
+    numbered: Arc<AtomicU64>,
+    sheets: [Arc<OnceLock<Sheet>>; 3],
     /// As they are seen from afar, and near by.
-    streets: [OnceLock<StreetSheet>; 2],
+    streets: [Arc<OnceLock<StreetSheet>>; 2],
 }
 
 impl Tiles {
     pub(crate) fn new(served: &Served, drawings: &Drawings, circles: Option<[f64; 4]>, cache_bytes: u64) -> Self {
-        let blocks = around(&drawings.blocks);
-        let extents = [
-            blocks,
-            blocks,
-            around(&drawings.facilities),
-            around(&drawings.areas),
-            circles,
-            extent_of(served.study.network()),
-            // As far as anybody can walk.
-            circles,
-        ];
-        let of = |layers: u8| {
-            let own = (0..extents.len()).filter(|i| layers >> i & 1 == 1).filter_map(|i| extents[i]).reduce(joined);
-            // Where a layer is empty its tiles are, all over the study; and with nothing at all, the world's.
-            own.or_else(|| extents.into_iter().flatten().reduce(joined)).unwrap_or([-180.0, -85.0, 180.0, 85.0])
-        };
-        let plain = (0..1 << TileLayer::ALL.len()).map(|layers| {
-            let (extent, layers) = (of(layers), Layers(layers));
-            let circles = layers.has(TileLayer::Of(Collection::Circles));
-            let mut set = Tileset {
-                number: u64::from(layers.0),
-                layers,
-                query: String::new(),
-                policy: served.policy.clone(),
-                circles: circles.then(|| circles::Question::plain(&served.policy)),
-                isochrones: None,
-                extent,
-                limits: Vec::new(),
-            };
-            set.limits = (set.first_zoom()..=MAX_ZOOM).map(|zoom| Limits::of(extent, zoom)).collect();
-            Arc::new(set)
-        });
-        let plain: Vec<_> = plain.collect();
+        let plain = plain_sets(served, drawings, circles);
         Self {
             kept: moka::future::Cache::builder()
                 .eviction_policy(EvictionPolicy::lru())
@@ -403,10 +347,29 @@ impl Tiles {
                     u32::try_from(question.len() + set.query.len() + SET_ENTRY).unwrap_or(u32::MAX)
                 })
                 .build(),
-            numbered: AtomicU64::new(plain.len() as u64),
+            numbered: Arc::new(AtomicU64::new(plain.len() as u64)),
             plain,
             sheets: Default::default(),
             streets: Default::default(),
+        }
+    }
+
+    /// Those of the same study with the facilities of a scenario, which every question names.
+    pub(crate) fn with_other_facilities(
+        &self,
+        served: &Served,
+        drawings: &Drawings,
+        circles: Option<[f64; 4]>,
+    ) -> Self {
+        let mut sheets = self.sheets.clone();
+        sheets[Layer::Facilities as usize] = Arc::default();
+        Self {
+            kept: self.kept.clone(),
+            sets: self.sets.clone(),
+            plain: plain_sets(served, drawings, circles),
+            numbered: Arc::clone(&self.numbered),
+            sheets,
+            streets: self.streets.clone(),
         }
     }
 
@@ -477,6 +440,43 @@ impl Tiles {
     }
 }
 
+/// The tiles of every choice of layers, for the question of the service itself.
+fn plain_sets(served: &Served, drawings: &Drawings, circles: Option<[f64; 4]>) -> Vec<Arc<Tileset>> {
+    let blocks = around(&drawings.blocks);
+    let extents = [
+        blocks,
+        blocks,
+        around(&drawings.facilities),
+        around(&drawings.areas),
+        circles,
+        extent_of(served.study.network()),
+        // As far as anybody can walk.
+        circles,
+    ];
+    let of = |layers: u8| {
+        let own = (0..extents.len()).filter(|i| layers >> i & 1 == 1).filter_map(|i| extents[i]).reduce(joined);
+        // Where a layer is empty its tiles are, all over the study; and with nothing at all, the world's.
+        own.or_else(|| extents.into_iter().flatten().reduce(joined)).unwrap_or([-180.0, -85.0, 180.0, 85.0])
+    };
+    let plain = (0..1 << TileLayer::ALL.len()).map(|layers| {
+        let (extent, layers) = (of(layers), Layers(layers));
+        let circles = layers.has(TileLayer::Of(Collection::Circles));
+        let mut set = Tileset {
+            number: u64::from(layers.0),
+            layers,
+            query: String::new(),
+            policy: served.policy.clone(),
+            circles: circles.then(|| circles::Question::plain(&served.policy)),
+            isochrones: None,
+            extent,
+            limits: Vec::new(),
+        };
+        set.limits = (set.first_zoom()..=MAX_ZOOM).map(|zoom| Limits::of(extent, zoom)).collect();
+        Arc::new(set)
+    });
+    plain.collect()
+}
+
 /// The box around all streets: that of the plan, whose sides are bent on the globe.
 fn extent_of(network: &Network) -> Option<[f64; 4]> {
     const STEPS: i32 = 64;
@@ -524,140 +524,6 @@ fn sheet_of(study: &Study, layer: Layer) -> Sheet {
                 .collect(),
         ),
     }
-}
-
-/// Whether an edge is drawn: neither lines across squares, which the map doesn't have, nor links through gates.
-fn is_drawn(edge: &Edge) -> bool {
-    !edge.is_across() && edge.gate().is_none()
-}
-
-impl StreetSheet {
-    /// The streets way by way.
-    fn near(network: &Network) -> Self {
-        let mut edges: Vec<(i64, EdgeId)> = network
-            .edges()
-            .iter()
-            .zip(0..)
-            .filter(|(edge, _)| is_drawn(edge))
-            .map(|(edge, i)| (edge.way(), EdgeId(i)))
-            .collect();
-        edges.sort_unstable();
-        let mut out = StreetDrafts::default();
-        for of_way in edges.chunk_by(|a, b| a.0 == b.0) {
-            let mut lines: Vec<Vec<Point>> = Vec::new();
-            for &(_, edge) in of_way {
-                let mut places: Vec<Point> = network.geometry(edge).map(|(at, _)| at).collect();
-                match lines.last_mut() {
-                    Some(line) if line.last() == places.first() => line.extend(places.drain(1..)),
-                    Some(line) if line.last() == places.last() => line.extend(places.drain(..).rev().skip(1)),
-                    _ => lines.push(places),
-                }
-            }
-            let (way, first) = of_way[0];
-            let id = if way < 0 { format!("r{}", -way) } else { format!("w{way}") };
-            out.push(network, id, first, &lines);
-        }
-        out.finish()
-    }
-
-    /// The roads that are seen from afar, all of one rank as one, joined end to end: way by way the short ones would be less
-    /// than a pixel, and leave gaps.
-    fn far(network: &Network) -> Self {
-        let mut alike: BTreeMap<(Rank, Access), Vec<EdgeId>> = BTreeMap::new();
-        for (edge, i) in network.edges().iter().zip(0..).filter(|(edge, _)| is_drawn(edge)) {
-            let rank = network.rank(EdgeId(i));
-            if shown_from(rank) < NEAR_FROM {
-                alike.entry((rank, edge.access)).or_default().push(EdgeId(i));
-            }
-        }
-        let mut out = StreetDrafts::default();
-        for ((rank, access), edges) in alike {
-            let id = match access {
-                Access::Public => rank.name().to_owned(),
-                _ => format!("{}-{}", rank.name(), access_name(access)),
-            };
-            out.push(network, id, edges[0], &end_to_end(network, &edges));
-        }
-        out.finish()
-    }
-}
-
-/// Streets on their way to a sheet.
-#[derive(Default)]
-struct StreetDrafts {
-    drafts: Vec<Draft>,
-    rows: Vec<[Cow<'static, str>; STREET_PROPERTIES.len()]>,
-    from: Vec<u8>,
-}
-
-impl StreetDrafts {
-    /// Adds some lines of streets like this one.
-    fn push(&mut self, network: &Network, id: String, like: EdgeId, lines: &[Vec<Point>]) {
-        let feature = self.rows.len() as u32;
-        let projection = network.projection();
-        self.drafts.extend(lines.iter().map(|line| Draft {
-            feature,
-            kind: Kind::Line,
-            rings: vec![line.iter().map(|&at| world(projection, at)).collect()],
-        }));
-        let (edge, rank) = (network.edge(like), network.rank(like));
-        self.rows.push([id.into(), edge.class.name().into(), rank.name().into(), access_name(edge.access).into()]);
-        self.from.push(shown_from(rank));
-    }
-
-    fn finish(self) -> StreetSheet {
-        let columns = Columns::of_text(&STREET_PROPERTIES, &self.rows);
-        StreetSheet { sheet: Sheet::new(self.drafts), columns, from: self.from }
-    }
-}
-
-/// Edges joined to lines from where they end, or more than two of them meet, to the next such place.
-fn end_to_end(network: &Network, edges: &[EdgeId]) -> Vec<Vec<Point>> {
-    let mut at_node: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
-    for (i, &edge) in edges.iter().enumerate() {
-        let edge = network.edge(edge);
-        for end in [edge.from, edge.to] {
-            at_node.entry(end).or_default().push(i);
-        }
-    }
-    let mut is_drawn = vec![false; edges.len()];
-    let mut lines = Vec::new();
-    let ends = at_node.iter().filter(|(_, met)| met.len() != 2);
-    let starts = ends.flat_map(|(&node, met)| met.iter().map(move |&i| (node, i)));
-    // What is left then goes round.
-    let rounds = edges.iter().enumerate().map(|(i, &edge)| (network.edge(edge).from, i));
-    for (mut node, start) in starts.chain(rounds) {
-        let mut next = Some(start).filter(|&i| !is_drawn[i]);
-        let mut line: Vec<Point> = Vec::new();
-        while let Some(i) = next {
-            is_drawn[i] = true;
-            let edge = network.edge(edges[i]);
-            let mut places: Vec<Point> = network.geometry(edges[i]).map(|(at, _)| at).collect();
-            if edge.from == node {
-                node = edge.to;
-            } else {
-                places.reverse();
-                node = edge.from;
-            }
-            line.extend(places.into_iter().skip(usize::from(!line.is_empty())));
-            let met = &at_node[&node];
-            next = met.iter().copied().find(|&i| met.len() == 2 && !is_drawn[i]);
-        }
-        lines.extend(Some(line).filter(|line| !line.is_empty()));
-    }
-    lines
-}
-
-fn access_name(access: Access) -> &'static str {
-    if access == Access::Public { "public" } else { "destination" }
-}
-
-/// The properties of a street: all text.
-const STREET_PROPERTIES: [&str; 4] = ["id", "class", "rank", "access"];
-
-fn world(projection: &Projection, at: Point) -> [i32; 2] {
-    let (lon, lat) = projection.unproject(at);
-    on_world(lon, lat)
 }
 
 type Answered = Result<Response, ApiError>;
@@ -773,7 +639,7 @@ pub(crate) async fn kept_tile(app: &App, method: &Method, uri: &Uri, headers: &H
 /// A tile, made where it isn't kept.
 async fn tile(app: &Arc<App>, parts: &Parts, layers: Layers, tile: TileId) -> Answered {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(parts).await?;
     let set = snapshot.tiles.set(&snapshot, layers, parts.uri.query(), "mvt")?;
     if !set.holds(tile) {
         let (from, [west, south, east, north]) = (set.first_zoom(), set.extent);

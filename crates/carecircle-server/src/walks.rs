@@ -48,7 +48,7 @@ const NOT_COUNTED_TOLD: usize = 20;
 const FORMS: [&str; 3] = ["geojson", "json", "html"];
 
 /// The parameters that say who walks.
-const WHO: [&str; 3] = ["profile", "speed_kmh", "signal_delay_s"];
+const WHO: [&str; 4] = ["scenario", "profile", "speed_kmh", "signal_delay_s"];
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -182,7 +182,7 @@ fn item_link(title: &str, base: &str, collection: Collection, id: &str, query: &
 /// `GET /routes`
 async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["from", "to", "to_facility"].into_iter().chain(Form::NAMES).chain(WHO).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
@@ -227,7 +227,7 @@ async fn walk(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
         let mut links = own_links("This walk", &base, "/routes", &query);
         links.extend(facility.map(|i| {
             let id = &study.facilities()[i].facility.id;
-            item_link("The facility that it leads to", &base, Collection::Facilities, id, "")
+            item_link("The facility that it leads to", &base, Collection::Facilities, id, &query.only("scenario"))
         }));
         members.insert("links".to_owned(), links.into());
         let mut out = Vec::new();
@@ -259,7 +259,7 @@ fn who_walks(query: &Query, policy: &Policy, served: &Policy) -> Vec<(&'static s
 /// `GET /nearest`
 async fn nearest(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["lon", "lat", "limit"].into_iter().chain(Form::NAMES).chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;
@@ -334,7 +334,7 @@ async fn nearest(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
             let pairs = ends.into_iter().chain(who.iter().cloned()).chain(in_system.clone());
             let route = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             json!([
-                item_link("The facility", &base, Collection::Facilities, id, ""),
+                item_link("The facility", &base, Collection::Facilities, id, &query.only("scenario")),
                 link("related", Media::GeoJson, "The walk there", format!("{base}/routes?{route}")),
             ])
         };
@@ -357,7 +357,7 @@ fn add_links(out: &mut Vec<u8>, links: &Value) {
 /// `GET /blocks/{id}/explain`
 async fn explain(app: Arc<App>, parts: Parts, id: String) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(&parts).await?;
     let base = app.base(&parts)?;
     let known: Vec<&str> = ["point"].into_iter().chain(Form::NAMES).chain(POLICY_NAMES).collect();
     let mut query = Query::parse(parts.uri.query(), &known)?;

@@ -45,7 +45,7 @@ pub(crate) struct Serve {
     /// Connections open at once [default: what the limit of open files allows, at most 4096]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
-    /// Where jobs and their results are kept across a restart; without it they are gone then
+    /// Where jobs, their results and scenarios are kept across a restart; without it they are gone then
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// What is told on standard error
@@ -190,7 +190,8 @@ fn read(inputs: &Inputs) -> Result<Served> {
     if inputs.revision(&policy)? != revision {
         return Err(bad_input(changed()));
     }
-    Ok(Served { study: city.study, title: city.title, extract_date: city.extract_date, revision, policy })
+    let bounds = city.bounds.map(|bounds| (bounds.south_west, bounds.north_east));
+    Ok(Served { study: city.study, title: city.title, extract_date: city.extract_date, bounds, revision, policy })
 }
 
 /// What there is to serve next; nothing where the inputs still make what is served.

@@ -14,6 +14,7 @@ mod lifetime;
 mod living;
 mod manners;
 mod processes;
+mod scenarios;
 mod schema;
 mod systems;
 mod tiles;

@@ -1,7 +1,7 @@
 //! OGC API Processes over a socket, assertion by assertion (P01 to P14), with the process `siting` in the demo town.
 
 use crate::client::{Answer, link};
-use crate::town::{Service, town};
+use crate::town::{Service, StateDir, town};
 use carecircle_server::ServerOptions;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -10,25 +10,13 @@ const EXECUTE: &str = "/processes/siting/execution";
 const RESULTS: &str = "http://www.opengis.net/def/rel/ogc/1.0/results";
 const EXCEPTIONS: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/";
 
-fn post(service: &Service, path: &str, headers: &str, body: &Value) -> Answer {
-    let body = body.to_string();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
-        service.address,
-        body.len()
-    );
-    let mut connection = service.connect();
-    connection.send(head + &body).unwrap();
-    connection.answer(false).unwrap()
-}
-
 fn execute(service: &Service, inputs: &Value) -> Answer {
-    post(service, EXECUTE, "", &json!({ "inputs": inputs }))
+    service.post(EXECUTE, "", &json!({ "inputs": inputs }))
 }
 
 /// A job for the question, that nobody waits for: its path.
 fn queued(service: &Service, inputs: &Value) -> String {
-    let answer = post(service, EXECUTE, "Prefer: respond-async\r\n", &json!({ "inputs": inputs }));
+    let answer = service.post(EXECUTE, "Prefer: respond-async\r\n", &json!({ "inputs": inputs }));
     assert_eq!(answer.status, 201, "{}", answer.text());
     service.path(answer.header("location")).to_owned()
 }
@@ -94,7 +82,7 @@ fn p03_the_processes_are_listed() {
 
 #[test]
 fn p04_an_unknown_process_is_an_exception_of_its_type() {
-    let missing = [town().get("/processes/none"), post(town(), "/processes/none/execution", "", &json!({}))];
+    let missing = [town().get("/processes/none"), town().post("/processes/none/execution", "", &json!({}))];
     for answer in missing {
         assert!(answer.problem(404).contains("siting"));
         assert_eq!(kind(&answer), format!("{EXCEPTIONS}no-such-process"));
@@ -150,7 +138,7 @@ fn p06_a_small_question_is_answered_at_once_and_a_job_if_that_is_preferred() {
     assert_eq!(document["scenario"]["value"]["open"].as_array().unwrap().len(), 2);
 
     let body = json!({ "inputs": question });
-    let job = post(town(), EXECUTE, "Prefer: wait=5, respond-async\r\n", &body);
+    let job = town().post(EXECUTE, "Prefer: wait=5, respond-async\r\n", &body);
     assert_eq!((job.status, job.header("preference-applied")), (201, "respond-async"));
     let told = job.json();
     let id = told["jobID"].as_str().unwrap();
@@ -271,7 +259,7 @@ fn p11_wrong_inputs_are_refused_by_their_names() {
         assert_eq!(answer.json()["parameter"], parameter, "{inputs}: {}", answer.text());
     }
     for body in [json!([]), json!({ "inputs": 3 }), json!({ "outputs": { "map": {} } }), json!({ "response": "xml" })] {
-        post(town(), EXECUTE, "", &body).problem(400);
+        town().post(EXECUTE, "", &body).problem(400);
     }
 }
 
@@ -281,7 +269,7 @@ fn p12_one_output_raw_is_that_output() {
         let body = json!({
             "inputs": { "count": 1, "time_limit": 5 }, "outputs": { output: { "transmissionMode": "value" } }, "response": "raw",
         });
-        post(town(), EXECUTE, "", &body)
+        town().post(EXECUTE, "", &body)
     };
     let plan = raw("plan");
     assert_eq!(
@@ -366,7 +354,7 @@ fn two_hundred_jobs_wait_and_the_service_lives() {
     // There is an end to it.
     let refused = (0..200).find_map(|_| {
         let body = json!({ "inputs": long() });
-        Some(post(&service, EXECUTE, "Prefer: respond-async\r\n", &body)).filter(|answer| answer.status != 201)
+        Some(service.post(EXECUTE, "Prefer: respond-async\r\n", &body)).filter(|answer| answer.status != 201)
     });
     let refused = refused.expect("the queue is bounded");
     assert!(refused.problem(503).contains("jobs are waiting"));
@@ -377,30 +365,9 @@ fn two_hundred_jobs_wait_and_the_service_lives() {
     service.stop_quietly().unwrap();
 }
 
-/// A directory of its own, gone with it.
-struct Kept(std::path::PathBuf);
-
-impl Kept {
-    fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("carecircle-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    fn service(&self) -> Service {
-        Service::start(ServerOptions { state_dir: Some(self.0.clone()), ..ServerOptions::default() })
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn jobs_and_their_results_outlive_the_service() {
-    let dir = Kept::new("outlived");
+    let dir = StateDir::new("outlived");
     let service = dir.service();
     let done = queued(&service, &json!({ "count": 2, "time_limit": 5 }));
     once(&service, &done, &["successful"]);
@@ -410,7 +377,7 @@ fn jobs_and_their_results_outlive_the_service() {
     once(&service, &running, &["running"]);
 
     // What a process leaves that dies here: the file as it is.
-    let dead = Kept::new("dead");
+    let dead = StateDir::new("dead");
     std::fs::copy(dir.0.join("state.sqlite"), dead.0.join("state.sqlite")).unwrap();
     let after = dead.service();
     assert_eq!(after.get(&format!("{done}/results")).ok(), results);

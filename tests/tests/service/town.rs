@@ -2,6 +2,7 @@
 
 use crate::client::{Answer, Connection};
 use carecircle_core::network::{Network, NetworkOptions};
+use carecircle_core::place::Places;
 use carecircle_core::policy::Policy;
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_formats::columns::{self, Declared};
@@ -9,6 +10,7 @@ use carecircle_formats::table::Table;
 use carecircle_osm::ReadOptions;
 use carecircle_server::{Served, ServerOptions, serve};
 use carecircle_tests::demo;
+use serde_json::Value;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -20,6 +22,11 @@ static SERVED: LazyLock<Arc<Served>> = LazyLock::new(|| Arc::new(served("demo", 
 
 /// The town without the first so many of its facilities, under a revision.
 pub(crate) fn served(revision: &str, without: usize) -> Served {
+    served_with(revision, |places| _ = places.facilities.drain(..without))
+}
+
+/// The town with other facilities, under a revision.
+pub(crate) fn served_with(revision: &str, edit: impl FnOnce(&mut Places)) -> Served {
     let file = |name: &str| demo::fixtures().join(name);
     let extract = carecircle_osm::read(&file("town.osm.pbf"), &ReadOptions::default()).unwrap();
     let (network, _) = Network::build(&extract.streets, NetworkOptions::default());
@@ -27,13 +34,14 @@ pub(crate) fn served(revision: &str, without: usize) -> Served {
     let declared = Declared::default();
     let mut places = extract.places;
     places.facilities = columns::facilities(&table("facilities.csv"), &declared).unwrap().used;
-    places.facilities.drain(..without);
+    edit(&mut places);
     places.areas = columns::areas(&table("areas.geojson"), &declared).unwrap().used;
     let blocks = columns::blocks(&table("blocks.geojson"), &declared).unwrap().used;
     Served {
         study: Study::new(network, places, Some(blocks), SNAP_WITHIN_M),
         title: "He'an demo town".to_owned(),
         extract_date: Some("2025-06-01T00:00:00Z".to_owned()),
+        bounds: None,
         revision: revision.to_owned(),
         policy: Policy::default(),
     }
@@ -57,9 +65,16 @@ impl Service {
         Self::with_send_buffer(options, None)
     }
 
+    pub(crate) fn serving(served: Served) -> Self {
+        Self::begin(Arc::new(served), ServerOptions::default(), None)
+    }
+
     /// A server whose sockets take no more than about so many bytes that nobody has read yet.
     pub(crate) fn with_send_buffer(options: ServerOptions, bytes: Option<u32>) -> Self {
-        let served = Arc::clone(&SERVED);
+        Self::begin(Arc::clone(&SERVED), options, bytes)
+    }
+
+    fn begin(served: Arc<Served>, options: ServerOptions, bytes: Option<u32>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -101,6 +116,19 @@ impl Service {
         self.connect().ask(method, path, headers).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// One request with a body of JSON; `headers` end in line ends.
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        let mut connection = self.connect();
+        connection.send(head + &body).unwrap();
+        connection.answer(false).unwrap()
+    }
+
     /// Stops a server that may have ended by itself, and says how it ended.
     pub(crate) fn stop_quietly(self) -> io::Result<()> {
         _ = self.stop.send(());
@@ -118,4 +146,25 @@ impl Service {
 pub(crate) fn town() -> &'static Service {
     static TOWN: LazyLock<Service> = LazyLock::new(|| Service::start(ServerOptions::default()));
     &TOWN
+}
+
+/// A directory of its own, gone with it.
+pub(crate) struct StateDir(pub(crate) std::path::PathBuf);
+
+impl StateDir {
+    pub(crate) fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("carecircle-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        Service::start(ServerOptions { state_dir: Some(self.0.clone()), ..ServerOptions::default() })
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
 }

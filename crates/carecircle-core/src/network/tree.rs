@@ -9,6 +9,8 @@ use super::curve::Curve;
 use crate::array::Array;
 use crate::geometry::Point;
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// How many boxes have one around them.
@@ -111,6 +113,24 @@ impl EdgeTree {
         (&self.boxes, &self.edges)
     }
 
+    /// The edges by how far their boxes are from a place, the nearest first, with these metres.
+    pub(super) fn nearing(&self, at: Point) -> impl Iterator<Item = (EdgeId, f64)> + '_ {
+        let start = |level: usize| if level == 0 { 0 } else { self.ends[level - 1] };
+        // The bits of distances, which are never negative, are in their order.
+        let found =
+            move |level: usize, i: usize| Reverse((self.boxes[start(level) + i].distance_m(at).to_bits(), level, i));
+        let top = self.ends.len() - 1;
+        let mut ahead: BinaryHeap<_> = (0..self.ends[top] - start(top)).map(|i| found(top, i)).collect();
+        std::iter::from_fn(move || {
+            loop {
+                let Reverse((bits, level, i)) = ahead.pop()?;
+                let Some(below) = level.checked_sub(1) else { return Some((self.edges[i], f64::from_bits(bits))) };
+                let group = i * GROUP..((i + 1) * GROUP).min(self.ends[below] - start(below));
+                ahead.extend(group.map(|i| found(below, i)));
+            }
+        })
+    }
+
     /// The edges whose boxes meet another box, with these.
     pub(super) fn meeting(&self, area: EdgeBox) -> impl Iterator<Item = (EdgeId, &EdgeBox)> {
         let starts = |level: usize| if level == 0 { 0 } else { self.ends[level - 1] };
@@ -163,6 +183,15 @@ mod tests {
         ) {
             let numbered: Vec<(EdgeBox, EdgeId)> = boxes.into_iter().zip((0..).map(EdgeId)).collect();
             let tree = EdgeTree::new(numbered.clone());
+            for area in &areas {
+                let at = area.middle();
+                let nearing: Vec<(EdgeId, f64)> = tree.nearing(at).collect();
+                prop_assert!(nearing.is_sorted_by_key(|(_, metres)| *metres));
+                prop_assert!(nearing.iter().all(|(edge, metres)| numbered[edge.index()].0.distance_m(at) == *metres));
+                let mut edges: Vec<u32> = nearing.iter().map(|(edge, _)| edge.0).collect();
+                edges.sort_unstable();
+                prop_assert!(edges.into_iter().eq(0..numbered.len() as u32));
+            }
             for area in areas {
                 let mut found: Vec<(EdgeId, EdgeBox)> = tree.meeting(area).map(|(edge, around)| (edge, *around)).collect();
                 found.sort_unstable_by_key(|(edge, _)| *edge);

@@ -59,10 +59,13 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
     let home = at(4.0, 3.1);
     let near = format!("?lon={}&lat={}", home.lon(), home.lat());
     let route = format!("?from={},{}&to_facility=n1", home.lon(), home.lat());
-    let execute = Request::post("/processes/siting/execution").header("host", "a");
+    let post = |path: &str, body: &'static str| {
+        let request = Request::post(path).header("host", "a").header("content-type", "application/json");
+        answer_of(&app, request.body(Body::from(body)).unwrap())
+    };
     let question = r#"{"inputs": {"count": 1, "candidates": "blocks"}}"#;
-    let execute = execute.header("content-type", "application/json").body(Body::from(question)).unwrap();
-    assert_eq!(answer_of(&app, execute).await.status, StatusCode::OK);
+    assert_eq!(post("/processes/siting/execution", question).await.status, StatusCode::OK);
+    let scenario = post("/scenarios", r#"{"close": ["n1"]}"#).await.json()["id"].as_str().unwrap().to_owned();
     let job = ask(&app, "/jobs").await.json()["jobs"][0]["jobID"].as_str().unwrap().to_owned();
     let paths = api["paths"].as_object().unwrap().iter();
     for (path, item) in paths.filter(|(_, item)| item["get"].is_object()) {
@@ -79,7 +82,7 @@ async fn every_path_of_the_api_document_answers_and_every_reference_resolves() {
         };
         let mut asked = path.replace("{collectionId}", "gaps");
         asked = asked.replace("{featureId}", feature).replace("{blockId}", "b1");
-        asked = asked.replace("{processID}", "siting").replace("{jobId}", &job);
+        asked = asked.replace("{processID}", "siting").replace("{jobId}", &job).replace("{scenarioId}", &scenario);
         // The tile in which the town lies.
         asked =
             asked.replace("{tileMatrix}/{tileRow}/{tileCol}", "12/1552/3371").replace("{z}/{x}/{y}", "12/3371/1552");

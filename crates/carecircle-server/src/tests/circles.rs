@@ -168,6 +168,7 @@ async fn circles_that_take_too_much_room_are_refused_with_what_to_ask_for() {
         study: study(),
         title: "t".to_owned(),
         extract_date: None,
+        bounds: None,
         revision: "r".to_owned(),
         policy: Policy::default(),
     };

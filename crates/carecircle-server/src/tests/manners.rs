@@ -215,6 +215,7 @@ async fn links_follow_the_host_that_was_asked() {
         study: study(),
         title: "t".to_owned(),
         extract_date: None,
+        bounds: None,
         revision: "r".to_owned(),
         policy: Policy::default(),
     };

@@ -488,6 +488,7 @@ async fn a_small_cache_serves_the_same_tiles() {
         study: study(),
         title: "Grid Town".to_owned(),
         extract_date: None,
+        bounds: None,
         revision: "r1".to_owned(),
         policy: Policy::default(),
     };

@@ -125,6 +125,7 @@ fn served() -> Served {
         study: study(),
         title: "Grid Town".to_owned(),
         extract_date: Some("2026-01-01".to_owned()),
+        bounds: None,
         revision: "r1".to_owned(),
         policy: Policy::default(),
     }

@@ -2,9 +2,8 @@
 //! 2.0), TileJSON 3.0 for map libraries, and the operations for the API document.
 
 use super::sheet::{MAX_ZOOM, THIN_BELOW};
-use super::{
-    Answered, Layers, SCHEME, STREET_PROPERTIES, Steps, TileLayer, Tileset, bad_path, check_scheme, one_layer,
-};
+use super::streets::STREET_PROPERTIES;
+use super::{Answered, Layers, SCHEME, Steps, TileLayer, Tileset, bad_path, check_scheme, one_layer};
 use crate::analysis::Snapshot;
 use crate::app::App;
 use crate::collections::{CRS84, Collection, ColumnType, license, link};
@@ -135,7 +134,7 @@ async fn about(
 ) -> Answered {
     let begun = Instant::now();
     let base = app.base(parts)?;
-    let snapshot = app.snapshot();
+    let snapshot = app.snapshot_for(parts).await?;
     let set = snapshot.tiles.set(&snapshot, layers, parts.uri.query(), "json")?;
     let question = format!("{path}{}", set.query);
     let mut reply = Reply::new(&snapshot, &parts.headers, begun, Media::Json, &base, &question);
