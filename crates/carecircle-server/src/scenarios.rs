@@ -76,21 +76,27 @@ impl Scenarios {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a scenario as the newest, and lets the oldest go where there are too many; whether it is a new one.
-    fn keep(&self, id: String, scenario: &Scenario, text: &str) -> Result<(Kept, bool), ApiError> {
+    /// Whether there is no scenario of that id yet; one that says something else is an error.
+    fn is_new(&self, id: &str, text: &str) -> Result<bool, ApiError> {
+        match self.text(id)? {
+            Some(there) if there != text => {
+                Err(ApiError::conflict(format!("another scenario has the id {id}: give this one another name")))
+            }
+            there => Ok(there.is_none()),
+        }
+    }
+
+    /// Keeps a scenario as the newest, and lets the oldest go where there are too many.
+    fn keep(&self, id: String, scenario: &Scenario, text: &str) -> Result<Kept, ApiError> {
         const KEEP: &str = concat!(
             "INSERT INTO scenarios (id, created, name, open, close, change, text) VALUES (?1, ",
             now!(),
             ", ?2, ?3, ?4, ?5, ?6) RETURNING created"
         );
         const TOO_MANY: &str = "DELETE FROM scenarios WHERE number IN (SELECT number FROM (
-                SELECT number, row_number() OVER latest AS n, sum(length(text)) OVER latest AS bytes
+                SELECT number, row_number() OVER latest AS n, sum(octet_length(text)) OVER latest AS bytes
                 FROM scenarios WINDOW latest AS (ORDER BY number DESC)
             ) WHERE n > ?1 OR (n > 1 AND bytes > ?2))";
-        let there = self.text(&id)?;
-        if there.as_ref().is_some_and(|there| there != text) {
-            return Err(ApiError::conflict(format!("another scenario has the id {id}: give this one another name")));
-        }
         let [open, close, change] = scenario.edits().map(|edits| edits as i64);
         let mut store = self.store();
         let mut keep = || {
@@ -102,7 +108,7 @@ impl Scenarios {
             transaction.commit().map(|()| created)
         };
         let created = keep().map_err(broken)?;
-        Ok((Kept { id, name: scenario.name.clone(), created, edits: scenario.edits() }, there.is_none()))
+        Ok(Kept { id, name: scenario.name.clone(), created, edits: scenario.edits() })
     }
 
     /// The text of the scenario of that id.
@@ -369,8 +375,9 @@ async fn add(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
         let text = serde_json::from_slice::<Value>(given.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&given));
         let text = text.map_err(|why| ApiError::bad_request(why.to_string()))?.to_string();
         let id = format!("{:016x}", fnv1a(text.as_bytes()) >> 64);
+        let is_new = work.scenarios.is_new(&id, &text)?;
         snapshot.after(&id, |snapshot| with_facilities_of(snapshot, &scenario, &id).map_err(bad))?;
-        work.scenarios.keep(id, &scenario, &text)
+        work.scenarios.keep(id, &scenario, &text).map(|kept| (kept, is_new))
     };
     let (kept, is_new) = app.workers.run(add).await??;
     let mut response = as_json(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &info(&base, &kept));

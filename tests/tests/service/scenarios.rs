@@ -57,14 +57,14 @@ fn told(mut document: Value) -> Value {
 #[test]
 fn every_layer_after_a_scenario_is_that_of_a_town_which_has_these_facilities() {
     let id = kept(town(), &scenario());
-    let block = town().get("/collections/gaps/items?limit=1").features()[0]["id"].as_str().unwrap().to_owned();
+    let block = town().get(&format!("/compare?b={id}&minutes=5")).features()[0]["id"].as_str().unwrap().to_owned();
     let home = "lon=114.3001&lat=30.9071";
     for path in [
         "/collections/blocks/items?limit=1000".to_owned(),
         "/collections/blocks/items?limit=1000&profile=stroller&minutes=8".to_owned(),
         "/collections/blocks/items?limit=1000&kinds=nursery&crs=http://www.opengis.net/def/crs/EPSG/0/3857".to_owned(),
-        "/collections/gaps/items?limit=1000&filter=children>5".to_owned(),
-        format!("/collections/blocks/items/{block}?minutes=10"),
+        "/collections/gaps/items?limit=1000&minutes=5&filter=children%3E5".to_owned(),
+        format!("/collections/blocks/items/{block}?minutes=5"),
         "/collections/facilities/items?limit=1000&crs=http://www.opengis.net/def/crs/EPSG/0/3857".to_owned(),
         "/collections/facilities/items?limit=1000&filter=S_INTERSECTS(geometry,BBOX(114.29,30.89,114.30,30.91))"
             .to_owned(),
@@ -76,14 +76,14 @@ fn every_layer_after_a_scenario_is_that_of_a_town_which_has_these_facilities() {
         "/isochrones?facility=new1&minutes=5,10".to_owned(),
         format!("/nearest?{home}&limit=100"),
         format!("/routes?from=114.3001,30.9071&to_facility=new1"),
-        format!("/blocks/{block}/explain?minutes=9"),
+        format!("/blocks/{block}/explain?minutes=5"),
     ] {
         let before = town().get(&path.replace("new1", "f04"));
         let mark = if path.contains('?') { '&' } else { '?' };
         let asked = town().get(&format!("{path}{mark}scenario={id}")).ok();
-        assert_eq!(told(asked.clone()), told(after().get(&path).ok()), "{path}");
+        assert!(told(asked.clone()) == told(after().get(&path).ok()), "{path}");
         if before.status == 200 {
-            assert_ne!(told(asked), told(before.json()), "{path}: nothing changes");
+            assert!(told(asked) != told(before.json()), "{path}: nothing changes");
         }
     }
     for path in ["/collections/facilities/items?f=csv", "/collections/gaps/items?f=csv&minutes=7"] {
@@ -92,8 +92,8 @@ fn every_layer_after_a_scenario_is_that_of_a_town_which_has_these_facilities() {
     }
     // A tile of the middle of the town, and one of a facility's isochrones.
     for path in [
-        "/tiles/blocks,gaps,facilities,areas,circles/14/13392/6708",
-        "/isochrones/tiles/WebMercatorQuad/14/6708/13392?facility=new1",
+        "/tiles/blocks,gaps,facilities,areas,circles/12/3348/1678",
+        "/isochrones/tiles/WebMercatorQuad/12/1678/3348?facility=new1",
     ] {
         let mark = if path.contains('?') { '&' } else { '?' };
         let there = after().get(path);
@@ -102,7 +102,7 @@ fn every_layer_after_a_scenario_is_that_of_a_town_which_has_these_facilities() {
             let asked = town().get(&format!("{path}{mark}scenario={id}"));
             assert_eq!((asked.status, &asked.body), (200, &there.body), "{path}");
         }
-        assert_ne!(town().get(path).body, there.body, "{path}");
+        assert!(town().get(path).body != there.body, "{path}");
     }
 }
 
@@ -193,7 +193,7 @@ fn what_is_wrong_with_a_scenario_is_said() {
     for path in [
         "/collections/gaps/items",
         "/summary",
-        "/tiles/blocks/14/13392/6708",
+        "/tiles/blocks/12/3348/1678",
         "/nearest?lon=114.3&lat=30.9",
         "/compare?b=x",
     ] {

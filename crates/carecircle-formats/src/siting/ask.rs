@@ -291,6 +291,8 @@ impl Ask {
     /// # Errors
     /// No place, too many, or one that the question or the policy can't do with.
     pub fn candidates(&self, study: &Study, policy: &Policy, places: Places) -> Result<Vec<Candidate>, Remark> {
+        let taken: BTreeSet<&str> = study.facilities().iter().map(|f| f.facility.id.as_str()).collect();
+        let is_given = matches!(places, Places::Given(_));
         let mut out = match places {
             _ if self.objective == Objective::Close => return Ok(Vec::new()),
             Places::Given(given) => given,
@@ -298,6 +300,8 @@ impl Ask {
             Places::Streets => at_corners(study, self.spacing_m),
             Places::Anywhere => in_blocks(study).chain(at_corners(study, self.spacing_m)).collect(),
         };
+        // Where an earlier plan has put one, there is one.
+        out.retain(|candidate| is_given || !taken.contains(candidate.id.as_str()));
         if !out.iter().any(|candidate| candidate.standing != Standing::Forbidden) {
             return Err(remark!(
                 "candidates: there is no place where a facility could stand",
@@ -328,7 +332,6 @@ impl Ask {
                 "limited：候选点 {id} 没有托位数；请在 places 列给出"
             ));
         }
-        let taken: BTreeSet<&str> = study.facilities().iter().map(|f| f.facility.id.as_str()).collect();
         for candidate in &out {
             let id = &candidate.id;
             if taken.contains(id.as_str()) {
