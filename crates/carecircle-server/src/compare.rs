@@ -76,7 +76,7 @@ pub(crate) async fn compare(app: Arc<App>, parts: Parts) -> Result<Response, Api
     reply.write(&app, write).await
 }
 
-fn analysed<'a>((snapshot, analysis): Side<'a>) -> Analysed<'a> {
+fn analysed((snapshot, analysis): Side<'_>) -> Analysed<'_> {
     (&snapshot.served.study, &analysis.coverage)
 }
 

@@ -75,7 +75,7 @@ fn every_layer_after_a_scenario_is_that_of_a_town_which_has_these_facilities() {
         "/summary?by=community".to_owned(),
         "/isochrones?facility=new1&minutes=5,10".to_owned(),
         format!("/nearest?{home}&limit=100"),
-        format!("/routes?from=114.3001,30.9071&to_facility=new1"),
+        "/routes?from=114.3001,30.9071&to_facility=new1".to_owned(),
         format!("/blocks/{block}/explain?minutes=5"),
     ] {
         let before = town().get(&path.replace("new1", "f04"));
