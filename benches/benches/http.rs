@@ -49,6 +49,7 @@ fn http(c: &mut Criterion) {
             study: study(&path),
             title: name.clone(),
             extract_date: None,
+            bounds: None,
             revision: "bench".to_owned(),
             policy: Policy::default(),
         };
