@@ -82,14 +82,31 @@ pub(crate) fn operation(
     answer: &Value,
     errors: &[&str],
 ) -> Value {
-    let mut responses = Map::new();
-    responses.insert("200".to_owned(), json!({ "description": "The answer", "content": answer }));
-    responses.insert("304".to_owned(), json!({ "description": "The client has the answer (If-None-Match)" }));
-    for status in errors {
+    let known = json!({ "description": "The client has the answer (If-None-Match)" });
+    let answers = vec![("200", json!({ "description": "The answer", "content": answer })), ("304", known)];
+    json!({ "get": method(id, tag, summary, parameters, answers, errors) })
+}
+
+/// A method other than a plain `GET`: what answers, by status, and what errors there are.
+pub(crate) fn method(
+    id: &str,
+    tag: &str,
+    summary: &str,
+    parameters: &[Value],
+    answers: Vec<(&str, Value)>,
+    errors: &[&str],
+) -> Value {
+    let mut responses: Map<String, Value> =
+        answers.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();
+    for status in errors.iter().chain(&["default"]) {
         responses.insert((*status).to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
     }
-    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
-    json!({ "get": { "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses } })
+    json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": parameters, "responses": responses })
+}
+
+/// An answer in JSON.
+pub(crate) fn json_answer(description: &str, schema: &str) -> Value {
+    json!({ "description": description, "content": content("application/json", schema) })
 }
 
 /// An answer that there is as a page too.

@@ -5,7 +5,7 @@ use crate::app::{App, bad_path};
 use crate::body;
 use crate::collections::link;
 use crate::jobs::{Found, Job, Live, QUEUE, Results, Status};
-use crate::openapi::{content, forms, in_path, in_query, of_analyses, with_page};
+use crate::openapi::{content, forms, in_path, in_query, json_answer, method, of_analyses, with_page};
 use crate::problem::{ApiError, shortened};
 use crate::query::{POLICY_NAMES, Query};
 use crate::reply::{Media, NEVER_KEPT, as_json};
@@ -98,15 +98,8 @@ pub(crate) fn link_to_jobs(base: &str) -> Value {
 
 /// Their part of the OpenAPI document.
 pub(crate) fn paths() -> Vec<(String, Value)> {
-    let problem = || json!({ "$ref": "#/components/responses/Problem" });
-    let answer = |description: &str, schema: &str| json!({ "description": description, "content": content("application/json", schema) });
-    let operation = |id: &str, summary: &str, parameters: &[Value], answers: Vec<(&str, Value)>, errors: &[&str]| {
-        let mut responses: Map<String, Value> =
-            answers.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();
-        responses.extend(errors.iter().chain(&["default"]).map(|status| ((*status).to_owned(), problem())));
-        json!({
-            "operationId": id, "tags": ["processes"], "summary": summary, "parameters": parameters, "responses": responses,
-        })
+    let operation = |id: &str, summary: &str, parameters: &[Value], answers, errors: &[&str]| {
+        method(id, "processes", summary, parameters, answers, errors)
     };
     let text = json!({ "type": "string" });
     let (process, job) = (in_path("processID", &text), in_path("jobId", &text));
@@ -116,9 +109,9 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
     };
     let offset = in_query("offset", "How many before them are left out", &json!({ "type": "integer", "minimum": 0 }));
     let json_alone = forms(&["json"]);
-    let ok = |description: &str, schema: &str| vec![("200", answer(description, schema))];
+    let ok = |description: &str, schema: &str| vec![("200", json_answer(description, schema))];
     let results = || {
-        let mut results = answer("The results", "Results");
+        let mut results = json_answer("The results", "Results");
         results["content"][Media::GeoJson.name()] =
             json!({ "schema": { "$ref": "#/components/schemas/FeatureCollection" } });
         results
@@ -131,7 +124,7 @@ pub(crate) fn paths() -> Vec<(String, Value)> {
         "execute",
         &format!("Puts a question; a small one is answered at once, of others {QUEUE} may wait"),
         &[process.clone(), prefer],
-        vec![("200", results()), ("201", answer("The job that will answer", "StatusInfo"))],
+        vec![("200", results()), ("201", json_answer("The job that will answer", "StatusInfo"))],
         &["400", "404", "408", "413", "415", "503"],
     );
     execute["requestBody"] = json!({ "required": true, "content": content("application/json", "Execute") });

@@ -5,7 +5,7 @@ use crate::analysis::Snapshot;
 use crate::app::{App, bad_path};
 use crate::body;
 use crate::collections::link;
-use crate::openapi::{content, forms, in_path, in_query};
+use crate::openapi::{content, forms, in_path, in_query, json_answer, method};
 use crate::problem::{ApiError, shortened};
 use crate::query::{Query, named};
 use crate::reply::{Media, NEVER_KEPT, as_json, fnv1a};
@@ -25,7 +25,7 @@ use carecircle_formats::extent::{self, check_inside};
 use carecircle_formats::remark::Remark;
 use carecircle_formats::scenario::{MOST_EDITS, Scenario};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -230,14 +230,9 @@ pub(crate) fn link_to_scenarios(base: &str) -> Value {
 
 /// Their part of the OpenAPI document.
 pub(crate) fn paths() -> [(&'static str, Value); 2] {
-    let problem = || json!({ "$ref": "#/components/responses/Problem" });
-    let operation = |id: &str, summary: &str, parameters: &[Value], answers: Vec<(&str, Value)>, errors: &[&str]| {
-        let mut responses: Map<String, Value> =
-            answers.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();
-        responses.extend(errors.iter().chain(&["default"]).map(|status| ((*status).to_owned(), problem())));
-        json!({ "operationId": id, "tags": ["scenarios"], "summary": summary, "parameters": parameters, "responses": responses })
+    let operation = |id: &str, summary: &str, parameters: &[Value], answers, errors: &[&str]| {
+        method(id, "scenarios", summary, parameters, answers, errors)
     };
-    let answer = |description: &str, schema: &str| json!({ "description": description, "content": content("application/json", schema) });
     let id = in_path("scenarioId", &json!({ "type": "string" }));
     let limit = in_query(
         "limit",
@@ -249,7 +244,7 @@ pub(crate) fn paths() -> [(&'static str, Value); 2] {
         "getScenarios",
         "The scenarios, the newest first",
         &[limit, offset, forms(&["json"])],
-        vec![("200", answer("The scenarios", "ScenarioList"))],
+        vec![("200", json_answer("The scenarios", "ScenarioList"))],
         &["400"],
     );
     let mut add = operation(
@@ -259,8 +254,8 @@ pub(crate) fn paths() -> [(&'static str, Value); 2] {
         ),
         &[],
         vec![
-            ("200", answer("It was there already", "ScenarioInfo")),
-            ("201", answer("The scenario in short", "ScenarioInfo")),
+            ("200", json_answer("It was there already", "ScenarioInfo")),
+            ("201", json_answer("The scenario in short", "ScenarioInfo")),
         ],
         &["400", "408", "409", "413", "415"],
     );
@@ -269,7 +264,7 @@ pub(crate) fn paths() -> [(&'static str, Value); 2] {
         "getScenario",
         "A scenario, as check, report, site and serve take it with --scenario",
         &[id.clone(), forms(&["json"])],
-        vec![("200", answer("The scenario", "Scenario"))],
+        vec![("200", json_answer("The scenario", "Scenario"))],
         &["400", "404"],
     );
     let gone = json!({ "description": "It is forgotten" });
