@@ -16,14 +16,17 @@ use crate::tiles::Tiles;
 use crate::work::Workers;
 use carecircle_core::coverage::{BlockStatus, Coverage, Verdict, Walkers};
 use carecircle_core::facility::Eligibility;
+use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone;
 use carecircle_core::opening::Openings;
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::Profile;
 use carecircle_core::search::Search;
 use carecircle_core::study::Study;
+use carecircle_formats::extent;
 use carecircle_formats::geojson::{self, Drawing, Drawings};
 use carecircle_formats::profile;
+use carecircle_formats::remark::Remark;
 use geo::{BoundingRect, Coord, MultiPoint, MultiPolygon, Rect};
 use moka::policy::EvictionPolicy;
 use rayon::prelude::*;
@@ -221,6 +224,13 @@ impl Snapshot {
     /// The id of the scenario that its facilities are of; none for the study as it is.
     pub(crate) fn scenario(&self) -> Option<Arc<str>> {
         self.scenario.clone()
+    }
+
+    /// Refuses a place outside the city.
+    pub(crate) fn check_inside(&self, at: LonLat) -> Result<(), Remark> {
+        let Served { study, bounds, .. } = &*self.served;
+        let around = bounds.or_else(|| extent::of_streets(study.network()));
+        extent::check_inside(study.network(), around, study.snap_m(), (at, at))
     }
 
     /// The drawings of a layer, in the order of its features.

@@ -21,6 +21,7 @@ use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{Progress, Question};
 use carecircle_formats::columns::Candidate;
+use carecircle_formats::remark::Remark;
 use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -457,7 +458,7 @@ impl Asked {
                 .unwrap_or(default.time_limit),
             seed: take(&mut given, "seed", "a whole number", whole)?.unwrap_or(default.seed),
         };
-        let bad = |why: carecircle_formats::remark::Remark| ApiError::of_parameter(why.en);
+        let bad = |why: Remark| ApiError::of_parameter(why.en);
         let (places, called) = match given.remove("candidates").unwrap_or_else(|| "anywhere".into()) {
             Value::String(name) => {
                 let made = Places::made(&name).ok_or_else(|| {
@@ -489,6 +490,12 @@ impl Asked {
     /// Where facilities could stand.
     fn candidates(&mut self) -> Result<Vec<Candidate>, ApiError> {
         let places = std::mem::take(&mut self.places);
+        if let Places::Given(given) = &places {
+            for Candidate { id, at, .. } in given {
+                let outside = |why: Remark| ApiError::bad_parameter("candidates", &format!("{id}: {}", why.en));
+                self.snapshot.check_inside(*at).map_err(outside)?;
+            }
+        }
         let study = &self.snapshot.served.study;
         self.ask.candidates(study, &self.policy, places).map_err(|why| ApiError::of_parameter(why.en))
     }

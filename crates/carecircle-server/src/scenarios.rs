@@ -21,7 +21,6 @@ use axum::routing::get;
 use carecircle_core::facility::Facility;
 use carecircle_core::profile::Profile;
 use carecircle_core::study::Study;
-use carecircle_formats::extent::{self, check_inside};
 use carecircle_formats::remark::Remark;
 use carecircle_formats::scenario::{MOST_EDITS, Scenario};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -191,9 +190,7 @@ impl App {
 /// The study with the facilities of a scenario.
 fn with_facilities_of(snapshot: &Snapshot, scenario: &Scenario, id: &str) -> Result<Study, Remark> {
     let study = &snapshot.served.study;
-    let network = study.network();
-    let around = snapshot.served.bounds.or_else(|| extent::of_streets(network));
-    let fit = |facility: &Facility| check_inside(network, around, study.snap_m(), (facility.at, facility.at));
+    let fit = |facility: &Facility| snapshot.check_inside(facility.at);
     let mut facilities: Vec<Facility> = study.facilities().iter().map(|sited| sited.facility.clone()).collect();
     scenario.apply(&mut facilities, &mut BTreeMap::new(), fit)?;
     let mut after = study.with_other_facilities(facilities, snapshot.walkers(&Profile::walk()).weights());

@@ -250,6 +250,7 @@ fn p11_wrong_inputs_are_refused_by_their_names() {
         (json!({ "count": 3, "candidates": [] }), "candidates"),
         (json!({ "count": 3, "candidates": [{ "id": "a", "lon": 400, "lat": 30.9 }] }), "candidates"),
         (json!({ "count": 3, "candidates": [{ "id": "a" }] }), "candidates"),
+        (json!({ "count": 3, "candidates": [{ "id": "a", "lon": 2.0, "lat": 48.0 }] }), "candidates"),
         (json!({ "count": 3, "candidates": [3] }), "candidates"),
         (json!({ "count": 3, "candidates": { "type": "FeatureCollection", "features": [] } }), "candidates"),
         (json!({ "count": 3, "candidates": { "href": "http://127.0.0.1/" } }), "candidates"),
