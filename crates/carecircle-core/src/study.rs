@@ -10,7 +10,7 @@ use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
 use crate::network::Network;
 use crate::obstacle::Obstacles;
-use crate::place::{Places, Polylines};
+use crate::place::{Places, Polylines, Premises, PremisesKind};
 use crate::profile::Profile;
 use crate::weights::{Opened, Passage, Weights};
 use rayon::prelude::*;
@@ -60,6 +60,7 @@ pub struct Study {
     facility_tree: RTree<GeomWithData<[f64; 2], usize>>,
     areas: Areas,
     homes: Homes,
+    premises: Vec<Premises>,
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
@@ -147,7 +148,7 @@ impl Study {
             .collect();
         // By id, whatever the order of the source: ties between equally near facilities go to the smaller id.
         facilities.sort_by(|a, b| a.facility.id.cmp(&b.facility.id));
-        Self::assembled(network, areas, homes, facilities, places.obstacles)
+        Self::assembled(network, areas, homes, facilities, (places.premises, places.obstacles))
     }
 
     fn assembled(
@@ -155,7 +156,7 @@ impl Study {
         areas: Areas,
         mut homes: Homes,
         facilities: Vec<SitedFacility>,
-        obstacle_lines: Polylines,
+        (premises, obstacle_lines): (Vec<Premises>, Polylines),
     ) -> Self {
         homes.doors.add_closed(facilities.iter().flat_map(|f| f.entrances.iter().copied()));
         let points = facilities.iter().enumerate().map(|(i, f)| GeomWithData::new([f.at.x, f.at.y], i)).collect();
@@ -166,6 +167,7 @@ impl Study {
             facility_tree,
             areas,
             homes,
+            premises,
             obstacle_lines,
             obstacles: OnceLock::new(),
             scenario: None,
@@ -180,6 +182,11 @@ impl Study {
     /// The facilities, by id.
     pub fn facilities(&self) -> &[SitedFacility] {
         &self.facilities
+    }
+
+    /// The map's premises of a kind that a nursery could be put into.
+    pub fn premises_of(&self, kind: PremisesKind) -> impl Iterator<Item = &Premises> {
+        self.premises.iter().filter(move |premises| premises.kind == kind)
     }
 
     /// The areas.

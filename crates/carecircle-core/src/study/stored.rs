@@ -9,7 +9,7 @@ use crate::doors::Doors;
 use crate::geometry::Shape;
 use crate::network::Network;
 use crate::network::stored::{FARTHEST_M, is_place};
-use crate::place::{Area, Polylines};
+use crate::place::{Area, Polylines, Premises};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -78,7 +78,8 @@ impl Study {
         &self.homes
     }
 
-    /// Puts a study together again, of areas in degrees and facilities that know where they meet the network.
+    /// Puts a study together again, of areas in degrees and facilities that know where they meet the network; of the rest
+    /// of its places as they came.
     ///
     /// # Errors
     /// What is wrong with a facility.
@@ -87,7 +88,7 @@ impl Study {
         areas: Vec<Area>,
         homes: Homes,
         facilities: Vec<SitedFacility>,
-        obstacles: Polylines,
+        (premises, obstacles): (Vec<Premises>, Polylines),
     ) -> Result<Self, &'static str> {
         let is_sound = |f: &SitedFacility| {
             is_place(f.at)
@@ -102,7 +103,7 @@ impl Study {
             return Err("facilities are out of order");
         }
         let areas = Areas::new(network.projection(), areas);
-        Ok(Self::assembled(network, areas, homes, facilities, obstacles))
+        Ok(Self::assembled(network, areas, homes, facilities, (premises, obstacles)))
     }
 }
 
