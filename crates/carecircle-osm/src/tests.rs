@@ -454,7 +454,7 @@ fn one_word_in_a_block_is_enough() {
         &[("amenity", "library")],
         &[("amenity", "public_building")],
         &[("disused:amenity", "childcare")],
-        &[("office", "government")],
+        &[("office", "government"), ("admin_level", "8")],
     ];
     for tags in nodes {
         let extract = extract([Block::default().dense().node(1, 95_000_000, 470_000_000, tags)]);

@@ -601,7 +601,8 @@ mod tests {
     use carecircle_core::place;
     use carecircle_core::street::Streets;
 
-    /// A city without streets, of three kindergartens, a nursery, and premises of every kind.
+    /// A city without streets: three kindergartens and a nursery at one place, and premises east of there, the first at
+    /// that place too.
     fn city(premises: &[PremisesKind]) -> Study {
         let at = |n: i32| LonLat { lon_e7: 1_143_000_000 + n, lat_e7: 309_000_000 };
         let facility = |id: &str, kind| Facility::new(id, at(0), kind);
@@ -615,7 +616,7 @@ mod tests {
             id: format!("w{n}"),
             name: Some(format!("No. {n}")),
             kind,
-            at: at(n),
+            at: at(n - 1),
         });
         let places = place::Places { facilities, premises: premises.collect(), ..place::Places::default() };
         let (network, _) = Network::build(&Streets::default(), NetworkOptions::default());
@@ -645,7 +646,7 @@ mod tests {
         assert_eq!(ids("osm", &[]), osm);
         assert_eq!(ids("public_buildings,schools", &[]), [osm[1], osm[3]]);
         let centre = &asked("community_centres", &[])[0];
-        assert_eq!((centre.name.as_deref(), centre.at.lon_e7), (Some("No. 4"), 1_143_000_004));
+        assert_eq!((centre.name.as_deref(), centre.at.lon_e7), (Some("No. 4"), 1_143_000_003));
     }
 
     #[test]

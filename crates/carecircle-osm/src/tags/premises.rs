@@ -50,28 +50,32 @@ fn formerly(amenity: &str) -> Option<PremisesKind> {
     }
 }
 
-/// An office or a building of the authorities without another purpose, as far as it can be a municipality's: not the
-/// nation's or a state's, no ministry, court or tax office.
+/// A building of the authorities without another purpose, unless it is the nation's or a state's; or an office that is
+/// known to be a municipality's: most offices of a capital are ministries, whether or not the map says so.
 fn public_building(tags: &Tags) -> Option<PremisesKind> {
     let is_office = tags.is(Key::Office, "government");
     let is_building = matches!(tags.get(Key::Building), Some("public" | "civic" | "government"));
-    let is_local =
-        tags.get(Key::AdminLevel).and_then(|level| level.trim().parse().ok()).is_none_or(|level: u8| level > 4)
-            && matches!(
-                tags.get(Key::Government),
-                None | Some(
-                    "yes"
-                        | "administrative"
-                        | "local_authority"
-                        | "municipal"
-                        | "public_service"
-                        | "register_office"
-                        | "social_services"
-                        | "social_welfare"
-                        | "education"
-                        | "culture"
-                )
-            );
+    let is_local = if is_building { is_local(tags) != Some(false) } else { is_office && is_local(tags) == Some(true) };
     let serves_nothing_else = || purposes(tags).all(|key| key == Key::Office && is_office);
-    ((is_office || is_building) && is_local && serves_nothing_else()).then_some(PremisesKind::PublicBuilding)
+    (is_local && serves_nothing_else()).then_some(PremisesKind::PublicBuilding)
+}
+
+/// Whether an office is a municipality's, by its level and by what it does; no ministry, court or tax office is.
+fn is_local(tags: &Tags) -> Option<bool> {
+    let by_level = tags.get(Key::AdminLevel).and_then(|level| level.trim().parse::<u8>().ok()).map(|level| level > 4);
+    let by_duty = tags.get(Key::Government).filter(|duty| *duty != "yes").map(|duty| {
+        matches!(
+            duty,
+            "administrative"
+                | "local_authority"
+                | "municipal"
+                | "public_service"
+                | "register_office"
+                | "social_services"
+                | "social_welfare"
+                | "education"
+                | "culture"
+        )
+    });
+    by_level.into_iter().chain(by_duty).reduce(|a, b| a && b)
 }
