@@ -57,6 +57,7 @@ pub fn draw() -> DemoTown {
     streets::draw_river(&mut town.canvas);
     facilities::draw(&mut town);
     fill_fields(&mut town);
+    outskirts::place_premises(&mut town);
 
     let Town { canvas, blocks, sites, .. } = town;
     let census = tables::census(&blocks);

@@ -1,6 +1,6 @@
 //! What a map or a table says of a city besides its streets: homes, areas, facilities. All in degrees, as read.
 
-use crate::facility::Facility;
+use crate::facility::{Facility, named};
 use crate::geometry::{LonLat, LonLatShape};
 use crate::other::OtherColumns;
 use crate::population::PopulationCell;
@@ -132,6 +132,33 @@ pub struct Door {
     pub is_closed: bool,
 }
 
+named! {
+    /// What premises are that a nursery could be put into.
+    PremisesKind {
+        /// A kindergarten or nursery that is no more.
+        FormerKindergarten = "former_kindergarten",
+        /// A school.
+        School = "school",
+        /// A community centre.
+        CommunityCentre = "community_centre",
+        /// A building of the municipality: its town hall, a library, an office.
+        PublicBuilding = "public_building",
+    }
+}
+
+/// Premises that a nursery could be put into.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Premises {
+    /// Stable id, without dot or slash.
+    pub id: String,
+    /// The name to show.
+    pub name: Option<String>,
+    /// What they are.
+    pub kind: PremisesKind,
+    /// Where: their node, or a point inside their polygon.
+    pub at: LonLat,
+}
+
 /// Lines through two places or more, kept in one piece: a city has tens of thousands, most of them short.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Polylines {
@@ -187,6 +214,8 @@ impl Polylines {
 pub struct Places {
     /// Facilities, by id.
     pub facilities: Vec<Facility>,
+    /// Premises that a nursery could be put into, by id.
+    pub premises: Vec<Premises>,
     /// Residential polygons, by id.
     pub residential: Vec<ResidentialArea>,
     /// Land put to other uses (industry, offices, schools, graves), where `building=yes` is no home.

@@ -10,7 +10,7 @@ use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
 use crate::network::Network;
 use crate::obstacle::Obstacles;
-use crate::place::{Places, Polylines};
+use crate::place::{Places, Polylines, Premises, PremisesKind};
 use crate::profile::Profile;
 use crate::weights::{Opened, Passage, Weights};
 use rayon::prelude::*;
@@ -59,6 +59,7 @@ struct Ground {
     network: Network,
     areas: Areas,
     homes: Homes,
+    premises: Vec<Premises>,
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
@@ -154,8 +155,8 @@ impl Study {
                 SitedFacility { entrances, doors, area: areas.smallest_containing(at), facility, at }
             })
             .collect();
-        let obstacle_lines = places.obstacles;
-        let ground = Ground { network, areas, homes, obstacle_lines, obstacles: OnceLock::new() };
+        let (premises, obstacle_lines) = (places.premises, places.obstacles);
+        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles: OnceLock::new() };
         Self::assembled(Arc::new(ground), facilities)
     }
 
@@ -196,6 +197,11 @@ impl Study {
     /// The facilities, by id.
     pub fn facilities(&self) -> &[SitedFacility] {
         &self.facilities
+    }
+
+    /// The map's premises of a kind that a nursery could be put into.
+    pub fn premises_of(&self, kind: PremisesKind) -> impl Iterator<Item = &Premises> {
+        self.ground.premises.iter().filter(move |premises| premises.kind == kind)
     }
 
     /// The areas.

@@ -10,7 +10,7 @@ use carecircle_core::siting::{Plan, Standing, StudyInstance};
 use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
 
-pub use ask::{Ask, Objective, Places};
+pub use ask::{Ask, Objective, OnMap, Places};
 
 /// A plan, and all that it is a plan for.
 #[derive(Clone, Copy, Debug)]

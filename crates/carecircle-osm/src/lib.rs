@@ -19,7 +19,8 @@ mod tests;
 mod wire;
 
 pub use report::{
-    Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, ReadError, SpotCounts, StreetCounts,
+    Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, PremisesCounts, ReadError, SpotCounts,
+    StreetCounts,
 };
 
 use blob::Blobs;
@@ -58,7 +59,7 @@ impl fmt::Debug for ReadOptions<'_> {
 pub struct Extract {
     /// What may be walked.
     pub streets: Streets,
-    /// Facilities, homes, areas.
+    /// Facilities, homes, areas, premises.
     pub places: Places,
     /// What was found while reading.
     pub report: ImportReport,

@@ -1,8 +1,10 @@
-//! Facilities that the map holds twice: as a node and as the grounds around it, as a relation and as its outline.
+//! What the map holds twice: as a node and as the grounds around it, as a relation and as its outline.
 
 use crate::report::Merged;
 use crate::shape::{Outline, bounds, covers};
 use carecircle_core::facility::{Facility, Kind};
+use carecircle_core::geometry::LonLat;
+use carecircle_core::place::Premises;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
 use std::cmp::Reverse;
@@ -26,21 +28,80 @@ impl Source {
     }
 }
 
-/// A facility with its grounds; none for a node, and for what could only be placed at a point.
+/// A sort of thing that the map may hold twice.
+pub(crate) trait Thing {
+    fn name(&self) -> Option<&str>;
+    /// Whether the two may be one.
+    fn is_like(&self, other: &Self) -> bool;
+    /// Takes over what only the other tells.
+    fn fill(&mut self, other: Self);
+    fn put(&mut self, id: String, at: LonLat);
+}
+
+impl Thing for Facility {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Kindergartens are alike, whether or not one of them tells of a class for under-threes.
+    fn is_like(&self, other: &Self) -> bool {
+        let plain = |kind| if kind == Kind::KindergartenClass { Kind::Kindergarten } else { kind };
+        plain(self.kind) == plain(other.kind)
+    }
+
+    fn fill(&mut self, other: Self) {
+        if other.kind == Kind::KindergartenClass {
+            self.kind = Kind::KindergartenClass;
+        }
+        self.name = self.name.take().or(other.name);
+        self.name_zh = self.name_zh.take().or(other.name_zh);
+        self.name_en = self.name_en.take().or(other.name_en);
+        self.places = self.places.or(other.places);
+        self.min_months = self.min_months.or(other.min_months);
+        self.max_months = self.max_months.or(other.max_months);
+        self.other = other.other.iter().chain(self.other.iter()).collect();
+    }
+
+    fn put(&mut self, id: String, at: LonLat) {
+        (self.id, self.at) = (id, at);
+    }
+}
+
+impl Thing for Premises {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
+    fn fill(&mut self, other: Self) {
+        self.name = self.name.take().or(other.name);
+    }
+
+    fn put(&mut self, id: String, at: LonLat) {
+        (self.id, self.at) = (id, at);
+    }
+}
+
+/// A thing as the map has it, with its grounds; none for a node, and for what could only be placed at a point.
 #[derive(Debug)]
-pub(crate) struct Candidate {
+pub(crate) struct Candidate<T> {
     pub(crate) source: Source,
-    pub(crate) facility: Box<Facility>,
+    pub(crate) at: LonLat,
+    pub(crate) thing: Box<T>,
     pub(crate) shape: Vec<Outline>,
 }
 
-impl Candidate {
-    pub(crate) fn point(source: Source, facility: Box<Facility>) -> Self {
-        Self { source, facility, shape: Vec::new() }
+impl<T: Thing> Candidate<T> {
+    pub(crate) fn new(source: Source, at: LonLat, mut thing: Box<T>, shape: Vec<Outline>) -> Self {
+        thing.put(source.id(), at);
+        Self { source, at, thing, shape }
     }
 
     fn covers(&self, other: &Self) -> bool {
-        covers(&self.shape, other.facility.at)
+        covers(&self.shape, other.at)
     }
 
     fn corners(&self) -> ([i32; 2], [i32; 2]) {
@@ -57,10 +118,10 @@ impl Candidate {
     }
 }
 
-/// One facility for each on the ground, points before grounds, each in the order of their ids. Grounds stay and take
+/// One thing for each on the ground, points before grounds, each in the order of their ids. Grounds stay and take
 /// over what only the node tells; of two grounds the larger stays, the relation rather than its outline, unless they go
 /// by different names: two kindergartens may share their grounds.
-pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) -> Vec<Facility> {
+pub(crate) fn merge<T: Thing>(mut candidates: Vec<Candidate<T>>, merged: &mut Vec<Merged>) -> Vec<T> {
     candidates.sort_by_key(|c| (!c.shape.is_empty(), c.source));
     let nodes = candidates.partition_point(|c| c.shape.is_empty());
     let boxes = candidates.iter().enumerate().skip(nodes).map(|(i, c)| {
@@ -75,11 +136,11 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
     let mut rank = vec![usize::MAX; candidates.len()];
     let mut into: Vec<Option<usize>> = vec![None; candidates.len()];
     // What each will be called: grounds without a name take that of the first merged into them.
-    let mut names: Vec<Option<&str>> = candidates.iter().map(|c| c.facility.name.as_deref()).collect();
+    let mut names: Vec<Option<&str>> = candidates.iter().map(|c| c.thing.name()).collect();
     for (place, i) in largest_first.into_iter().chain(0..nodes).enumerate() {
         let candidate = &candidates[i];
         let (low, high) = if i < nodes {
-            let at = [candidate.facility.at.lon_e7, candidate.facility.at.lat_e7];
+            let at = [candidate.at.lon_e7, candidate.at.lat_e7];
             (at, at)
         } else {
             candidate.corners()
@@ -87,94 +148,69 @@ pub(crate) fn merge(mut candidates: Vec<Candidate>, merged: &mut Vec<Merged>) ->
         into[i] = tree
             .locate_in_envelope_intersecting(AABB::from_corners(low, high))
             .map(|near| near.data)
-            .filter(|&j| rank[j] != usize::MAX && is_same_kind(candidate.facility.kind, candidates[j].facility.kind))
+            .filter(|&j| rank[j] != usize::MAX && candidate.thing.is_like(&candidates[j].thing))
             .filter(|&j| candidates[j].covers(candidate) || candidate.covers(&candidates[j]))
-            .filter(|&j| i < nodes || !names_differ(names[j], &candidate.facility))
+            .filter(|&j| i < nodes || !names_differ(names[j], candidate.thing.name()))
             .min_by_key(|&j| rank[j]);
         if let Some(kept) = into[i] {
-            names[kept] = names[kept].or(candidate.facility.name.as_deref());
+            names[kept] = names[kept].or(candidate.thing.name());
         }
         if into[i].is_none() {
             rank[i] = place;
         }
     }
 
-    let mut facilities: Vec<Option<Box<Facility>>> = Vec::with_capacity(candidates.len());
+    let mut things: Vec<Option<Box<T>>> = Vec::with_capacity(candidates.len());
     let sources: Vec<Source> = candidates.iter().map(|c| c.source).collect();
-    facilities.extend(candidates.into_iter().map(|c| Some(c.facility)));
+    things.extend(candidates.into_iter().map(|c| Some(c.thing)));
     for (i, target) in into.iter().enumerate() {
         let Some(target) = *target else { continue };
-        if let (Some(dropped), Some(kept)) = (facilities[i].take(), facilities[target].as_mut()) {
+        if let (Some(dropped), Some(kept)) = (things[i].take(), things[target].as_mut()) {
             merged.push(Merged {
                 kept: sources[target].id(),
                 dropped: sources[i].id(),
-                name: dropped.name.clone(),
+                name: dropped.name().map(str::to_owned),
                 reason: if i < nodes { NODE_INSIDE } else { POLYGON_INSIDE },
             });
-            fill(kept, *dropped);
+            kept.fill(*dropped);
         }
     }
-    facilities
-        .into_iter()
-        .zip(sources)
-        .filter_map(|(facility, source)| facility.map(|f| Facility { id: source.id(), ..*f }))
-        .collect()
+    things.into_iter().flatten().map(|thing| *thing).collect()
 }
 
-/// Why two facilities may be one.
+/// Why two things may be one.
 pub(crate) const REASONS: [&str; 2] = [NODE_INSIDE, POLYGON_INSIDE];
 const NODE_INSIDE: &str = "node inside polygon of the same kind";
 const POLYGON_INSIDE: &str = "polygon inside polygon of the same kind";
 
 /// Whether both have a name, and not the same.
-fn names_differ(name: Option<&str>, other: &Facility) -> bool {
-    matches!((name, other.name.as_deref()), (Some(a), Some(b)) if a != b)
-}
-
-/// Whether two facilities may be one: kindergartens are, whether or not one of them tells of a class for under-threes.
-fn is_same_kind(a: Kind, b: Kind) -> bool {
-    let plain = |kind| if kind == Kind::KindergartenClass { Kind::Kindergarten } else { kind };
-    plain(a) == plain(b)
-}
-
-/// Takes over what only the other tells.
-fn fill(kept: &mut Facility, other: Facility) {
-    if other.kind == Kind::KindergartenClass {
-        kept.kind = Kind::KindergartenClass;
-    }
-    kept.name = kept.name.take().or(other.name);
-    kept.name_zh = kept.name_zh.take().or(other.name_zh);
-    kept.name_en = kept.name_en.take().or(other.name_en);
-    kept.places = kept.places.or(other.places);
-    kept.min_months = kept.min_months.or(other.min_months);
-    kept.max_months = kept.max_months.or(other.max_months);
-    kept.other = other.other.iter().chain(kept.other.iter()).collect();
+fn names_differ(one: Option<&str>, other: Option<&str>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use carecircle_core::geometry::LonLat;
 
     fn at(x: i32, y: i32) -> LonLat {
         LonLat { lon_e7: x, lat_e7: y }
     }
 
-    fn square(source: Source, x: i32, half: i32) -> Candidate {
+    fn square(source: Source, x: i32, half: i32) -> Candidate<Facility> {
         let outer = [(-1, -1), (1, -1), (1, 1), (-1, 1)].map(|(dx, dy)| at(x + dx * half, dy * half)).to_vec();
-        let facility = Box::new(Facility::new("", at(x, 0), Kind::Kindergarten));
-        Candidate { source, facility, shape: vec![Outline { outer, holes: Vec::new() }] }
+        let thing = Box::new(Facility::new("", LonLat::default(), Kind::Kindergarten));
+        Candidate::new(source, at(x, 0), thing, vec![Outline { outer, holes: Vec::new() }])
     }
 
-    fn node(id: i64, x: i32, kind: Kind) -> Candidate {
-        Candidate::point(Source::Node(id), Box::new(Facility::new("", at(x, 0), kind)))
+    fn node(id: i64, x: i32, kind: Kind) -> Candidate<Facility> {
+        Candidate::new(Source::Node(id), at(x, 0), Box::new(Facility::new("", LonLat::default(), kind)), Vec::new())
     }
 
     #[test]
     fn a_node_in_its_grounds_is_no_second_facility() {
         let mut named = node(1, 100, Kind::KindergartenClass);
-        named.facility.name = Some("Sunshine".to_owned());
-        named.facility.places = Some(40);
+        named.thing.name = Some("Sunshine".to_owned());
+        named.thing.places = Some(40);
         let mut merged = Vec::new();
         let all =
             vec![square(Source::Way(2), 0, 100), named, node(3, 0, Kind::Nursery), node(4, 101, Kind::Kindergarten)];
@@ -202,7 +238,7 @@ mod tests {
     fn two_named_kindergartens_on_one_ground_stay_two() {
         let named = |source, x, half, name: &str| {
             let mut grounds = square(source, x, half);
-            grounds.facility.name = Some(name.to_owned());
+            grounds.thing.name = Some(name.to_owned());
             grounds
         };
         let mut merged = Vec::new();

@@ -8,7 +8,7 @@ use crate::stages::{Drawn, Harvest, MISSING, RelationFound, Role, SpotFound};
 use crate::tags::Uses;
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::{LonLat, LonLatShape};
-use carecircle_core::place::{Area, Building, Door, Places, Polylines, ResidentialArea};
+use carecircle_core::place::{Area, Building, Door, Places, Polylines, Premises, ResidentialArea};
 use carecircle_core::street::Access;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// All places of an extract.
 pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport) -> Places {
-    let Drawn { relations, polygons: mut ways, facilities: nodes } = drawn;
+    let Drawn { relations, polygons: mut ways, mut facilities, mut premises } = drawn;
     let from_relations: Vec<Found> = relations
         .into_par_iter()
         .map(|relation| {
@@ -48,13 +48,13 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
     drop(ways);
 
     let mut places = Places::default();
-    let mut facilities: Vec<Candidate> =
-        nodes.into_iter().map(|(id, facility)| Candidate::point(Source::Node(id), facility)).collect();
     for found in from_ways.into_iter().chain(from_relations) {
         report.polygons.add(found.counts);
         report.clipped.extend(found.clipped);
         report.lost.extend(found.lost);
+        report.premises.lost += found.premises_lost;
         facilities.extend(found.facilities);
+        premises.extend(found.premises);
         places.residential.extend(found.residential);
         places.other_use.extend(found.other_use);
         places.uninhabited.extend(found.uninhabited);
@@ -66,6 +66,9 @@ pub(crate) fn places(drawn: Drawn, harvest: &Harvest, report: &mut ImportReport)
     let drawn = facilities.iter().filter(|candidate| !candidate.shape.is_empty());
     places.grounds = drawn.map(|candidate| (candidate.source.id(), to_shape(&candidate.shape))).collect();
     places.facilities = merge(facilities, &mut report.merged);
+    let mut merged = Vec::new();
+    places.premises = merge(premises, &mut merged);
+    report.premises.merged = merged.len() as u64;
     places
 }
 
@@ -99,7 +102,10 @@ const CHUNK: usize = 1_024;
 /// What became of some polygons.
 #[derive(Debug, Default)]
 struct Found {
-    facilities: Vec<Candidate>,
+    facilities: Vec<Candidate<Facility>>,
+    premises: Vec<Candidate<Premises>>,
+    /// Premises of which the extract holds no place.
+    premises_lost: u64,
     residential: Vec<ResidentialArea>,
     other_use: Vec<LonLatShape>,
     uninhabited: Vec<LonLatShape>,
@@ -112,8 +118,8 @@ struct Found {
     counts: PolygonCounts,
 }
 
-/// What a relation was good for. An outer way tagged alike says the same thing again. Facilities are left out: those
-/// that are one are merged, and reported.
+/// What a relation was good for. An outer way tagged alike says the same thing again. Facilities and premises are left
+/// out: those that are one are merged, and reported.
 #[derive(Clone, Copy, Debug, Default)]
 struct Purposes {
     residential: bool,
@@ -157,26 +163,28 @@ fn from_way(id: i64, uses: Uses, refs: Range<u32>, harvest: &Harvest, found: &mu
         }
         Err(Flaw::NoArea) => found.counts.degenerate += 1,
     }
-    place_anywhere(Source::Way(id), uses.facility, positions.iter(), harvest, found);
+    place_anywhere(Source::Way(id), uses, positions.iter(), harvest, found);
 }
 
-/// Puts a facility whose grounds can't be drawn at the middle one of the places that the extract has of them.
+/// Puts a facility, or premises, whose grounds can't be drawn at the middle one of the places that the extract has of them.
 fn place_anywhere<'a>(
     source: Source,
-    facility: Option<Box<Facility>>,
+    Uses { facility, premises, .. }: Uses,
     positions: impl Iterator<Item = &'a u32>,
     harvest: &Harvest,
     found: &mut Found,
 ) {
-    let Some(mut facility) = facility else { return };
+    if facility.is_none() && premises.is_none() {
+        return;
+    }
     let places: Vec<LonLat> =
         positions.filter_map(|&p| harvest.places.get(p as usize).copied().filter(|p| *p != MISSING)).collect();
-    match places.get(places.len() / 2) {
-        Some(at) => {
-            facility.at = *at;
-            found.facilities.push(Candidate::point(source, facility));
-        }
-        None => found.lost.push(Lost { id: source.id(), name: facility.name }),
+    if let Some(at) = places.get(places.len() / 2) {
+        found.facilities.extend(facility.map(|facility| Candidate::new(source, *at, facility, Vec::new())));
+        found.premises.extend(premises.map(|premises| Candidate::new(source, *at, premises, Vec::new())));
+    } else {
+        found.lost.extend(facility.map(|facility| Lost { id: source.id(), name: facility.name }));
+        found.premises_lost += u64::from(premises.is_some());
     }
 }
 
@@ -234,7 +242,7 @@ fn from_relation(mut relation: RelationFound, harvest: &Harvest, found: &mut Fou
     if nested.outlines.is_empty() {
         found.counts.not_assembled += u64::from(!relation.uses.is_none());
         let positions = ways.iter().flatten().flat_map(|(_, _, refs)| refs.iter());
-        place_anywhere(source, relation.uses.facility, positions, harvest, found);
+        place_anywhere(source, relation.uses, positions, harvest, found);
     } else {
         let purposes = put_to_use(source, relation.uses, nested.outlines, found);
         found.outer_ways.extend(outer_ways.into_iter().map(|way| (way, purposes)));
@@ -300,10 +308,10 @@ fn put_to_use(source: Source, uses: Uses, shape: Vec<Outline>, found: &mut Found
             }
         }
     }
-    if let Some(mut facility) = uses.facility {
+    if uses.facility.is_some() || uses.premises.is_some() {
         if let Some(at) = point_inside(&shape) {
-            facility.at = at;
-            found.facilities.push(Candidate { source, facility, shape });
+            found.premises.extend(uses.premises.map(|premises| Candidate::new(source, at, premises, shape.clone())));
+            found.facilities.extend(uses.facility.map(|facility| Candidate::new(source, at, facility, shape)));
         } else {
             found.counts.degenerate += 1;
         }

@@ -33,7 +33,7 @@ use thiserror::Error;
 /// What a prepared file begins with.
 const MAGIC: &[u8; 16] = b"carecircle city\n";
 /// Raised whenever a section changes its form, or what is kept in it is found in another way.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Little-endian, as everything in the file; arrays lie there as they do in memory.
 const ORDER: u32 = 0x0403_0201;
 /// Magic, format, order, the header's length, its checksum.
@@ -95,8 +95,8 @@ pub enum PreparedError {
 }
 
 /// The sections before the network's arrays, in their order, as they are called in errors.
-const SECTIONS: [&str; 10] =
-    ["frame", "report", "areas", "facilities", "land", "obstacles", "blocks", "points", "doors", "sites"];
+const SECTIONS: [&str; 11] =
+    ["frame", "report", "areas", "facilities", "land", "obstacles", "blocks", "points", "doors", "sites", "premises"];
 const FRAME: usize = 0;
 const REPORT: usize = 1;
 const AREAS: usize = 2;
@@ -107,6 +107,7 @@ const BLOCKS: usize = 6;
 const POINTS: usize = 7;
 const STARTS: usize = 8;
 const SITES: usize = 9;
+const PREMISES: usize = 10;
 /// How many there are with the arrays.
 const ALL_SECTIONS: usize = SECTIONS.len() + ARRAYS.len();
 
@@ -204,6 +205,7 @@ pub fn write(
         bytes_of(&demand.points),
         put(&|out| put_all(homes.starts(), out)),
         put(&|out| put_all(study.facilities(), out)),
+        bytes_of(&places.premises),
     ];
     let arrays = study.network().arrays();
     let sections: Vec<&[u8]> = small.iter().map(Vec::as_slice).chain(arrays).collect();
@@ -373,6 +375,7 @@ impl Prepared {
         let (extent, (facilities, (grounds, doors))) = self.value(FACILITIES)?;
         let mut places = Places {
             facilities,
+            premises: self.value(PREMISES)?,
             areas: self.areas()?,
             grounds,
             doors,
@@ -413,7 +416,8 @@ impl Prepared {
     pub fn study(&self, network: Network) -> Result<Study, PreparedError> {
         let areas = self.areas()?;
         let homes = self.homes(&network, areas.len())?;
-        let study = Study::of_parts(network, areas, homes, self.value(SITES)?, self.value(OBSTACLES)?);
+        let rest = (self.value(PREMISES)?, self.value(OBSTACLES)?);
+        let study = Study::of_parts(network, areas, homes, self.value(SITES)?, rest);
         study.map_err(|why| PreparedError::Unsound { what: SECTIONS[SITES], why: why.to_owned() })
     }
 }

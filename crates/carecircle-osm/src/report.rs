@@ -125,6 +125,8 @@ pub struct ImportReport {
     pub merged: Vec<Merged>,
     /// Facilities of which the extract holds no place at all, by id.
     pub lost: Vec<Lost>,
+    /// What became of premises that a nursery could be put into.
+    pub premises: PremisesCounts,
 }
 
 /// What became of ways with `highway=*` or `route=ferry`.
@@ -282,6 +284,15 @@ impl PolygonCounts {
         self.mended += mended;
         self.repeated += repeated;
     }
+}
+
+/// Premises that came to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PremisesCounts {
+    /// Those that turned out to be others, drawn twice.
+    pub merged: u64,
+    /// Those of which the extract holds no place at all.
+    pub lost: u64,
 }
 
 /// An area cut by the extract's edge.

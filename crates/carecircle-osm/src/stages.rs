@@ -11,11 +11,13 @@
 
 use crate::blob::{Blobs, decode};
 use crate::index::{IdIndex, Seen, ascend, repeats, sorted};
+use crate::merge::{Candidate, Source};
 use crate::report::{ImportReport, ReadError, StreetCounts};
 use crate::tags::{self, KeyTable, Spot, Tags, Uses, Walk, Walkable};
 use crate::{Progress, ReadOptions};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLat;
+use carecircle_core::place::Premises;
 use osmpbf::{DenseNode, Node, PrimitiveBlock};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -114,7 +116,10 @@ pub(crate) struct Harvest {
 pub(crate) struct Drawn {
     pub(crate) relations: Vec<RelationFound>,
     pub(crate) polygons: Vec<PolygonFound>,
-    pub(crate) facilities: Vec<(i64, Box<Facility>)>,
+    /// Those that are nodes.
+    pub(crate) facilities: Vec<Candidate<Facility>>,
+    /// Those that are nodes.
+    pub(crate) premises: Vec<Candidate<Premises>>,
 }
 
 /// The place of a node that the extract doesn't hold.
@@ -352,11 +357,11 @@ impl<'a, S: Read + Seek + Send> Reader<'a, S> {
                     *slot = place;
                 }
             }
-            harvest.drawn.facilities.extend(found.facilities.drain(..).map(|(id, _, facility)| (id, facility)));
+            harvest.drawn.facilities.extend(found.facilities.drain(..).map(|(_, facility)| facility));
+            harvest.drawn.premises.extend(found.premises.drain(..).map(|(_, premises)| premises));
             harvest.spots.append(&mut found.spots);
         }
         harvest.spots.sort_by_key(|found| found.position);
-        harvest.drawn.facilities.sort_by_key(|(id, _)| *id);
         Ok(harvest)
     }
 }
@@ -523,8 +528,8 @@ fn look_at_ways(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> WayYiel
         if !uses.is_none() && !is_closed(way.raw_refs()) {
             // A piece of a boundary carries the boundary's tags.
             out.unclosed += u64::from(uses.area.is_none());
-            // A facility is one however badly its grounds are drawn.
-            uses = Uses { facility: uses.facility, ..Uses::default() };
+            // A facility is one however badly its grounds are drawn, and so are premises.
+            uses = Uses { facility: uses.facility, premises: uses.premises, ..Uses::default() };
         }
         let is_obstacle = walk.is_none() && tags::is_obstacle(&tags);
         if !is_member && walk.is_none() && uses.is_none() && !is_obstacle {
@@ -559,7 +564,8 @@ fn is_closed(deltas: &[i64]) -> bool {
 struct NodeYield {
     seen: Seen,
     places: Vec<(u32, LonLat)>,
-    facilities: Vec<(i64, u32, Box<Facility>)>,
+    facilities: Vec<(u32, Candidate<Facility>)>,
+    premises: Vec<(u32, Candidate<Premises>)>,
     spots: Vec<SpotFound>,
     bad_coordinates: u64,
 }
@@ -571,14 +577,16 @@ impl Yield for NodeYield {
 
     fn forget(&mut self, numbers: &[u32]) {
         // Of places, the first to come fills the slot.
-        self.facilities.retain(|(_, number, _)| numbers.binary_search(number).is_err());
-        self.spots.retain(|found| numbers.binary_search(&found.number).is_err());
+        let stays = |number: u32| numbers.binary_search(&number).is_err();
+        self.facilities.retain(|(number, _)| stays(*number));
+        self.premises.retain(|(number, _)| stays(*number));
+        self.spots.retain(|found| stays(found.number));
     }
 }
 
 fn look_at_nodes(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> NodeYield {
     let strings = block.raw_stringtable();
-    let is_word = |s: &Vec<u8>| tags::is_facility_value(s) || Spot::is_word(s);
+    let is_word = |s: &Vec<u8>| tags::is_facility_value(s) || tags::is_premises_value(s) || Spot::is_word(s);
     let keys = strings.iter().any(is_word).then(|| KeyTable::new(strings));
     let mut wanted = wanted.cursor();
     let mut out = NodeYield { seen, ..NodeYield::default() };
@@ -586,18 +594,20 @@ fn look_at_nodes(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> NodeYi
     let mut look = |id: i64, nano_lon: i64, nano_lat: i64, raw_tags: &mut dyn Iterator<Item = (usize, usize)>| {
         let number = out.seen.note(id);
         let position = wanted.find(id);
-        let mut facility = None;
+        let (mut facility, mut premises) = (None, None);
         if let Some(keys) = &keys {
             gather(&mut tags, keys, strings, raw_tags);
             if !tags.is_empty() {
-                facility = if tags.may_matter() { tags::facility(&tags) } else { None };
+                if tags.may_matter() {
+                    (facility, premises) = (tags::facility(&tags), tags::premises(&tags));
+                }
                 let spot = tags::spot(&tags);
                 if let Some(position) = position.filter(|_| spot != Spot::default()) {
                     out.spots.push(SpotFound { position, id, number, spot });
                 }
             }
         }
-        if position.is_none() && facility.is_none() {
+        if position.is_none() && facility.is_none() && premises.is_none() {
             return;
         }
         let Some(place) = place(nano_lon, nano_lat) else {
@@ -607,10 +617,9 @@ fn look_at_nodes(block: &PrimitiveBlock, seen: Seen, wanted: &IdIndex) -> NodeYi
         if let Some(position) = position {
             out.places.push((position, place));
         }
-        if let Some(mut facility) = facility {
-            facility.at = place;
-            out.facilities.push((id, number, facility));
-        }
+        let node = Source::Node(id);
+        out.facilities.extend(facility.map(|facility| (number, Candidate::new(node, place, facility, Vec::new()))));
+        out.premises.extend(premises.map(|premises| (number, Candidate::new(node, place, premises, Vec::new()))));
     };
     for group in block.groups() {
         for node in group.dense_nodes() {

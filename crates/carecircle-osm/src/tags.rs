@@ -5,12 +5,14 @@
 
 mod facility;
 mod obstacle;
+mod premises;
 mod spot;
 mod street;
 mod uses;
 
 pub(crate) use facility::{facility, is_facility_value};
 pub(crate) use obstacle::{is_obstacle, is_obstacle_relation};
+pub(crate) use premises::{is_premises_value, premises};
 pub(crate) use spot::{Spot, spot};
 pub(crate) use street::{Walk, Walkable, walkable, walkable_relation};
 pub(crate) use uses::{Uses, relation_uses, uses};
@@ -89,6 +91,8 @@ keys! {
     AddrStreet = b"addr:street",
     AddrHousenumber = b"addr:housenumber",
     AdminLevel = b"admin_level",
+    DisusedAmenity = b"disused:amenity",
+    Government = b"government",
     Population = b"population",
     Area = b"area",
     Barrier = b"barrier",
@@ -180,6 +184,8 @@ impl<'a> Tags<'a> {
             | (1 << Key::Building as u8)
             | (1 << Key::Landuse as u8)
             | (1 << Key::Amenity as u8)
+            | (1 << Key::DisusedAmenity as u8)
+            | (1 << Key::Office as u8)
             | (1 << Key::Boundary as u8)
             | (1 << Key::Aeroway as u8)
             | (1 << Key::Railway as u8)

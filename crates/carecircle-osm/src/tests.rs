@@ -5,7 +5,7 @@ use crate::{Extract, ReadError, ReadOptions, read_from};
 use carecircle_core::facility::Kind;
 use carecircle_core::geometry::{LonLat, geodesic_m};
 use carecircle_core::network::{EdgeId, Network, NetworkOptions};
-use carecircle_core::place::{AreaLevel, Home};
+use carecircle_core::place::{AreaLevel, Home, PremisesKind};
 use carecircle_core::street::{Access, Rank, StreetClass};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -392,6 +392,90 @@ fn facilities_are_nodes_closed_ways_and_relations() {
     let counts = extract.report.polygons;
     assert_eq!((counts.unclosed, counts.not_assembled, counts.missing_members), (1, 1, 1));
     assert_eq!(extract.places.other_use.len(), 2);
+}
+
+/// Id, kind and name of an extract's premises.
+fn premises(extract: &Extract) -> Vec<(&str, PremisesKind, Option<&str>)> {
+    extract.places.premises.iter().map(|p| (p.id.as_str(), p.kind, p.name.as_deref())).collect()
+}
+
+#[test]
+fn premises_are_nodes_closed_ways_and_relations() {
+    use PremisesKind::{CommunityCentre, FormerKindergarten, PublicBuilding, School};
+    let school: TagList = &[("amenity", "school"), ("name", "A")];
+    let nodes = Block::default().dense().node(1, 95_000_000, 470_000_000, &[("amenity", "community_centre")]);
+    let nodes = nodes.node(2, 95_100_000, 470_000_000, &[("disused:amenity", "kindergarten")]);
+    let nodes = nodes.node(3, 96_000_500, 470_000_000, school);
+    let nodes = nodes.node(4, 96_002_000, 470_000_000, &[("amenity", "library")]);
+    let nodes = nodes.node(5, 96_000_600, 470_000_000, &[("amenity", "kindergarten"), ("office", "government")]);
+    let nodes = square(nodes, 10, 96_000_000, 470_000_000, 1_000);
+    let nodes = square(nodes, 20, 97_000_000, 470_000_000, 1_000);
+    let nodes = square(nodes, 30, 97_000_000, 470_000_000, 500);
+    let nodes = square(nodes, 40, 96_500_000, 470_000_000, 500);
+    let extract = extract([
+        nodes,
+        Block::default()
+            .way(1, &closed(10), &[("amenity", "school")])
+            .way(2, &closed(20), &[("building", "civic")])
+            .way(3, &closed(30), &[])
+            .way(4, &closed(40), &[("building", "public"), ("amenity", "toilets")])
+            .way(5, &[10, 11, 12], &[("amenity", "townhall")])
+            .way(6, &[77, 78, 77], &[("amenity", "townhall")]),
+        Block::default().relation(
+            3,
+            &[(2, "outer"), (3, "inner")],
+            &[("type", "multipolygon"), ("amenity", "townhall"), ("name", "B")],
+        ),
+    ]);
+    let wanted = [
+        ("n1", CommunityCentre, None),
+        ("n2", FormerKindergarten, None),
+        ("n4", PublicBuilding, None),
+        ("w1", School, Some("A")),
+        ("w5", PublicBuilding, None),
+        ("r3", PublicBuilding, Some("B")),
+    ];
+    assert_eq!(premises(&extract), wanted, "way 6 is nowhere, way 2 the outline of relation 3, node 5 a kindergarten");
+    let counts = extract.report.premises;
+    assert_eq!((counts.merged, counts.lost), (2, 1));
+    assert!(extract.report.merged.is_empty() && extract.report.lost.is_empty(), "they are no facilities");
+    let at = |id: &str| extract.places.premises.iter().find(|p| p.id == id).unwrap().at;
+    assert_eq!(at("w1"), LonLat { lon_e7: 96_000_000, lat_e7: 470_000_000 });
+    let in_ring = at("r3").lon_e7.abs_diff(97_000_000).max(at("r3").lat_e7.abs_diff(470_000_000));
+    assert!((500..=1_000).contains(&in_ring), "not in the yard: {:?}", at("r3"));
+}
+
+#[test]
+fn one_word_in_a_block_is_enough() {
+    let nodes: [TagList; 7] = [
+        &[("amenity", "school")],
+        &[("amenity", "community_centre")],
+        &[("amenity", "townhall")],
+        &[("amenity", "library")],
+        &[("amenity", "public_building")],
+        &[("disused:amenity", "childcare")],
+        &[("office", "government"), ("admin_level", "8")],
+    ];
+    for tags in nodes {
+        let extract = extract([Block::default().dense().node(1, 95_000_000, 470_000_000, tags)]);
+        assert_eq!(premises(&extract).len(), 1, "{tags:?}");
+    }
+}
+
+#[test]
+fn premises_cut_by_the_edge_stand_where_the_extract_has_them() {
+    let extract = extract([
+        row(3),
+        Block::default().way(1, &[1, 2, 3, 99, 1], &[("amenity", "school")]),
+        Block::default().relation(
+            2,
+            &[(1, "outer"), (98, "outer")],
+            &[("type", "multipolygon"), ("amenity", "library")],
+        ),
+    ]);
+    assert_eq!(premises(&extract), [("w1", PremisesKind::School, None), ("r2", PremisesKind::PublicBuilding, None)]);
+    let places: Vec<LonLat> = extract.places.premises.iter().map(|p| p.at).collect();
+    assert!(places.iter().all(|at| (95_010_000..=95_030_000).contains(&at.lon_e7)), "{places:?}");
 }
 
 #[test]

@@ -293,6 +293,7 @@ fn inputs(policy: &Policy) -> Value {
     let part = |default: Option<f64>| json!({ "type": "number", "minimum": 0, "maximum": 1, "default": default });
     let number =
         |default: Option<f64>| json!({ "type": "number", "exclusiveMinimum": true, "minimum": 0, "default": default });
+    let names = Places::NAMED.map(|(name, _)| name).join("|");
     let candidate = json!({
         "type": "object", "required": ["id", "lon", "lat"],
         "properties": {
@@ -345,12 +346,13 @@ fn inputs(policy: &Policy) -> Value {
         ),
         (
             "candidates",
-            "Where facilities could stand: a GeoJSON FeatureCollection, an array of objects, every residential block, street \
-             corners, or both of these"
+            "Where facilities could stand: a GeoJSON FeatureCollection, an array of objects, or what the map has, one name or \
+             several between commas: every residential block, street corners, or anywhere for both; kindergartens that the \
+             policy does not count, schools, community centres, public buildings, or osm for these four"
                 .to_owned(),
             json!({
                 "oneOf": [
-                    { "type": "string", "enum": Places::MADE },
+                    { "type": "string", "pattern": format!("^({names})(,({names}))*$") },
                     { "type": "array", "items": candidate },
                     { "type": "object", "contentMediaType": Media::GeoJson.name() },
                 ],
@@ -460,13 +462,7 @@ impl Asked {
         };
         let bad = |why: Remark| ApiError::of_parameter(why.en);
         let (places, called) = match given.remove("candidates").unwrap_or_else(|| "anywhere".into()) {
-            Value::String(name) => {
-                let made = Places::made(&name).ok_or_else(|| {
-                    let wanted = format!("one of {}, a FeatureCollection or an array", Places::MADE.join(", "));
-                    ApiError::bad_value("candidates", &name, &wanted)
-                })?;
-                (made, name)
-            }
+            Value::String(names) => (Places::named(&names).map_err(bad)?, names),
             given => (Places::from_json(&given).map_err(bad)?, "given".to_owned()),
         };
         if let Some(name) = given.keys().next() {

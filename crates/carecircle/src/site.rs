@@ -56,7 +56,9 @@ pub(crate) struct SiteStudy {
     #[arg(long, value_name = "MINUTES")]
     beyond: Option<f64>,
     /// Where facilities could stand: a table with id, lon, lat and perhaps name, places, cost, choice (free, required,
-    /// forbidden); `blocks` for every residential block, `streets` for street corners, `anywhere` for both
+    /// forbidden); or what the map has, one name or several between commas: `blocks` for every residential block,
+    /// `streets` for street corners, `anywhere` for both; `kindergartens` that the policy does not count, `schools`,
+    /// `community_centres`, `public_buildings`, `osm` for these four
     #[arg(long, value_name = "F", default_value = "anywhere")]
     candidates: String,
     /// How far apart street corners are taken, metres
@@ -93,9 +95,9 @@ impl SiteStudy {
         let mut timings = Timings::start();
         let lang = self.inputs.lang();
         let mut inputs = self.inputs.clone();
-        let made = Places::made(&self.candidates);
-        inputs.candidates =
-            (made.is_none() && self.objective != Objective::Close).then(|| PathBuf::from(&self.candidates));
+        let is_table = Places::is_path(&self.candidates);
+        let on_map = (!is_table).then(|| Places::named(&self.candidates)).transpose().map_err(bad_parameter)?;
+        inputs.candidates = (is_table && self.objective != Objective::Close).then(|| PathBuf::from(&self.candidates));
         let files: Vec<PathBuf> = self.output.iter().chain(&self.write_scenario).cloned().collect();
         for (option, path) in [("-o", &self.output), ("--write-scenario", &self.write_scenario)] {
             if let Some(path) = path.as_deref().filter(|path| *path != Path::new("-")) {
@@ -109,7 +111,7 @@ impl SiteStudy {
         let question = ask.question(&policy).map_err(bad_parameter)?;
         let city = inputs.load(&mut timings)?;
         tell_rejects(&city.rejected, lang);
-        let places = made.unwrap_or_else(|| Places::Given(city.candidates.clone()));
+        let places = on_map.unwrap_or_else(|| Places::Given(city.candidates.clone()));
         let candidates = ask.candidates(&city.study, &policy, places).map_err(bad_parameter)?;
         let sited = self.sited(&ask, &city, &policy, &candidates)?;
         timings.stage("walks");

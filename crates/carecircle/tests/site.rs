@@ -5,6 +5,8 @@ mod program;
 use program::{Folder, refuse, succeed};
 use serde_json::Value;
 
+const TOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/demo/town.osm.pbf");
+const REGISTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/demo/facilities.csv");
 const CANDIDATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/demo/candidates.csv");
 
 fn json(path: &str) -> Value {
@@ -38,6 +40,8 @@ fn a_plan_promises_what_check_finds() {
         &["--count", "4", "--candidates", CANDIDATES, "--policy", &strict],
         &["--objective", "p-median", "--count", "3", "--candidates", CANDIDATES],
         &["--objective", "set-cover", "--share", "0.95", "--candidates", "blocks"],
+        &["--count", "3", "--candidates", "osm", "--policy", &strict],
+        &["--count", "4", "--candidates", "osm", "--minutes", "10", "--profile", "toddler"],
         &["--objective", "close", "--count", "12"],
     ] {
         let plan = planned(&folder, &[options, &["--write-scenario", &scenario]].concat());
@@ -56,6 +60,51 @@ fn a_plan_promises_what_check_finds() {
         assert_eq!(plan["plan"]["optimal"], true, "{options:?}");
         assert!(number(&plan["plan"]["gap"]) < 1e-6, "{options:?}");
     }
+}
+
+#[test]
+fn premises_of_the_map_are_candidates_from_extract_and_prepared_file_alike() {
+    let folder = Folder::new("site-premises");
+    let (city, out) = (folder.file("town.carecircle"), folder.file("plan.geojson"));
+    let nurseries = folder.write("nurseries.toml", "name = \"nurseries\"\nkinds = [\"nursery\"]\n");
+    succeed(&["import", TOWN, "-o", &city]);
+    let planned_in = |city: &str, options: &[&str]| {
+        succeed(&[&["site", city, "--policy", &nurseries, "--count", "3", "-o", &out], options].concat());
+        let mut plan = json(&out);
+        plan["plan"]["seconds"].take();
+        plan["curve"].take();
+        plan
+    };
+    let register = ["--candidates", "osm", "--add-osm", "--facilities", REGISTER];
+    for options in [&["--candidates", "osm"][..], &["--candidates", "kindergartens,schools"], &register] {
+        let plan = planned_in(TOWN, options);
+        assert_eq!(plan, planned_in(&city, options), "{options:?}");
+        for id in ids(&plan) {
+            let mut kinds =
+                ["kindergarten_", "former_kindergarten_", "school_", "community_centre_", "public_building_"].iter();
+            assert!(kinds.any(|kind| id.starts_with(kind)), "{options:?}: {id}");
+        }
+        assert!(!ids(&plan).is_empty(), "{options:?}");
+    }
+    let plan = planned_in(&city, &["--candidates", "osm"]);
+    let called =
+        |site: &Value| (site["id"].as_str().map(str::to_owned), site["properties"]["name"].as_str().map(str::to_owned));
+    let first = called(&plan["features"][0]);
+    assert_eq!(first.1.as_deref(), Some("柳堤社区服务中心"));
+    assert!(first.0.is_some_and(|id| id.starts_with("community_centre_n")));
+    assert!(ids(&plan).iter().any(|id| id.starts_with("kindergarten_w")), "the policy counts nurseries alone");
+}
+
+#[test]
+fn a_plan_goes_on_where_another_ended() {
+    let folder = Folder::new("site-again");
+    let (first, both) = (folder.file("first.json"), folder.file("both.json"));
+    let premises = ["--count", "1", "--candidates", "community_centres"];
+    let before = planned(&folder, &[&premises[..], &["--write-scenario", &first]].concat());
+    let after = planned(&folder, &[&premises[..], &["--scenario", &first, "--write-scenario", &both]].concat());
+    let (left, there) = (number(&before["coverage"]["covered_after"]), number(&after["coverage"]["covered_before"]));
+    assert!((left - there).abs() < 1e-6, "{left} left, {there} there");
+    assert!(ids(&after).len() == 1 && ids(&after) != ids(&before), "{:?} after {:?}", ids(&after), ids(&before));
 }
 
 #[test]
@@ -104,6 +153,11 @@ fn what_is_impossible_is_told_with_what_is_possible() {
         (&["--count", "2", "--candidates", &table("id,lon,lat\n")], "no row"),
         (&["--count", "2", "--level", "planet", "--least-share", "0.1"], "there is city, district, street, community"),
         (&["--budget", "5", "--candidates", "streets"], "has no cost"),
+        (&["--budget", "5", "--candidates", "osm"], "has no cost; give it in the column cost of a table"),
+        (&["--count", "2", "--limited", "--candidates", "schools"], "has no number of places; give it in the column"),
+        (&["--count", "2", "--candidates", "school"], "--candidates: there is no \"school\"; there is blocks, streets"),
+        (&["--count", "2", "--candidates", "schools,libraries"], "no \"libraries\"; there is"),
+        (&["--count", "2", "--candidates", "./schools"], "./schools"),
         (&["--objective", "set-cover", "--share", "0.9", "--by-cost"], "has no cost"),
         (&["--objective", "set-cover", "--share", "0.9", "--count", "3"], "--count does not come into"),
         (&["--objective", "close", "--count", "2", "--limited"], "--limited does not come into"),

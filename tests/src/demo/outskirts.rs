@@ -2,8 +2,8 @@
 
 use super::canvas::Layer;
 use super::geometry::{Pt, Rect, Side, hull, pt};
-use super::names::VILLAGES;
-use super::plan::{Edge, ISLET, street_on};
+use super::names::{Name, VILLAGES};
+use super::plan::{Edge, ISLET, field, street_on};
 use super::quarters::Quarter;
 use super::streets::islet;
 use super::town::{Town, area_m2, bounds};
@@ -278,6 +278,28 @@ pub(super) fn settle_islet(town: &mut Town, community: u8) {
             let house = Rect::around(ISLET.shifted(x, y), 110, 100);
             town.home(Some(block), &house.ring(), 2, &mut prng);
         }
+    }
+}
+
+/// A field, what stands there, and its name.
+type Premises = ((usize, usize), (&'static str, &'static str), Name);
+
+/// Premises that a nursery could be put into, as mappers put them beside the streets.
+const PREMISES: [Premises; 6] = [
+    ((12, 5), ("amenity", "community_centre"), ("桥东社区服务中心", "Qiaodong Community Centre")),
+    ((13, 3), ("amenity", "community_centre"), ("柳堤社区服务中心", "Liudi Community Centre")),
+    ((12, 9), ("amenity", "community_centre"), ("东苑社区服务中心", "Dongyuan Community Centre")),
+    ((6, 4), ("amenity", "townhall"), ("柳巷街道办事处", "Liuxiang Subdistrict Office")),
+    ((1, 6), ("amenity", "library"), ("铁西图书馆", "Tiexi Library")),
+    ((6, 1), ("disused:amenity", "kindergarten"), ("原砖桥幼儿园", "Former Zhuanqiao Kindergarten")),
+];
+
+/// Puts the premises at corners of fields.
+pub(super) fn place_premises(town: &mut Town) {
+    for ((column, row), what, (zh, en)) in PREMISES {
+        let Rect { west, south, .. } = field(column, row);
+        let name = [what, ("name", zh), ("name:en", en)];
+        town.canvas.spot(pt(west, south).shifted(100, 100), tags(&name));
     }
 }
 

@@ -247,6 +247,7 @@ fn p11_wrong_inputs_are_refused_by_their_names() {
         (json!({ "count": 3, "kinds": ["school"] }), "kinds"),
         (json!({ "count": 3, "sites": 4 }), "sites"),
         (json!({ "count": 3, "candidates": "nowhere" }), "candidates"),
+        (json!({ "count": 3, "candidates": "schools,nowhere" }), "candidates"),
         (json!({ "count": 3, "candidates": [] }), "candidates"),
         (json!({ "count": 3, "candidates": [{ "id": "a", "lon": 400, "lat": 30.9 }] }), "candidates"),
         (json!({ "count": 3, "candidates": [{ "id": "a" }] }), "candidates"),
@@ -340,6 +341,28 @@ fn p14_inputs_come_inline_as_values_and_as_collections() {
     .collect();
     assert!(plans[0].as_array().is_some_and(|sites| (1..=2).contains(&sites.len())), "{}", plans[0]);
     assert!(plans.iter().all(|plan| *plan == plans[0]), "{plans:#?}");
+}
+
+#[test]
+fn candidates_are_what_the_map_has_by_names() {
+    let names = ["kindergartens,community_centres", "schools", "osm"];
+    let kinds = ["nursery", "community"];
+    for (names, begin) in
+        names.into_iter().zip([&["kindergarten_", "former_", "community_centre_"][..], &["school_"], &[""]])
+    {
+        let inputs = json!({ "candidates": names, "count": 2, "kinds": kinds, "minutes": 5, "time_limit": 5 });
+        let answer = execute(town(), &inputs).ok();
+        let plan = &answer["plan"]["value"];
+        assert_eq!(plan["parameters"]["question"]["candidates"], names);
+        let sites = plan["features"].as_array().unwrap();
+        let ids: Vec<&str> = sites.iter().map(|site| site["id"].as_str().unwrap()).collect();
+        assert!(
+            !ids.is_empty() && ids.iter().all(|id| begin.iter().any(|kind| id.starts_with(kind))),
+            "{names}: {ids:?}"
+        );
+    }
+    let wrong = execute(town(), &json!({ "candidates": "school", "count": 2 })).problem(400);
+    assert!(wrong.contains("there is no \"school\"; there is blocks, streets"), "{wrong}");
 }
 
 #[test]

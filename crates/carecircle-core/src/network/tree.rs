@@ -187,7 +187,7 @@ mod tests {
                 let at = area.middle();
                 let nearing: Vec<(EdgeId, f64)> = tree.nearing(at).collect();
                 prop_assert!(nearing.is_sorted_by_key(|(_, metres)| *metres));
-                prop_assert!(nearing.iter().all(|(edge, metres)| numbered[edge.index()].0.distance_m(at) == *metres));
+                prop_assert!(nearing.iter().all(|(edge, metres)| numbered[edge.index()].0.distance_m(at).total_cmp(metres).is_eq()));
                 let mut edges: Vec<u32> = nearing.iter().map(|(edge, _)| edge.0).collect();
                 edges.sort_unstable();
                 prop_assert!(edges.into_iter().eq(0..numbered.len() as u32));

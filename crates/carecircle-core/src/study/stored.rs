@@ -9,7 +9,7 @@ use crate::doors::Doors;
 use crate::geometry::Shape;
 use crate::network::Network;
 use crate::network::stored::{FARTHEST_M, is_place};
-use crate::place::{Area, Polylines};
+use crate::place::{Area, Polylines, Premises};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -79,7 +79,8 @@ impl Study {
         &self.ground.homes
     }
 
-    /// Puts a study together again, of areas in degrees and facilities that know where they meet the network.
+    /// Puts a study together again, of areas in degrees and facilities that know where they meet the network; of the rest
+    /// of its places as they came.
     ///
     /// # Errors
     /// What is wrong with a facility.
@@ -88,7 +89,7 @@ impl Study {
         areas: Vec<Area>,
         homes: Homes,
         facilities: Vec<SitedFacility>,
-        obstacles: Polylines,
+        (premises, obstacle_lines): (Vec<Premises>, Polylines),
     ) -> Result<Self, &'static str> {
         let is_sound = |f: &SitedFacility| {
             is_place(f.at)
@@ -103,7 +104,7 @@ impl Study {
             return Err("facilities are out of order");
         }
         let areas = Areas::new(network.projection(), areas);
-        let ground = Ground { network, areas, homes, obstacle_lines: obstacles, obstacles: OnceLock::new() };
+        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles: OnceLock::new() };
         Ok(Self::assembled(Arc::new(ground), facilities))
     }
 }

@@ -9,9 +9,10 @@ use crate::remark;
 use crate::remark::Remark;
 use crate::scenario::{in_our_words, table_of};
 use crate::table::{Table, TableError};
+use carecircle_core::facility::{Facility, Kind};
 use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::NodeId;
-use carecircle_core::place::AreaLevel;
+use carecircle_core::place::{AreaLevel, Premises, PremisesKind};
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{
     NewSite, Pick, Plan, Question, Search, SitingError, Standing, StudyInstance, Watch, bytes_needed,
@@ -76,32 +77,81 @@ impl Objective {
     }
 }
 
-/// Where facilities could stand.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Places {
-    /// In every residential block.
+/// What a map has where facilities could stand, in the order in which candidates are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnMap {
+    /// Residential blocks.
     Blocks,
-    /// At street corners.
+    /// Street corners.
     Streets,
-    /// Both.
-    #[default]
-    Anywhere,
+    /// Kindergartens that the policy does not count, and those that are no more.
+    Kindergartens,
+    /// Schools.
+    Schools,
+    /// Community centres.
+    CommunityCentres,
+    /// Buildings of the municipality.
+    PublicBuildings,
+}
+
+/// Where facilities could stand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Places {
+    /// Where the map says.
+    OnMap(BTreeSet<OnMap>),
     /// Where a list says.
     Given(Vec<Candidate>),
 }
 
-impl Places {
-    /// The names of those that are made of a map.
-    pub const MADE: [&str; 3] = ["blocks", "streets", "anywhere"];
+impl Default for Places {
+    fn default() -> Self {
+        Self::OnMap([OnMap::Blocks, OnMap::Streets].into())
+    }
+}
 
-    /// Those made of a map, by name.
-    pub fn made(name: &str) -> Option<Self> {
-        match name {
-            "blocks" => Some(Self::Blocks),
-            "streets" => Some(Self::Streets),
-            "anywhere" => Some(Self::Anywhere),
-            _ => None,
+impl Places {
+    /// What may be asked of a map, by name.
+    pub const NAMED: [(&str, &[OnMap]); 8] = [
+        ("blocks", &[OnMap::Blocks]),
+        ("streets", &[OnMap::Streets]),
+        ("anywhere", &[OnMap::Blocks, OnMap::Streets]),
+        ("kindergartens", &[OnMap::Kindergartens]),
+        ("schools", &[OnMap::Schools]),
+        ("community_centres", &[OnMap::CommunityCentres]),
+        ("public_buildings", &[OnMap::PublicBuildings]),
+        ("osm", &[OnMap::Kindergartens, OnMap::Schools, OnMap::CommunityCentres, OnMap::PublicBuildings]),
+    ];
+
+    fn of_name(name: &str) -> Option<&'static [OnMap]> {
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, on_map)| *on_map)
+    }
+
+    /// Whether a text is the path of a table rather than names: `./schools` is.
+    pub fn is_path(text: &str) -> bool {
+        text.contains(['.', '/', '\\']) && !text.split(',').any(|word| Self::of_name(word).is_some())
+    }
+
+    /// Those of a map, by one name or several between commas.
+    ///
+    /// # Errors
+    /// Which of them is no name, and what there is.
+    pub fn named(names: &str) -> Result<Self, Remark> {
+        let mut out = BTreeSet::new();
+        for word in names.split(',') {
+            let on_map = Self::of_name(word).ok_or_else(|| {
+                let word: String = word.chars().take(60).collect();
+                let known = Self::NAMED.map(|(name, _)| name);
+                let (en, zh) = (known.join(", "), known.join("、"));
+                Remark {
+                    en: format!(
+                        "candidates: there is no \"{word}\"; there is {en}, several of them between commas, or a table"
+                    ),
+                    zh: format!("candidates：没有“{word}”；可用 {zh}，多个以逗号分隔，或一张表"),
+                }
+            })?;
+            out.extend(on_map);
         }
+        Ok(Self::OnMap(out))
     }
 
     /// Those of a GeoJSON FeatureCollection, or of an array of objects with id, lon, lat and perhaps name, places, cost,
@@ -292,27 +342,33 @@ impl Ask {
     /// No place, too many, or one that the question or the policy can't do with.
     pub fn candidates(&self, study: &Study, policy: &Policy, places: Places) -> Result<Vec<Candidate>, Remark> {
         let taken: BTreeSet<&str> = study.facilities().iter().map(|f| f.facility.id.as_str()).collect();
-        let is_given = matches!(places, Places::Given(_));
+        let with_kindergartens = matches!(&places, Places::OnMap(all) if all.contains(&OnMap::Kindergartens));
         let mut out = match places {
             _ if self.objective == Objective::Close => return Ok(Vec::new()),
             Places::Given(given) => given,
-            Places::Blocks => in_blocks(study).collect(),
-            Places::Streets => at_corners(study, self.spacing_m),
-            Places::Anywhere => in_blocks(study).chain(at_corners(study, self.spacing_m)).collect(),
+            Places::OnMap(all) => {
+                let mut out: Vec<_> = all.into_iter().flat_map(|sort| self.on_map(study, policy, sort)).collect();
+                // A scenario may have opened some of them.
+                out.retain(|candidate| !taken.contains(candidate.id.as_str()));
+                out
+            }
         };
-        // Where an earlier plan has put one, there is one.
-        out.retain(|candidate| is_given || !taken.contains(candidate.id.as_str()));
         if !out.iter().any(|candidate| candidate.standing != Standing::Forbidden) {
+            let (mut en, mut zh) = ("", "");
+            if with_kindergartens {
+                en = "; kindergartens that the policy counts are facilities already";
+                zh = "；政策已计入的幼儿园不再作为候选";
+            }
             return Err(remark!(
-                "candidates: there is no place where a facility could stand",
-                "candidates：没有可选的位置"
+                "candidates: there is no place where a facility could stand{en}",
+                "candidates：没有可选的位置{zh}"
             ));
         }
         if out.len() > MOST_CANDIDATES {
             let n = out.len();
             return Err(remark!(
-                "candidates: {n} places where facilities could stand; {MOST_CANDIDATES} at most: a larger spacing_m takes fewer",
-                "candidates：共有 {n} 个可选位置；最多 {MOST_CANDIDATES} 个：请增大 spacing_m"
+                "candidates: {n} places where facilities could stand; {MOST_CANDIDATES} at most: a larger spacing_m takes fewer corners",
+                "candidates：共有 {n} 个可选位置；最多 {MOST_CANDIDATES} 个：增大 spacing_m 可减少路口"
             ));
         }
         if (self.budget.is_some() || self.by_cost)
@@ -320,16 +376,16 @@ impl Ask {
         {
             let asks = if self.by_cost { "by_cost" } else { "budget" };
             return Err(remark!(
-                "{asks}: the candidate {id} has no cost; give it in a column cost",
-                "{asks}：候选点 {id} 没有费用；请在 cost 列给出"
+                "{asks}: the candidate {id} has no cost; give it in the column cost of a table",
+                "{asks}：候选点 {id} 没有费用；请用候选点表的 cost 列给出"
             ));
         }
         if self.limited
             && let Some(Candidate { id, .. }) = out.iter().find(|candidate| candidate.places.is_none())
         {
             return Err(remark!(
-                "limited: the candidate {id} has no number of places; give it in a column places",
-                "limited：候选点 {id} 没有托位数；请在 places 列给出"
+                "limited: the candidate {id} has no number of places; give it in the column places of a table",
+                "limited：候选点 {id} 没有托位数；请用候选点表的 places 列给出"
             ));
         }
         for candidate in &out {
@@ -350,6 +406,21 @@ impl Ask {
         }
         out.shrink_to_fit();
         Ok(out)
+    }
+
+    /// The candidates of a sort that the map has.
+    fn on_map(&self, study: &Study, policy: &Policy, sort: OnMap) -> Vec<Candidate> {
+        let premises = |kind| study.premises_of(kind).map(in_premises);
+        match sort {
+            OnMap::Blocks => in_blocks(study).collect(),
+            OnMap::Streets => at_corners(study, self.spacing_m),
+            OnMap::Kindergartens => {
+                in_kindergartens(study, policy).chain(premises(PremisesKind::FormerKindergarten)).collect()
+            }
+            OnMap::Schools => premises(PremisesKind::School).collect(),
+            OnMap::CommunityCentres => premises(PremisesKind::CommunityCentre).collect(),
+            OnMap::PublicBuildings => premises(PremisesKind::PublicBuilding).collect(),
+        }
     }
 
     /// The walks to candidates and facilities, which take no more than so many bytes. `tell` hears beforehand how many they
@@ -477,7 +548,7 @@ fn in_blocks(study: &Study) -> impl Iterator<Item = Candidate> + '_ {
         let off = |at: Point| (at.x - middle.x).hypot(at.y - middle.y);
         let nearest = points.iter().map(|point| point.at).min_by(|a, b| off(*a).total_cmp(&off(*b)))?;
         let name = block.name.clone();
-        Some(Candidate { name, ..made(study, format!("block_{}", block.id), nearest)? })
+        Some(Candidate { name, ..made(format!("block_{}", block.id), on_earth(study, nearest)?) })
     })
 }
 
@@ -495,15 +566,140 @@ fn at_corners(study: &Study, spacing_m: f64) -> Vec<Candidate> {
         }
     }
     let corner = |(_, node)| {
-        let candidate = made(study, String::new(), network.node_at(node))?;
-        let LonLat { lon_e7, lat_e7 } = candidate.at;
-        Some(Candidate { id: format!("corner_{lon_e7}_{lat_e7}"), ..candidate })
+        let at = on_earth(study, network.node_at(node))?;
+        Some(made(format!("corner_{}_{}", at.lon_e7, at.lat_e7), at))
     };
     squares.into_values().filter_map(corner).collect()
 }
 
-fn made(study: &Study, id: String, at: Point) -> Option<Candidate> {
+/// Kindergartens that the policy does not count.
+fn in_kindergartens<'a>(study: &'a Study, policy: &'a Policy) -> impl Iterator<Item = Candidate> + 'a {
+    let is_one = |f: &&Facility| matches!(f.kind, Kind::Kindergarten | Kind::KindergartenClass);
+    let kindergartens = study.facilities().iter().map(|sited| &sited.facility).filter(is_one);
+    let others = kindergartens.filter(|facility| !policy.eligibility.admits(facility));
+    others.map(|f| Candidate { name: f.name.clone(), ..made(format!("kindergarten_{}", f.id), f.at) })
+}
+
+fn in_premises(Premises { id, name, kind, at }: &Premises) -> Candidate {
+    Candidate { name: name.clone(), ..made(format!("{}_{id}", kind.name()), *at) }
+}
+
+fn on_earth(study: &Study, at: Point) -> Option<LonLat> {
     let (lon, lat) = study.network().projection().unproject(at);
-    let at = LonLat::from_degrees(lon, lat)?;
-    Some(Candidate { id, name: None, at, places: None, cost: None, standing: Standing::Candidate })
+    LonLat::from_degrees(lon, lat)
+}
+
+fn made(id: String, at: LonLat) -> Candidate {
+    Candidate { id, name: None, at, places: None, cost: None, standing: Standing::Candidate }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carecircle_core::facility::Eligibility;
+    use carecircle_core::network::{Network, NetworkOptions};
+    use carecircle_core::place;
+    use carecircle_core::street::Streets;
+
+    /// A city without streets: three kindergartens and a nursery at one place, and premises east of there, the first at
+    /// that place too.
+    fn city(premises: &[PremisesKind]) -> Study {
+        let at = |n: i32| LonLat { lon_e7: 1_143_000_000 + n, lat_e7: 309_000_000 };
+        let facility = |id: &str, kind| Facility::new(id, at(0), kind);
+        let facilities = vec![
+            facility("k1", Kind::Kindergarten),
+            facility("k2", Kind::KindergartenClass),
+            facility("school_w2", Kind::Kindergarten),
+            facility("n1", Kind::Nursery),
+        ];
+        let premises = premises.iter().zip(1..).map(|(&kind, n)| Premises {
+            id: format!("w{n}"),
+            name: Some(format!("No. {n}")),
+            kind,
+            at: at(n - 1),
+        });
+        let places = place::Places { facilities, premises: premises.collect(), ..place::Places::default() };
+        let (network, _) = Network::build(&Streets::default(), NetworkOptions::default());
+        Study::new(network, places, None, 250.0)
+    }
+
+    fn of_kinds(kinds: &[Kind]) -> Policy {
+        Policy { eligibility: Eligibility { kinds: kinds.to_vec(), ..Eligibility::default() }, ..Policy::default() }
+    }
+
+    #[test]
+    fn candidates_of_the_map_keep_their_ids_and_places() {
+        use PremisesKind::{CommunityCentre, FormerKindergarten, PublicBuilding, School};
+        let city = city(&[School, School, PublicBuilding, CommunityCentre, FormerKindergarten]);
+        let asked = |names: &str, kinds: &[Kind]| {
+            let places = Places::named(names).unwrap();
+            Ask { count: Some(1), ..Ask::default() }.candidates(&city, &of_kinds(kinds), places).unwrap()
+        };
+        let ids = |names: &str, kinds: &[Kind]| asked(names, kinds).into_iter().map(|c| c.id).collect::<Vec<_>>();
+        let (kindergartens, former) = (["kindergarten_k1", "kindergarten_k2"], "former_kindergarten_w5");
+        let nurseries = ids("kindergartens", &[Kind::Nursery]);
+        assert_eq!(nurseries, [kindergartens[0], kindergartens[1], "kindergarten_school_w2", former]);
+        assert_eq!(ids("kindergartens", &[Kind::Kindergarten]), [kindergartens[1], former]);
+        assert_eq!(ids("kindergartens", &[]), [former], "every kind counts");
+        // A facility stands under the id of the second school already.
+        let osm = [former, "school_w1", "community_centre_w4", "public_building_w3"];
+        assert_eq!(ids("osm", &[]), osm);
+        assert_eq!(ids("public_buildings,schools", &[]), [osm[1], osm[3]]);
+        let centre = &asked("community_centres", &[])[0];
+        assert_eq!((centre.name.as_deref(), centre.at.lon_e7), (Some("No. 4"), 1_143_000_003));
+    }
+
+    #[test]
+    fn where_the_map_has_no_such_place_that_is_told() {
+        let city = city(&[PremisesKind::School]);
+        let refused = |names: &str| {
+            let ask = Ask { count: Some(1), ..Ask::default() };
+            ask.candidates(&city, &Policy::default(), Places::named(names).unwrap()).unwrap_err()
+        };
+        assert!(refused("community_centres").en.ends_with("where a facility could stand"));
+        assert!(refused("kindergartens,public_buildings").en.contains("kindergartens that the policy counts"));
+        assert!(refused("kindergartens").zh.contains("政策已计入的幼儿园"));
+    }
+
+    #[test]
+    fn names_of_places_are_taken_together_in_one_order() {
+        use OnMap::{Blocks, CommunityCentres, Kindergartens, PublicBuildings, Schools, Streets};
+        let all = |names: &str| match Places::named(names).unwrap() {
+            Places::OnMap(all) => all.into_iter().collect::<Vec<_>>(),
+            Places::Given(_) => panic!("{names}"),
+        };
+        assert_eq!(all("schools"), [Schools]);
+        assert_eq!(all("public_buildings,community_centres"), [CommunityCentres, PublicBuildings]);
+        assert_eq!(all("osm"), [Kindergartens, Schools, CommunityCentres, PublicBuildings]);
+        assert_eq!(all("osm,anywhere,schools,osm"), all("blocks,streets,osm"));
+        assert_eq!(all("anywhere"), [Blocks, Streets]);
+        assert_eq!(Places::named("anywhere").unwrap(), Places::default());
+    }
+
+    #[test]
+    fn what_is_no_name_is_told_with_all_that_are() {
+        for (names, word) in [
+            ("", ""),
+            ("school", "school"),
+            ("schools,", ""),
+            ("schools, streets", " streets"),
+            ("osm,./c.csv", "./c.csv"),
+        ] {
+            let told = Places::named(names).unwrap_err();
+            assert!(told.en.contains(&format!("there is no \"{word}\"; there is blocks, streets")), "{}", told.en);
+            assert!(told.zh.contains(&format!("没有“{word}”")), "{}", told.zh);
+            for (name, _) in Places::NAMED {
+                assert!(told.en.contains(name) && told.zh.contains(name), "{name}");
+            }
+            assert!(!Places::is_path(names), "{names}");
+        }
+        assert!(Places::named(&"长".repeat(10_000)).unwrap_err().en.len() < 500);
+    }
+
+    #[test]
+    fn a_file_may_be_called_as_a_sort_of_places() {
+        for path in ["./schools", "/data/schools", "c.csv", "名单.xlsx#一,二", "..\\schools", "a,b.csv"] {
+            assert!(Places::is_path(path) && Places::named(path).is_err(), "{path}");
+        }
+    }
 }

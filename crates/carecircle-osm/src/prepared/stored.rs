@@ -4,7 +4,7 @@
 //! is none ends it.
 
 use crate::report::{
-    Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, SpotCounts, StreetCounts,
+    Bounds, Clipped, ExtractHeader, ImportReport, Lost, Merged, PolygonCounts, PremisesCounts, SpotCounts, StreetCounts,
 };
 use carecircle_core::allocation::{Allocation, Balance};
 use carecircle_core::demand::{Block, ChildrenFrom, Demand, DemandPoint, DemandReport, Outline};
@@ -13,7 +13,9 @@ use carecircle_core::geometry::{LonLat, Point};
 use carecircle_core::network::stored::Frame;
 use carecircle_core::network::{EdgeId, Gate, Island, NetworkOptions, NetworkReport, Snap};
 use carecircle_core::other::OtherColumns;
-use carecircle_core::place::{self, Area, AreaLevel, Building, Home, Polylines, ResidentialArea};
+use carecircle_core::place::{
+    self, Area, AreaLevel, Building, Home, Polylines, Premises, PremisesKind, ResidentialArea,
+};
 use carecircle_core::population::GridBalance;
 use carecircle_core::street::Access;
 use carecircle_core::study::{Compound, Door, Entrance, SitedFacility};
@@ -329,6 +331,7 @@ one_of! {
     Kind: Kind::ALL;
     Status: Status::ALL;
     AreaLevel: AreaLevel::ALL;
+    PremisesKind: PremisesKind::ALL;
     ChildrenFrom: ChildrenFrom::ALL;
     Home: [Home::Certain, Home::Assumed];
     Access: [Access::Public, Access::Destination, Access::Closed];
@@ -363,6 +366,8 @@ fields! {
         id, name, name_zh, name_en, level, parent, population, under3, communities, kindergartens, shape, other,
     }
     ResidentialArea { id, name, shape }
+    Premises { id, name, kind, at }
+    PremisesCounts { merged, lost }
     Building { at, footprint_m2, levels, home }
     place::Door { at, is_gate, is_closed }
     Facility {
@@ -401,5 +406,6 @@ fields! {
     }
     ImportReport {
         nodes, ways, relations, unsorted, duplicate_ids, bad_coordinates, streets, spots, polygons, clipped, merged, lost,
+        premises,
     }
 }

@@ -3,6 +3,7 @@ use crate::{Extract, ReadOptions, read_from};
 use carecircle_core::coverage::Coverage;
 use carecircle_core::isochrone::{Drawing, Split, circles};
 use carecircle_core::network::NetworkOptions;
+use carecircle_core::place::{Premises, PremisesKind};
 use carecircle_core::policy::Policy;
 use carecircle_core::profile::{Climb, Profile};
 use carecircle_core::study::SNAP_WITHIN_M;
@@ -24,6 +25,13 @@ fn town(seed: u64) -> Extract {
         reason: crate::merge::REASONS[1],
     });
     extract.header.date = Some(1_748_736_000);
+    let at = extract.places.facilities.first().map(|f| f.at).unwrap_or_default();
+    extract.places.premises = PremisesKind::ALL
+        .iter()
+        .zip(1..)
+        .map(|(&kind, n)| Premises { id: format!("w{n}"), name: (n > 1).then(|| "学校".to_owned()), kind, at })
+        .collect();
+    extract.report.premises.merged = 2;
     extract
 }
 
@@ -58,7 +66,8 @@ fn told(study: &Study) -> String {
     let limits = [Policy::default().limit()];
     let circles = circles(study, &weights, &|_| true, &limits, Split::Nearest, &Drawing::default());
     let gates: Vec<_> = study.network().gates().iter().map(|gate| (gate.node, gate.at)).collect();
-    format!("{} {} {circles:?} {gates:?}", told(&Policy::default()), told(&other))
+    let premises: Vec<_> = PremisesKind::ALL.iter().flat_map(|&kind| study.premises_of(kind)).collect();
+    format!("{} {} {circles:?} {gates:?} {premises:?}", told(&Policy::default()), told(&other))
 }
 
 #[test]

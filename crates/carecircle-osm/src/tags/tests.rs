@@ -5,7 +5,7 @@ use super::street::duration_s;
 use super::uses::{area, home, levels};
 use super::*;
 use carecircle_core::facility::Kind;
-use carecircle_core::place::{AreaLevel, Home};
+use carecircle_core::place::{AreaLevel, Home, PremisesKind};
 use carecircle_core::street::{Access, StreetClass};
 
 fn tags(pairs: &[(&'static str, &'static str)]) -> Tags<'static> {
@@ -344,4 +344,52 @@ fn what_nobody_crosses_in_a_table() {
     assert!(is_obstacle_relation(&tags(&outline)));
     assert!(!is_obstacle_relation(&tags(&[("natural", "water"), ("type", "site")])));
     assert!(!is_obstacle_relation(&tags(&[("landuse", "residential"), ("type", "multipolygon")])));
+}
+
+#[test]
+fn premises_are_what_a_municipality_may_dispose_of() {
+    type Row = (&'static [(&'static str, &'static str)], Option<PremisesKind>);
+    use PremisesKind::{CommunityCentre, FormerKindergarten, PublicBuilding, School};
+    let table: &[Row] = &[
+        (&[("amenity", "school")], Some(School)),
+        (&[("amenity", "school"), ("building", "public")], Some(School)),
+        (&[("amenity", "school"), ("ruins", "yes")], None),
+        (&[("building", "school")], None),
+        (&[("amenity", "community_centre"), ("office", "association")], Some(CommunityCentre)),
+        (&[("amenity", "social_centre")], None),
+        (&[("amenity", "social_facility")], None),
+        (&[("amenity", "kindergarten"), ("building", "civic")], None),
+        (&[("disused:amenity", "kindergarten")], Some(FormerKindergarten)),
+        (&[("disused:amenity", "childcare"), ("amenity", "no")], Some(FormerKindergarten)),
+        (&[("disused:amenity", "school"), ("amenity", "library")], Some(PublicBuilding)),
+        (&[("disused:amenity", "school"), ("building", "yes")], Some(School)),
+        (&[("disused:amenity", "restaurant")], None),
+        (&[("disused:amenity", "restaurant"), ("building", "civic")], Some(PublicBuilding)),
+        (&[("amenity", "townhall")], Some(PublicBuilding)),
+        (&[("amenity", "public_building")], Some(PublicBuilding)),
+        (&[("building", "public")], Some(PublicBuilding)),
+        (&[("building", "government"), ("disused", "yes")], Some(PublicBuilding)),
+        (&[("building", "civic"), ("abandoned", "yes")], None),
+        (&[("building", "civic"), ("historic", "ruins")], None),
+        (&[("building", "civic"), ("amenity", "police")], None),
+        (&[("building", "public"), ("tourism", "museum")], None),
+        (&[("building", "public"), ("office", "company")], None),
+        (&[("building", "public"), ("office", "government")], Some(PublicBuilding)),
+        (&[("building", "office"), ("office", "government")], None),
+        (&[("building", "office"), ("office", "government"), ("government", "administrative")], Some(PublicBuilding)),
+        (&[("building", "government"), ("office", "government"), ("government", "ministry")], None),
+        (&[("office", "government"), ("government", "register_office")], Some(PublicBuilding)),
+        (&[("office", "government"), ("government", "ministry")], None),
+        (&[("office", "government"), ("admin_level", "2")], None),
+        (&[("office", "government"), ("admin_level", "2"), ("government", "education")], None),
+        (&[("building", "public"), ("admin_level", "4")], None),
+        (&[("office", "government"), ("admin_level", "8")], Some(PublicBuilding)),
+        (&[("office", "government"), ("amenity", "courthouse")], None),
+        (&[("office", "diplomatic"), ("building", "government")], None),
+        (&[("building", "yes")], None),
+    ];
+    for (pairs, expected) in table {
+        assert_eq!(premises(&tags(pairs)).map(|premises| premises.kind), *expected, "{pairs:?}");
+        assert_eq!(uses(&tags(pairs)).premises.map(|premises| premises.kind), *expected, "{pairs:?}");
+    }
 }

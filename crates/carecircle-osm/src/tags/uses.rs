@@ -1,17 +1,20 @@
 //! What polygons are used for: homes, other things, land that nobody lives on; and the areas of the administration.
 
 use super::facility::facility;
+use super::premises::premises;
 use super::{Key, Tags};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLatShape;
 use carecircle_core::other::OtherColumns;
-use carecircle_core::place::{Area, AreaLevel, Home};
+use carecircle_core::place::{Area, AreaLevel, Home, Premises};
 
 /// What a polygon is used for; several at once is common.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Uses {
     /// All but its id and place.
     pub(crate) facility: Option<Box<Facility>>,
+    /// All but their id and place; what is a facility is no premises for one.
+    pub(crate) premises: Option<Box<Premises>>,
     /// All but its id and shape.
     pub(crate) area: Option<Box<Area>>,
     /// Land where people live.
@@ -34,6 +37,7 @@ impl Uses {
     /// Whether it is of no use to anybody here.
     pub(crate) fn is_none(&self) -> bool {
         self.facility.is_none()
+            && self.premises.is_none()
             && self.area.is_none()
             && self.residential.is_none()
             && self.building.is_none()
@@ -46,6 +50,7 @@ impl Uses {
 pub(crate) fn uses(tags: &Tags) -> Uses {
     Uses {
         facility: facility(tags),
+        premises: premises(tags),
         area: area(tags),
         residential: tags.is(Key::Landuse, "residential").then(|| {
             let [name, ..] = tags.names();
@@ -75,15 +80,18 @@ pub(super) fn home(tags: &Tags) -> Option<Home> {
         "yes" => match tags.get(Key::BuildingUse) {
             Some("residential" | "apartments") => Some(Home::Certain),
             Some(_) => None,
-            None => (!has_other_purpose(tags)).then_some(Home::Assumed),
+            None => {
+                let is_in_use = tags.set(Key::Disused).is_none() && !is_ruin(tags);
+                (is_in_use && purposes(tags).next().is_none()).then_some(Home::Assumed)
+            }
         },
         _ => None,
     }
 }
 
-/// Whether a building's own tags say that it is there for something else than living.
-fn has_other_purpose(tags: &Tags) -> bool {
-    const PURPOSES: [Key; 18] = [
+/// What a building's own tags say that it is there for, besides living.
+pub(super) fn purposes(tags: &Tags) -> impl Iterator<Item = Key> {
+    const PURPOSES: [Key; 15] = [
         Key::Amenity,
         Key::Shop,
         Key::Office,
@@ -98,13 +106,14 @@ fn has_other_purpose(tags: &Tags) -> bool {
         Key::Military,
         Key::Aeroway,
         Key::Religion,
-        Key::Abandoned,
-        Key::Disused,
-        Key::Ruins,
         Key::Tourism,
     ];
-    tags.is(Key::Historic, "ruins")
-        || PURPOSES.into_iter().any(|key| tags.set(key).is_some_and(|v| key != Key::Tourism || v != "apartment"))
+    PURPOSES.into_iter().filter(|&key| tags.set(key).is_some_and(|v| key != Key::Tourism || v != "apartment"))
+}
+
+/// Whether nobody can use it any more.
+pub(super) fn is_ruin(tags: &Tags) -> bool {
+    tags.is(Key::Historic, "ruins") || tags.set(Key::Abandoned).is_some() || tags.set(Key::Ruins).is_some()
 }
 
 /// Storeys: the first number of a list, if a building can have so many.

@@ -5,7 +5,10 @@ use super::cells::{CELL_M2, LEAST_CELLS, LEAST_MEDIAN, LEAST_SHORTFALL_M, LEAST_
 use super::findings::{Extent, Findings, Layer, OffStreet};
 use super::trust::{Judgement, Scale};
 use carecircle_core::geometry::{Point, round7};
+use carecircle_core::place::PremisesKind;
+use carecircle_core::study::Study;
 use carecircle_formats::geojson;
+use carecircle_osm::PremisesCounts;
 use serde_json::{Value, json};
 
 /// The whole report.
@@ -117,6 +120,7 @@ pub(super) fn report(findings: &Findings, judgements: &[Judgement]) -> Value {
             "merged": merged,
             "lost": import.lost.iter().filter(|_| city.map_facilities).map(|l| named(&l.id, &l.name)).collect::<Vec<_>>(),
         },
+        "premises": premises(study, import.premises),
         "areas": {
             "count": study.areas().all().len(),
             "clipped": import.clipped.iter().filter(|_| city.map_areas).map(|c| named(&c.id, &c.name)).collect::<Vec<_>>(),
@@ -162,6 +166,13 @@ pub(super) fn report(findings: &Findings, judgements: &[Judgement]) -> Value {
         about.extend(members);
     }
     Value::Object(about)
+}
+
+/// By kind, then those that came to nothing.
+fn premises(study: &Study, counts: PremisesCounts) -> Value {
+    let of_kind = |kind: &PremisesKind| (kind.name().to_owned(), study.premises_of(*kind).count() as u64);
+    let nothing = [("merged", counts.merged), ("lost", counts.lost)].map(|(name, n)| (name.to_owned(), n));
+    PremisesKind::ALL.iter().map(of_kind).chain(nothing).collect()
 }
 
 fn extent(extent: &Extent) -> Value {

@@ -8,6 +8,7 @@ use crate::check::thousands;
 use crate::lang::Lang;
 use crate::paper::{Paper, escape, name};
 use carecircle_core::geometry::round7;
+use carecircle_core::place::PremisesKind;
 use carecircle_formats::geojson::ATTRIBUTION;
 use std::fmt::{Display, Write as _};
 
@@ -518,6 +519,20 @@ impl Body<'_> {
             self.paper.table("", &head, 4, rows);
             self.paper.out.push_str("</details>\n");
         }
+        self.paper.out.push_str("<div class=\"two\">");
+        let of_kind = |kind| city.study.premises_of(kind).count() as u64;
+        let premises = city.import.premises;
+        self.counts(
+            ("Premises that a nursery could be put into", "可改建为托育机构的场所"),
+            &[
+                (of_kind(PremisesKind::FormerKindergarten), "former kindergartens", "停用的幼儿园"),
+                (of_kind(PremisesKind::School), "schools", "学校"),
+                (of_kind(PremisesKind::CommunityCentre), "community centres", "社区中心"),
+                (of_kind(PremisesKind::PublicBuilding), "public buildings", "公共建筑"),
+                (premises.merged, "drawn twice, counted once", "重复绘制，只计一次"),
+                (premises.lost, "without any place in the extract, not counted", "数据中没有位置，未计入"),
+            ],
+        );
         let p = &city.import.polygons;
         self.counts(
             ("Shapes of facilities, land, buildings and areas", "机构、用地、建筑与区域的图形"),
@@ -534,6 +549,7 @@ impl Body<'_> {
                 (p.repeated, "outline tagged like its relation, counted once", "轮廓与关系重复，只计一次"),
             ],
         );
+        self.paper.out.push_str("</div>\n");
     }
 
     fn file(&mut self) {
