@@ -15,6 +15,8 @@
 mod answer;
 mod branch;
 mod flow;
+#[cfg(feature = "highs")]
+mod highs;
 mod lagrange;
 mod local;
 mod model;
@@ -164,9 +166,23 @@ pub struct Progress {
 /// Told how a search stands; a break ends it.
 pub type Watch<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
 
-/// How long to search, and who looks on.
+/// Who looks for plans and proofs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Solver {
+    /// Our own branch and cut.
+    #[default]
+    Own,
+    /// HiGHS (Huangfu and Hall, *Parallelizing the dual revised simplex method*, 2018), on the plain model of each question: a
+    /// second opinion, in floating point. It is far slower, counts no parts of its search, and ends by the time limit alone.
+    #[cfg(feature = "highs")]
+    Highs,
+}
+
+/// How long to search, by whom, and who looks on.
 #[derive(Clone, Copy)]
 pub struct Search<'a> {
+    /// Who searches.
+    pub solver: Solver,
     /// The best plan so far is the answer after this.
     pub time_limit: Option<Duration>,
     /// Draws where to look for plans: the same for the same seed.
@@ -177,13 +193,15 @@ pub struct Search<'a> {
 
 impl fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Search").field("time_limit", &self.time_limit).field("seed", &self.seed).finish_non_exhaustive()
+        let Self { solver, time_limit, seed, .. } = self;
+        let mut out = f.debug_struct("Search");
+        out.field("solver", solver).field("time_limit", time_limit).field("seed", seed).finish_non_exhaustive()
     }
 }
 
 impl Default for Search<'_> {
     fn default() -> Self {
-        Self { time_limit: None, seed: 1, watch: None }
+        Self { solver: Solver::Own, time_limit: None, seed: 1, watch: None }
     }
 }
 

@@ -462,6 +462,7 @@ impl Asked {
             time_limit: take(&mut given, "time_limit", "a number of seconds", Value::as_f64)?
                 .unwrap_or(default.time_limit),
             seed: take(&mut given, "seed", "a whole number", whole)?.unwrap_or(default.seed),
+            solver: default.solver,
         };
         let bad = |why: carecircle_formats::remark::Remark| ApiError::of_parameter(why.en);
         let (places, called) = match given.remove("candidates").unwrap_or_else(|| "anywhere".into()) {

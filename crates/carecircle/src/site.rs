@@ -9,7 +9,7 @@ use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
-use carecircle_core::siting::{Plan, Progress, Question, SitingError, StudyInstance};
+use carecircle_core::siting::{Plan, Progress, Question, SitingError, Solver, StudyInstance};
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::remark;
 use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
@@ -71,6 +71,9 @@ pub(crate) struct SiteStudy {
     /// Draws where to look for plans
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Who looks for plans: own, or highs for a second opinion, in a build with the feature of that name
+    #[arg(long, value_name = "NAME", default_value = "own", value_parser = solver)]
+    solver: Solver,
     /// Write the plan as a scenario, which check, report and serve take with --scenario
     #[arg(long, value_name = "S.json")]
     write_scenario: Option<PathBuf>,
@@ -86,6 +89,17 @@ fn objectives() -> impl TypedValueParser<Value = Objective> {
 
 fn level(name: &str) -> Result<AreaLevel, String> {
     AreaLevel::named(name).ok_or_else(|| format!("there is {}", AreaLevel::ALL.map(AreaLevel::name).join(", ")))
+}
+
+fn solver(name: &str) -> Result<Solver, &'static str> {
+    match name {
+        "own" => Ok(Solver::Own),
+        #[cfg(feature = "highs")]
+        "highs" => Ok(Solver::Highs),
+        #[cfg(not(feature = "highs"))]
+        "highs" => Err("this build knows own alone: build it with --features highs, which needs cmake and libclang"),
+        _ => Err("there is own and highs"),
+    }
 }
 
 impl SiteStudy {
@@ -194,6 +208,7 @@ impl SiteStudy {
             spacing_m: self.spacing_m,
             time_limit: self.time_limit,
             seed: self.seed,
+            solver: self.solver,
         }
     }
 

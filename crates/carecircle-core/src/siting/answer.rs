@@ -18,7 +18,26 @@ const FEW: usize = 100;
 const SHAKEN: usize = 8;
 
 pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>) -> Result<Plan, SitingError> {
+    check(instance, question)?;
+    #[cfg(feature = "highs")]
+    if clock.search.solver == super::Solver::Highs {
+        return super::highs::solve(instance, question, clock);
+    }
+    match *question {
+        Question::MaxCoverage { pick, backup, least_share, limited } => {
+            instance.most(pick, backup, least_share, limited, clock)
+        }
+        Question::SetCover { share, least_share, by_cost } => instance.cheapest(share, least_share, by_cost, clock),
+        Question::Median { pick, beyond, limited } => instance.median(pick, beyond, limited, clock),
+        Question::Center { count } => instance.center(count, clock),
+        Question::Close { count } => instance.closing(count, clock),
+    }
+}
+
+/// Whether a question can be asked of an instance at all.
+fn check(instance: &Instance, question: &Question) -> Result<(), SitingError> {
     let is_part = |part: f64| (0.0..=1.0).contains(&part);
+    let existing = instance.with_standing(Standing::Existing).len();
     let needs = |what: &str| Err(SitingError::Question(what.to_owned()));
     match *question {
         Question::MaxCoverage { backup, least_share, .. } if !is_part(backup) || !is_part(least_share) => {
@@ -48,13 +67,10 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
         {
             Err(SitingError::Impossible("there is no candidate to pick from".to_owned()))
         }
-        Question::MaxCoverage { pick, backup, least_share, limited } => {
-            instance.most(pick, backup, least_share, limited, clock)
+        Question::Close { count } if count > existing => {
+            Err(SitingError::Impossible(format!("{count} can't close: there are {existing}")))
         }
-        Question::SetCover { share, least_share, by_cost } => instance.cheapest(share, least_share, by_cost, clock),
-        Question::Median { pick, beyond, limited } => instance.median(pick, beyond, limited, clock),
-        Question::Center { count } => instance.center(count, clock),
-        Question::Close { count } => instance.closing(count, clock),
+        _ => Ok(()),
     }
 }
 
@@ -84,7 +100,7 @@ impl Posed {
 }
 
 impl Instance {
-    fn with_standing(&self, standing: Standing) -> Vec<usize> {
+    pub(super) fn with_standing(&self, standing: Standing) -> Vec<usize> {
         (0..self.sites.len()).filter(|site| self.sites[*site].standing == standing).collect()
     }
 
@@ -194,7 +210,7 @@ impl Instance {
     }
 
     /// The areas of homes, ascending.
-    fn areas(&self) -> Vec<u32> {
+    pub(super) fn areas(&self) -> Vec<u32> {
         let mut areas: Vec<u32> = self.homes.iter().filter_map(|home| home.area).collect();
         areas.sort_unstable();
         areas.dedup();
@@ -398,9 +414,6 @@ impl Instance {
 
     fn closing(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
         let existing = self.with_standing(Standing::Existing);
-        if count > existing.len() {
-            return Err(SitingError::Impossible(format!("{count} can't close: there are {}", existing.len())));
-        }
         let stay = Pick::Count(existing.len() - count);
         let posed = self.coverage(existing.clone(), stay, [1.0, 0.0], &[]);
         let found = best(&Task::most(&posed.model, Vec::new(), posed.base()), clock)?;
@@ -462,7 +475,7 @@ impl Posed {
 
 /// The best that was found.
 pub(super) struct Found {
-    sites: Vec<usize>,
+    pub(super) sites: Vec<usize>,
     pub(super) objective: f64,
     pub(super) bound: f64,
     pub(super) optimal: bool,

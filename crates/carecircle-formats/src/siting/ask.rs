@@ -14,7 +14,7 @@ use carecircle_core::network::NodeId;
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{
-    NewSite, Pick, Plan, Question, Search, SitingError, Standing, StudyInstance, Watch, bytes_needed,
+    NewSite, Pick, Plan, Question, Search, SitingError, Solver, Standing, StudyInstance, Watch, bytes_needed,
 };
 use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
@@ -169,6 +169,8 @@ pub struct Ask {
     pub time_limit: f64,
     /// Draws where to look for plans.
     pub seed: u64,
+    /// Who looks for them.
+    pub solver: Solver,
 }
 
 impl Default for Ask {
@@ -187,6 +189,7 @@ impl Default for Ask {
             spacing_m: 200.0,
             time_limit: 60.0,
             seed: 1,
+            solver: Solver::default(),
         }
     }
 }
@@ -380,8 +383,9 @@ impl Ask {
     /// # Errors
     /// No plan does what is asked.
     pub fn plan(&self, sited: &StudyInstance, question: &Question, watch: &Watch<'_>) -> Result<Plan, SitingError> {
-        let limit = Duration::from_secs_f64(self.time_limit);
-        sited.instance.solve(question, &Search { time_limit: Some(limit), seed: self.seed, watch: Some(watch) })
+        let Self { solver, seed, .. } = *self;
+        let time_limit = Some(Duration::from_secs_f64(self.time_limit));
+        sited.instance.solve(question, &Search { solver, time_limit, seed, watch: Some(watch) })
     }
 
     /// The best plan for each smaller number of sites, then this one; nothing but this where sites are not counted.
