@@ -1,7 +1,7 @@
 //! Siting plans against those of HiGHS, on towns too large to look at every pick.
 
 use carecircle_core::siting::{
-    Assigned, Home, Instance, Pick, Plan, Question, Search, Site, SitingError, Solver, Standing, Walks,
+    Assigned, Home, Instance, Obstacle, Pick, Plan, Question, Search, Site, SitingError, Solver, Standing, Walks,
 };
 use carecircle_core::time::WalkTime;
 use std::time::Duration;
@@ -197,7 +197,7 @@ fn cut_short_the_bound_still_holds() {
                     is_cut |= !plan.optimal;
                     assert!(plan.objective <= best * (1.0 + 1e-6) && plan.bound >= best * (1.0 - 1e-6), "{plan:?}");
                 }
-                Err(error) => assert_eq!(error, SitingError::Impossible("no plan was found in time".to_owned())),
+                Err(error) => assert_eq!(error, SitingError::Impossible(Obstacle::OutOfTime)),
             }
         }
     }

@@ -12,7 +12,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::siting::{Plan, Progress, Question, SitingError, Solver, StudyInstance};
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::remark;
-use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
+use carecircle_formats::siting::{Ask, Objective, Places, SitePlan, refused};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
@@ -136,9 +136,10 @@ impl SiteStudy {
             bar.tick();
             ControlFlow::Continue(())
         };
-        let plan = ask.plan(&sited, &question, &watch).map_err(|why| refused(&why))?;
+        let refuse = |why: SitingError| bad_parameter(refused(&why, &city.study));
+        let plan = ask.plan(&sited, &question, &watch).map_err(refuse)?;
         timings.stage("plan");
-        let curve = ask.curve(&sited, &question, &plan, &watch).map_err(|why| refused(&why))?;
+        let curve = ask.curve(&sited, &question, &plan, &watch).map_err(refuse)?;
         bar.finish_and_clear();
         timings.stage("curve");
         let answer =
@@ -223,13 +224,10 @@ impl SiteStudy {
                 });
             }
         };
-        ask.instance(&city.study, policy, candidates, most, tell).map_err(|why| refused(&why))
+        let on = |_: &Progress| ControlFlow::Continue(());
+        let sited = ask.instance(&city.study, policy, candidates, most, tell, &on);
+        sited.map_err(|why| bad_parameter(refused(&why, &city.study)))
     }
-}
-
-/// A question that has no answer is the user's to mend.
-fn refused(why: &SitingError) -> anyhow::Error {
-    bad_input(why.to_string())
 }
 
 /// The plan for people: its sites in order, how good it is, the curve.

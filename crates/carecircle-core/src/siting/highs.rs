@@ -5,7 +5,7 @@
 //! (covering), or for every walk (medians, centres and limited places): far slower than our own search.
 
 use super::answer::Found;
-use super::{Assigned, Clock, Home, Instance, Pick, Plan, Question, Site, SitingError, Standing};
+use super::{Assigned, Clock, Home, Instance, Obstacle, Pick, Plan, Question, Site, SitingError, Standing};
 use highs::{Col, HighsModelStatus, HighsSolutionStatus, RowProblem, Sense};
 use std::num::NonZeroU32;
 
@@ -23,9 +23,8 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
         return Err(SitingError::Instance("the instance is too large for HiGHS".to_owned()));
     }
     let stated = Stated::new(instance, question)?;
-    let late = || Err(SitingError::Impossible("no plan was found in time".to_owned()));
     if !clock.keep_on(None, None, 0) {
-        return late();
+        return Err(Obstacle::OutOfTime.into());
     }
     let broken = |what: String| SitingError::Instance(format!("HiGHS: {what}"));
     let is_most = matches!(question, Question::MaxCoverage { .. } | Question::Close { .. });
@@ -48,10 +47,8 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
     let optimal = match solved.status() {
         HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => true,
         HighsModelStatus::ReachedTimeLimit if solved.primal_solution_status() == HighsSolutionStatus::Feasible => false,
-        HighsModelStatus::ReachedTimeLimit => return late(),
-        HighsModelStatus::Infeasible | HighsModelStatus::UnboundedOrInfeasible => {
-            return Err(SitingError::Impossible("no pick of sites does all that is asked".to_owned()));
-        }
+        HighsModelStatus::ReachedTimeLimit => return Err(Obstacle::OutOfTime.into()),
+        HighsModelStatus::Infeasible | HighsModelStatus::UnboundedOrInfeasible => return Err(Obstacle::NoPick.into()),
         other => return Err(broken(format!("{other:?}"))),
     };
     let solution = solved.get_solution();
@@ -155,7 +152,7 @@ impl<'a> Stated<'a> {
             Question::Center { count } => {
                 stated.limit(Pick::Count(count));
                 if !stated.shorten_the_longest() {
-                    return Err(SitingError::Impossible("no site reaches anybody".to_owned()));
+                    return Err(Obstacle::NobodyReached.into());
                 }
             }
             Question::Close { count } => {
