@@ -26,6 +26,11 @@ peers CITY *ARGS:
     cargo build --release -p carecircle-benches --example peers-ours
     python3 peers/peers.py {{CITY}} {{ARGS}}
 
+# Compares siting plans and the time to prove them with HiGHS and spopt: peers/README.md.
+peers-siting FOLDER *ARGS:
+    cargo build --release -p carecircle-benches --example siting-figures
+    "${PYTHON:-python3}" peers/siting.py {{FOLDER}} {{ARGS}}
+
 # Lets GDAL, OWSLib, QGIS, MapLibre and schemathesis work with the service: clients/README.md.
 clients *ARGS:
     cargo build --release -p carecircle

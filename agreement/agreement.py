@@ -38,7 +38,7 @@ AREAS_WITHIN_S = 120.0  # Valhalla's areas of a city take seconds, or for ever
 # ---------------------------------------------------------------------------------------------- places and programs
 
 
-def prepare(env: Path = WORK / "env", listed: Path = HERE / "requirements.txt") -> Path:
+def prepare(env: Path = WORK / "env", listed: Path = HERE / "requirements.txt", with_engines: bool = True) -> Path:
     """Makes the environment and unpacks the engines, once; returns the engines' folder. Goes on inside the environment."""
     engines = WORK / "engines"
     python = env / "bin" / "python"
@@ -53,7 +53,10 @@ def prepare(env: Path = WORK / "env", listed: Path = HERE / "requirements.txt") 
         wheels = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.12", "--target", engines]
         run([*pip, *wheels, "-r", HERE / "engines.txt"])
 
-    for folder, wanted, install in ((env, listed, make_env), (engines, HERE / "engines.txt", unpack_engines)):
+    todo = [(env, listed, make_env)]
+    if with_engines:
+        todo.append((engines, HERE / "engines.txt", unpack_engines))
+    for folder, wanted, install in todo:
         stamp = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
         done = folder.with_name(f"{folder.name}.installed")
         if not done.is_file() or done.read_text() != stamp:

@@ -1,5 +1,4 @@
-//! A siting instance of any size: a made-up city of a dozen quarters, repeated in tiles, each with homes and sites of its
-//! own.
+//! Siting instances of any size, in tiles: of a real city, or of a made-up one of a dozen quarters.
 
 use crate::towns::Dice;
 use carecircle_core::siting::{Home, Instance, Site, SitingError, Standing, Walks};
@@ -58,4 +57,37 @@ pub fn tiled_city(sites: usize, homes: usize, tiles: usize) -> Result<Instance, 
     }
     let site = Site { standing: Standing::Candidate, cost: 1.0, places: None };
     Instance::new(vec![site; sites], homes, walks)
+}
+
+/// A city again and again, side by side: about so many sites and homes. Each tile has the facilities that exist, so many of
+/// the candidates, drawn by chance, and 0.25 to 2.25 times as many children in each home, so that no two are the same.
+pub fn in_tiles(city: &Instance, sites: usize, homes: usize) -> Result<Instance, SitingError> {
+    let mut dice = Dice(7);
+    let tiles = (homes as f64 / city.homes().len() as f64).round().max(1.0) as usize;
+    let is_candidate = |site: &usize| city.sites()[*site].standing != Standing::Existing;
+    let candidates = (0..city.sites().len()).filter(is_candidate).count();
+    let (mut all_sites, mut all_homes, mut walks) = (Vec::new(), Vec::new(), Walks::default());
+    for tile in 0..tiles {
+        let first = all_homes.len() as u32;
+        let here = 0.5 + dice.fraction();
+        all_homes.extend(
+            city.homes().iter().map(|home| Home { children: home.children * here * (0.5 + dice.fraction()), ..*home }),
+        );
+        // As many as are due by the end of this tile.
+        let mut wanted = sites * (tile + 1) / tiles - sites * tile / tiles;
+        let mut left = candidates;
+        for (number, site) in city.sites().iter().enumerate() {
+            if is_candidate(&number) {
+                let is_drawn = dice.fraction() * (left as f64) < wanted as f64;
+                left -= 1;
+                wanted -= usize::from(is_drawn);
+                if !is_drawn {
+                    continue;
+                }
+            }
+            all_sites.push(*site);
+            walks.push(city.walks().of(number).map(|(home, walk)| (first + home as u32, walk)));
+        }
+    }
+    Instance::new(all_sites, all_homes, walks)
 }

@@ -15,6 +15,8 @@
 mod answer;
 mod branch;
 mod flow;
+#[cfg(feature = "highs")]
+mod highs;
 mod lagrange;
 mod local;
 mod model;
@@ -155,7 +157,7 @@ pub struct Progress {
     pub objective: Option<f64>,
     /// What no plan passes.
     pub bound: Option<f64>,
-    /// Parts of the search that are done.
+    /// Parts of the search that are done; of an instance that is made, sites.
     pub nodes: usize,
     /// Since the start.
     pub seconds: f64,
@@ -164,9 +166,23 @@ pub struct Progress {
 /// Told how a search stands; a break ends it.
 pub type Watch<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
 
-/// How long to search, and who looks on.
+/// Who looks for plans and proofs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Solver {
+    /// Our own branch and cut.
+    #[default]
+    Own,
+    /// HiGHS (Huangfu and Hall, *Parallelizing the dual revised simplex method*, 2018), on the plain model of each question: a
+    /// second opinion, in floating point. It is far slower, counts no parts of its search, and ends by the time limit alone.
+    #[cfg(feature = "highs")]
+    Highs,
+}
+
+/// How long to search, by whom, and who looks on.
 #[derive(Clone, Copy)]
 pub struct Search<'a> {
+    /// Who searches.
+    pub solver: Solver,
     /// The best plan so far is the answer after this.
     pub time_limit: Option<Duration>,
     /// Draws where to look for plans: the same for the same seed.
@@ -177,13 +193,15 @@ pub struct Search<'a> {
 
 impl fmt::Debug for Search<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Search").field("time_limit", &self.time_limit).field("seed", &self.seed).finish_non_exhaustive()
+        let Self { solver, time_limit, seed, .. } = self;
+        let mut out = f.debug_struct("Search");
+        out.field("solver", solver).field("time_limit", time_limit).field("seed", seed).finish_non_exhaustive()
     }
 }
 
 impl Default for Search<'_> {
     fn default() -> Self {
-        Self { time_limit: None, seed: 1, watch: None }
+        Self { solver: Solver::Own, time_limit: None, seed: 1, watch: None }
     }
 }
 
@@ -228,19 +246,77 @@ pub enum SitingError {
     Instance(String),
     /// The question cannot be asked.
     Question(String),
-    /// No plan does what is asked; tells what is possible.
-    Impossible(String),
+    /// Walks would take more memory than is allowed, in bytes.
+    TooLarge {
+        /// To so many sites.
+        sites: usize,
+        /// What they would take, about.
+        needed: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+    /// The watch ended it before there was anything to answer with.
+    Stopped,
+    /// No plan does what is asked.
+    Impossible(Obstacle),
+}
+
+/// What stands in the way of every plan, and what is possible instead.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Obstacle {
+    /// There is no candidate to pick from.
+    NoCandidate,
+    /// Nobody is within reach of any site.
+    NobodyReached,
+    /// More may not be picked than that, and more is required: so many sites, or so much cost.
+    Required(Pick, f64),
+    /// All sites together reach that part of the children at most.
+    Share {
+        /// The part asked for.
+        wanted: f64,
+        /// The part that can be reached.
+        most: f64,
+    },
+    /// All sites together reach too few in some areas.
+    Areas {
+        /// The part asked for in every area.
+        wanted: f64,
+        /// The areas where that is too much, ascending, and the part that can be reached there.
+        most: Vec<(u32, f64)>,
+    },
+    /// More may not be picked than that, and so much is enough.
+    TooFew(Pick, f64),
+    /// Fewer facilities exist than shall close.
+    TooManyClose {
+        /// How many shall close.
+        count: usize,
+        /// How many there are.
+        existing: usize,
+    },
+    /// No pick of sites does all that is asked, and nothing more is known of it.
+    NoPick,
+    /// None was found in time.
+    OutOfTime,
 }
 
 impl fmt::Display for SitingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Instance(why) | Self::Question(why) | Self::Impossible(why) => f.write_str(why),
+            Self::Instance(why) | Self::Question(why) => f.write_str(why),
+            Self::TooLarge { sites, .. } => write!(f, "walks to {sites} sites take more memory than is allowed"),
+            Self::Stopped => f.write_str("ended before there was a plan"),
+            Self::Impossible(_) => f.write_str("no plan does what is asked"),
         }
     }
 }
 
 impl std::error::Error for SitingError {}
+
+impl From<Obstacle> for SitingError {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::Impossible(obstacle)
+    }
+}
 
 /// No home has more children than this, no site costs more or has more places.
 const MOST: f64 = 1e9;

@@ -7,11 +7,15 @@ use carecircle_core::network::{Network, NetworkOptions};
 use carecircle_core::other::OtherColumns;
 use carecircle_core::place::Places;
 use carecircle_core::policy::Policy;
-use carecircle_core::siting::{NewSite, Pick, Question, Search, SitingError, Standing, StudyInstance, bytes_needed};
+use carecircle_core::siting::{
+    NewSite, Pick, Progress, Question, Search, SitingError, Standing, StudyInstance, bytes_needed,
+};
 use carecircle_core::street::{Access, StreetClass};
 use carecircle_core::study::Study;
 use carecircle_core::whatif::{Basis, CoverageState};
 use proptest::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[expect(dead_code, reason = "each test file uses its part of the town")]
 mod town;
@@ -66,7 +70,8 @@ proptest! {
             at: projection.project(place(*at)), standing: Standing::Candidate, cost: 1.0, places: None,
         };
         let new_sites: Vec<NewSite> = candidates.iter().map(new_site).collect();
-        let sited = StudyInstance::new(&study, &basis, &policy, &new_sites, None, usize::MAX).expect("an instance");
+        let on = |_: &Progress| ControlFlow::Continue(());
+        let sited = StudyInstance::new(&study, &basis, &policy, &new_sites, None, usize::MAX, &on).expect("an instance");
         let mut state = CoverageState::new(&study, &policy);
         // One by one: who is served by each site, and in what time.
         for (at, site) in new_sites.iter().enumerate() {
@@ -87,8 +92,15 @@ proptest! {
         let walks: usize = (0..sited.instance.sites().len()).map(|site| sited.instance.walks().of(site).len()).sum();
         prop_assert!(walks * 48 <= bytes, "{} walks, {} bytes foreseen", walks, bytes);
         if walks > 0 {
-            let refused = StudyInstance::new(&study, &basis, &policy, &new_sites, None, walks * 48 - 1);
-            prop_assert!(matches!(refused, Err(SitingError::Instance(_))));
+            let refused = StudyInstance::new(&study, &basis, &policy, &new_sites, None, walks * 48 - 1, &on);
+            let is_told = matches!(refused, Err(SitingError::TooLarge { allowed, .. }) if allowed == walks * 48 - 1);
+            prop_assert!(is_told, "{:?}", refused);
         }
+        // Whoever wants no more is asked again by each thread at most.
+        let asked = AtomicUsize::new(0);
+        let off = |_: &Progress| { asked.fetch_add(1, Relaxed); ControlFlow::Break(()) };
+        let stopped = StudyInstance::new(&study, &basis, &policy, &new_sites, None, usize::MAX, &off);
+        prop_assert_eq!(stopped.err(), Some(SitingError::Stopped));
+        prop_assert!(asked.into_inner() <= rayon::current_num_threads());
     }
 }

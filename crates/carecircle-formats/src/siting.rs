@@ -1,6 +1,7 @@
 //! Plans of where facilities should stand: as GeoJSON, and as scenarios that every analysis takes.
 
 mod ask;
+mod refused;
 
 use crate::columns::Candidate;
 use crate::geojson::{Drawing, close_feature, credits, open_feature, parameters, property};
@@ -11,6 +12,7 @@ use carecircle_core::study::Study;
 use serde_json::{Map, Value, json};
 
 pub use ask::{Ask, Objective, OnMap, Places};
+pub use refused::refused;
 
 /// A plan, and all that it is a plan for.
 #[derive(Clone, Copy, Debug)]

@@ -19,13 +19,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
-use carecircle_core::siting::{Progress, Question};
+use carecircle_core::siting::{Progress, Question, SitingError};
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::remark::Remark;
-use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
+use carecircle_formats::siting::{Ask, Objective, Places, SitePlan, refused};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The OGC conformance classes that hold here.
@@ -459,6 +458,7 @@ impl Asked {
             time_limit: take(&mut given, "time_limit", "a number of seconds", Value::as_f64)?
                 .unwrap_or(default.time_limit),
             seed: take(&mut given, "seed", "a whole number", whole)?.unwrap_or(default.seed),
+            solver: default.solver,
         };
         let bad = |why: Remark| ApiError::of_parameter(why.en);
         let (places, called) = match given.remove("candidates").unwrap_or_else(|| "anywhere".into()) {
@@ -608,18 +608,18 @@ pub(crate) fn run(app: &App, request: &[u8], live: &Live) -> Result<Found, ApiEr
     let served = &snapshot.served;
     let study = &served.study;
     live.tell(5);
-    let refused = |why: carecircle_core::siting::SitingError| ApiError::bad_request(why.to_string());
-    let sited = ask.instance(study, policy, &candidates, app.options.job_bytes, |_| ()).map_err(refused)?;
+    let refuse = |why: SitingError| ApiError::of_parameter(refused(&why, study).en);
+    let goes_on = |_: &Progress| live.goes_on();
+    let sited = ask.instance(study, policy, &candidates, app.options.job_bytes, |_| (), &goes_on).map_err(refuse)?;
     live.tell(20);
     let watch = |progress: &Progress| {
         live.tell_search(progress);
         live.tell(20 + (40.0 * (progress.seconds / ask.time_limit).min(1.0)) as u8);
         live.goes_on()
     };
-    let plan = ask.plan(&sited, question, &watch).map_err(refused)?;
+    let plan = ask.plan(&sited, question, &watch).map_err(refuse)?;
     live.tell(60);
-    let curve = ask.curve(&sited, question, &plan, &|_: &Progress| -> ControlFlow<()> { live.goes_on() });
-    let curve = curve.map_err(refused)?;
+    let curve = ask.curve(&sited, question, &plan, &goes_on).map_err(refuse)?;
     let answer = SitePlan { study, policy, sited: &sited, candidates: &candidates, plan: &plan };
     let mut out = Vec::new();
     let written = answer.write(&mut out, ask.asked(called), &curve, served.extract_date.as_deref());

@@ -9,10 +9,10 @@ use crate::{bad_input, bad_parameter};
 use anyhow::Result;
 use carecircle_core::place::AreaLevel;
 use carecircle_core::policy::Policy;
-use carecircle_core::siting::{Plan, Progress, Question, SitingError, StudyInstance};
+use carecircle_core::siting::{Plan, Progress, Question, SitingError, Solver, StudyInstance};
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::remark;
-use carecircle_formats::siting::{Ask, Objective, Places, SitePlan};
+use carecircle_formats::siting::{Ask, Objective, Places, SitePlan, refused};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
@@ -73,6 +73,9 @@ pub(crate) struct SiteStudy {
     /// Draws where to look for plans
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Who looks for plans: own, or highs for a second opinion, in a build with the feature of that name
+    #[arg(long, value_name = "NAME", default_value = "own", value_parser = solver)]
+    solver: Solver,
     /// Write the plan as a scenario, which check, report and serve take with --scenario
     #[arg(long, value_name = "S.json")]
     write_scenario: Option<PathBuf>,
@@ -88,6 +91,17 @@ fn objectives() -> impl TypedValueParser<Value = Objective> {
 
 fn level(name: &str) -> Result<AreaLevel, String> {
     AreaLevel::named(name).ok_or_else(|| format!("there is {}", AreaLevel::ALL.map(AreaLevel::name).join(", ")))
+}
+
+fn solver(name: &str) -> Result<Solver, &'static str> {
+    match name {
+        "own" => Ok(Solver::Own),
+        #[cfg(feature = "highs")]
+        "highs" => Ok(Solver::Highs),
+        #[cfg(not(feature = "highs"))]
+        "highs" => Err("this build knows own alone: build it with --features highs, which needs cmake and libclang"),
+        _ => Err("there is own and highs"),
+    }
 }
 
 impl SiteStudy {
@@ -124,9 +138,10 @@ impl SiteStudy {
             bar.tick();
             ControlFlow::Continue(())
         };
-        let plan = ask.plan(&sited, &question, &watch).map_err(|why| refused(&why))?;
+        let refuse = |why: SitingError| bad_parameter(refused(&why, &city.study));
+        let plan = ask.plan(&sited, &question, &watch).map_err(refuse)?;
         timings.stage("plan");
-        let curve = ask.curve(&sited, &question, &plan, &watch).map_err(|why| refused(&why))?;
+        let curve = ask.curve(&sited, &question, &plan, &watch).map_err(refuse)?;
         bar.finish_and_clear();
         timings.stage("curve");
         let answer =
@@ -196,6 +211,7 @@ impl SiteStudy {
             spacing_m: self.spacing_m,
             time_limit: self.time_limit,
             seed: self.seed,
+            solver: self.solver,
         }
     }
 
@@ -210,13 +226,10 @@ impl SiteStudy {
                 });
             }
         };
-        ask.instance(&city.study, policy, candidates, most, tell).map_err(|why| refused(&why))
+        let on = |_: &Progress| ControlFlow::Continue(());
+        let sited = ask.instance(&city.study, policy, candidates, most, tell, &on);
+        sited.map_err(|why| bad_parameter(refused(&why, &city.study)))
     }
-}
-
-/// A question that has no answer is the user's to mend.
-fn refused(why: &SitingError) -> anyhow::Error {
-    bad_input(why.to_string())
 }
 
 /// The plan for people: its sites in order, how good it is, the curve.

@@ -144,6 +144,8 @@ fn costs_and_choices_are_respected() {
 fn what_is_impossible_is_told_with_what_is_possible() {
     let folder = Folder::new("site-impossible");
     let table = |text: &str| folder.write("c.csv", text);
+    let one = folder.write("one.csv", "id,lon,lat\nk,114.28,30.9\n");
+    let every = ["--objective", "set-cover", "--share", "0.1", "--least-share", "1", "--candidates", &one];
     let all: &[(&[&str], &str)] = &[
         (&["--count", "0"], "--count 0: one site at least"),
         (&[], "--objective max-coverage: count or budget is wanted as well"),
@@ -164,6 +166,15 @@ fn what_is_impossible_is_told_with_what_is_possible() {
         (&["--count", "2", "--limited"], "has no number of places"),
         (&["--count", "2", "-o", &folder.file("plan.csv")], "must end in .geojson"),
         (&["--count", "2", "--memory-mb", "0"], "MB are allowed"),
+        (&[&every[..], &["--lang", "en"]].concat(), "--least-share 100 %: all sites together reach less"),
+        (&[&every[..], &["--lang", "en"]].concat(), "% at most)"),
+        (
+            &[&every[..], &["--lang", "zh"]].concat(),
+            "--least-share 100 %：以下区域即使启用全部位置也达不到：和安区（最多",
+        ),
+        (&["--count", "1", "--least-share", "0.95"], "--count 1: so few sites do not do all that is asked;"),
+        (&["--count", "1", "--least-share", "0.5", "--backup", "0.5"], "one of them at a time"),
+        (&["--count", "1", "--solver", "cbc"], "there is own and highs"),
     ];
     for (options, says) in all {
         let told = refuse(&[&["site"], *options].concat());

@@ -5,7 +5,7 @@ use super::lagrange;
 use super::local::{Dice, Local};
 use super::model::{Link, Lists, Model, Term, exact};
 use super::task::{Floor, Goal, Task};
-use super::{Assigned, Clock, Instance, Pick, Plan, Question, SitingError, Standing};
+use super::{Assigned, Clock, Instance, Obstacle, Pick, Plan, Question, SitingError, Standing};
 use crate::time::WalkTime;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,7 +18,26 @@ const FEW: usize = 100;
 const SHAKEN: usize = 8;
 
 pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>) -> Result<Plan, SitingError> {
+    check(instance, question)?;
+    #[cfg(feature = "highs")]
+    if clock.search.solver == super::Solver::Highs {
+        return super::highs::solve(instance, question, clock);
+    }
+    match *question {
+        Question::MaxCoverage { pick, backup, least_share, limited } => {
+            instance.most(pick, backup, least_share, limited, clock)
+        }
+        Question::SetCover { share, least_share, by_cost } => instance.cheapest(share, least_share, by_cost, clock),
+        Question::Median { pick, beyond, limited } => instance.median(pick, beyond, limited, clock),
+        Question::Center { count } => instance.center(count, clock),
+        Question::Close { count } => instance.closing(count, clock),
+    }
+}
+
+/// Whether a question can be asked of an instance at all.
+fn check(instance: &Instance, question: &Question) -> Result<(), SitingError> {
     let is_part = |part: f64| (0.0..=1.0).contains(&part);
+    let existing = instance.with_standing(Standing::Existing).len();
     let needs = |what: &str| Err(SitingError::Question(what.to_owned()));
     match *question {
         Question::MaxCoverage { backup, least_share, .. } if !is_part(backup) || !is_part(least_share) => {
@@ -46,15 +65,10 @@ pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>)
             if instance.with_standing(Standing::Candidate).is_empty()
                 && instance.with_standing(Standing::Required).is_empty() =>
         {
-            Err(SitingError::Impossible("there is no candidate to pick from".to_owned()))
+            Err(Obstacle::NoCandidate.into())
         }
-        Question::MaxCoverage { pick, backup, least_share, limited } => {
-            instance.most(pick, backup, least_share, limited, clock)
-        }
-        Question::SetCover { share, least_share, by_cost } => instance.cheapest(share, least_share, by_cost, clock),
-        Question::Median { pick, beyond, limited } => instance.median(pick, beyond, limited, clock),
-        Question::Center { count } => instance.center(count, clock),
-        Question::Close { count } => instance.closing(count, clock),
+        Question::Close { count } if count > existing => Err(Obstacle::TooManyClose { count, existing }.into()),
+        _ => Ok(()),
     }
 }
 
@@ -84,7 +98,7 @@ impl Posed {
 }
 
 impl Instance {
-    fn with_standing(&self, standing: Standing) -> Vec<usize> {
+    pub(super) fn with_standing(&self, standing: Standing) -> Vec<usize> {
         (0..self.sites.len()).filter(|site| self.sites[*site].standing == standing).collect()
     }
 
@@ -100,20 +114,16 @@ impl Instance {
     /// What is left of a pick when the required sites are taken from it.
     fn left(&self, pick: Pick) -> Result<Pick, SitingError> {
         let required = self.with_standing(Standing::Required);
-        let impossible = |why: String| Err(SitingError::Impossible(why));
         match pick {
-            Pick::Count(count) if count < required.len() => {
-                impossible(format!("{count} sites may be picked, but {} are required", required.len()))
-            }
-            Pick::Count(count) => Ok(Pick::Count(count - required.len())),
+            Pick::Count(count) => match count.checked_sub(required.len()) {
+                Some(left) => Ok(Pick::Count(left)),
+                None => Err(Obstacle::Required(pick, required.len() as f64).into()),
+            },
             Pick::Budget(budget) => {
                 let cost: f64 = required.iter().map(|site| self.sites[*site].cost).sum();
                 // Decimals do not add up to the last bit.
                 let left = budget * (1.0 + 1e-9) - cost;
-                if left < 0.0 {
-                    return impossible(format!("the budget is {budget}, but the required sites cost {cost}"));
-                }
-                Ok(Pick::Budget(left))
+                if left < 0.0 { Err(Obstacle::Required(pick, cost).into()) } else { Ok(Pick::Budget(left)) }
             }
         }
     }
@@ -194,7 +204,7 @@ impl Instance {
     }
 
     /// The areas of homes, ascending.
-    fn areas(&self) -> Vec<u32> {
+    pub(super) fn areas(&self) -> Vec<u32> {
         let mut areas: Vec<u32> = self.homes.iter().filter_map(|home| home.area).collect();
         areas.sort_unstable();
         areas.dedup();
@@ -210,22 +220,18 @@ impl Instance {
             }
         }
         let whole = posed.model.whole_value();
-        let floor = |(at, children): (usize, f64)| {
+        let (mut floors, mut missed) = (Vec::new(), Vec::new());
+        for (at, children) in children.into_iter().enumerate() {
             // Decimals do not add up to the last bit.
             let wanted = children * least_share * (1.0 - 1e-9);
             let within_reach = posed.base[at] + whole[at];
             if within_reach < wanted {
-                return Some(Err(SitingError::Impossible(format!(
-                    "in area {} at most {:.1} % of the children can be reached, not {:.1} %",
-                    areas[at],
-                    within_reach / children * 100.0,
-                    least_share * 100.0
-                ))));
+                missed.push((areas[at], within_reach / children));
+            } else if wanted > posed.base[at] {
+                floors.push(Floor { groups: at..at + 1, least: wanted - posed.base[at] });
             }
-            let least = wanted - posed.base[at];
-            (least > 0.0).then_some(Ok(Floor { groups: at..at + 1, least }))
-        };
-        children.into_iter().enumerate().filter_map(floor).collect()
+        }
+        if missed.is_empty() { Ok(floors) } else { Err(Obstacle::Areas { wanted: least_share, most: missed }.into()) }
     }
 
     fn most(
@@ -246,8 +252,18 @@ impl Instance {
         let areas = if least_share > 0.0 { self.areas() } else { Vec::new() };
         let posed = self.coverage(self.with_standing(Standing::Candidate), left, [1.0, backup], &areas);
         let floors = self.floors(&posed, &areas, least_share)?;
-        let found = best(&Task::most(&posed.model, floors, posed.base()), clock)?;
+        let found = best(&Task::most(&posed.model, floors, posed.base()), clock).map_err(|why| {
+            let instead = (why == Obstacle::NoPick.into()).then(|| self.enough(pick, least_share, clock)).flatten();
+            instead.unwrap_or(why)
+        })?;
         Ok(clock.plan(posed.named(self, &found.sites), &found))
+    }
+
+    /// How much has to be picked for no area to be left behind, where a pick is too little for that.
+    fn enough(&self, pick: Pick, least_share: f64, clock: &Clock<'_>) -> Option<SitingError> {
+        let by_cost = matches!(pick, Pick::Budget(_));
+        let plan = self.cheapest(0.0, least_share, by_cost, clock).ok()?;
+        Some(Obstacle::TooFew(pick, plan.objective).into())
     }
 
     fn cheapest(&self, share: f64, least_share: f64, by_cost: bool, clock: &Clock<'_>) -> Result<Plan, SitingError> {
@@ -263,11 +279,7 @@ impl Instance {
         let wanted = children * share * (1.0 - 1e-9);
         let within_reach = posed.base() + posed.model.whole_value().iter().sum::<f64>();
         if within_reach < wanted {
-            return Err(SitingError::Impossible(format!(
-                "at most {:.2} % of the children can be reached, not {:.2} %",
-                (within_reach / children * 10_000.0).floor() / 100.0,
-                share * 100.0
-            )));
+            return Err(Obstacle::Share { wanted: share, most: within_reach / children }.into());
         }
         if wanted > posed.base() {
             floors.push(Floor { groups: 0..posed.model.groups, least: wanted - posed.base() });
@@ -321,9 +333,7 @@ impl Instance {
 
     fn center(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
         let required = self.with_standing(Standing::Required).len();
-        let Some(left) = count.checked_sub(required) else {
-            return Err(SitingError::Impossible(format!("{count} sites may be picked, but {required} are required")));
-        };
+        self.left(Pick::Count(count))?;
         let candidates = self.with_standing(Standing::Candidate);
         let mut anyway = vec![u32::MAX; self.homes.len()];
         for link in self.open_anyway().flat_map(|site| self.walks.0.of(site)) {
@@ -338,7 +348,7 @@ impl Instance {
         let homes: Vec<usize> = (0..self.homes.len()).filter(counted).collect();
         // Nobody's walk is shorter than to the nearest site of all.
         let Some(least) = homes.iter().map(|home| nearest[*home]).max() else {
-            return Err(SitingError::Impossible("no site reaches anybody".to_owned()));
+            return Err(Obstacle::NobodyReached.into());
         };
         let open = homes.iter().map(|home| anyway[*home]).filter(|time| *time != u32::MAX);
         let mut times: Vec<u32> = walks().map(|link| link.gain).chain(open).filter(|time| *time >= least).collect();
@@ -355,14 +365,13 @@ impl Instance {
             let task = Task::cheapest(&posed.model, vec![Floor { groups: 0..1, least }], 0.0);
             let found = best(&Task { told_by: None, ..task }, clock)?;
             nodes += found.nodes;
-            if -found.objective <= left as f64 {
+            let left = (count - required) as f64;
+            if -found.objective <= left {
                 sites = Some(posed.named(self, &found.sites));
                 high = middle;
-            } else if -found.bound > left as f64 {
+            } else if -found.bound > left {
                 if sites.is_none() {
-                    let why =
-                        format!("{count} sites do not reach everybody whom some site reaches: {} do", -found.bound);
-                    return Err(SitingError::Impossible(why));
+                    return Err(Obstacle::TooFew(Pick::Count(count), required as f64 - found.objective).into());
                 }
                 low = middle + 1;
             } else {
@@ -371,7 +380,7 @@ impl Instance {
             }
         }
         let Some(sites) = sites else {
-            return Err(SitingError::Impossible("no plan was found in time".to_owned()));
+            return Err(Obstacle::OutOfTime.into());
         };
         let minutes = |at: usize| f64::from(times[at]) / 60_000.0;
         let found = Found { sites, objective: minutes(high), bound: minutes(low), optimal: low == high, nodes };
@@ -398,9 +407,6 @@ impl Instance {
 
     fn closing(&self, count: usize, clock: &Clock<'_>) -> Result<Plan, SitingError> {
         let existing = self.with_standing(Standing::Existing);
-        if count > existing.len() {
-            return Err(SitingError::Impossible(format!("{count} can't close: there are {}", existing.len())));
-        }
         let stay = Pick::Count(existing.len() - count);
         let posed = self.coverage(existing.clone(), stay, [1.0, 0.0], &[]);
         let found = best(&Task::most(&posed.model, Vec::new(), posed.base()), clock)?;
@@ -462,7 +468,7 @@ impl Posed {
 
 /// The best that was found.
 pub(super) struct Found {
-    sites: Vec<usize>,
+    pub(super) sites: Vec<usize>,
     pub(super) objective: f64,
     pub(super) bound: f64,
     pub(super) optimal: bool,
@@ -499,12 +505,8 @@ fn best(task: &Task<'_>, clock: &Clock<'_>) -> Result<Found, SitingError> {
     let optimal = quest.is_done();
     let Some((objective, sites)) = quest.best else {
         // Nothing at all is left of the bound where everything was looked at.
-        let why = if quest.bound > f64::NEG_INFINITY {
-            "no plan was found in time"
-        } else {
-            "no pick of sites does all that is asked: allow for more sites or a greater budget, or ask for a smaller share"
-        };
-        return Err(SitingError::Impossible(why.to_owned()));
+        let was_cut = quest.bound > f64::NEG_INFINITY;
+        return Err(if was_cut { Obstacle::OutOfTime } else { Obstacle::NoPick }.into());
     };
     let sites = sites.into_iter().map(|site| kept[site]).collect();
     let (bound, nodes) = (quest.bound.max(objective) + task.base, quest.nodes);

@@ -1,6 +1,6 @@
 //! The instance of a study: its demand points are the homes, walks come from the same search as every verdict.
 
-use super::{Home, Instance, Site, SitingError, Standing, Walks};
+use super::{Home, Instance, Progress, Site, SitingError, Standing, Walks, Watch};
 use crate::geometry::Point;
 use crate::place::AreaLevel;
 use crate::policy::Policy;
@@ -10,6 +10,8 @@ use crate::time::WalkTime;
 use crate::whatif::Basis;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 /// Walks are found to so many sites at a time, then counted.
 const AT_A_TIME: usize = 1_024;
@@ -40,7 +42,8 @@ pub struct StudyInstance {
 
 impl StudyInstance {
     /// The walks within the policy's limit from all demand points to the facilities that it counts, and to new sites. Areas
-    /// of homes are those of a level. No more than `most_bytes` are taken for them: an error tells how many are needed.
+    /// of homes are those of a level. No more than `most_bytes` are taken for them: an error tells how many are needed. The
+    /// watch is asked for each site.
     ///
     /// A site serves a demand point when the walk between both is within the limit, so that opening a plan's sites in a
     /// [`crate::whatif::CoverageState`] covers what the plan promised. With a profile that closes streets the state may
@@ -52,6 +55,7 @@ impl StudyInstance {
         new_sites: &[NewSite],
         level: Option<AreaLevel>,
         most_bytes: usize,
+        watch: &Watch<'_>,
     ) -> Result<Self, SitingError> {
         if let Some(at) = new_sites.iter().position(|site| site.standing == Standing::Existing) {
             return Err(SitingError::Instance(format!("new site {at} can't be an existing facility")));
@@ -62,7 +66,7 @@ impl StudyInstance {
         let existing = facilities.iter().map(|&facility| (Some(facility), own[facility].at));
         let places: Vec<(Option<usize>, Point)> =
             existing.chain(new_sites.iter().map(|site| (None, site.at))).collect();
-        let walks = walks(study, basis, &places, policy.limit(), most_bytes)?;
+        let walks = walks(study, basis, &places, policy.limit(), most_bytes, watch)?;
         let existing = facilities.iter().map(|&facility| Site {
             standing: Standing::Existing,
             cost: 0.0,
@@ -123,25 +127,27 @@ fn walks(
     places: &[(Option<usize>, Point)],
     limit: WalkTime,
     most_bytes: usize,
+    watch: &Watch<'_>,
 ) -> Result<Walks, SitingError> {
     let mut walks = Walks::default();
     let mut count = 0;
+    let (start, begun) = (Instant::now(), AtomicUsize::new(0));
+    let to = |search: &mut Search, place: &(Option<usize>, Point)| {
+        let (nodes, seconds) = (begun.fetch_add(1, Relaxed), start.elapsed().as_secs_f64());
+        let goes_on = watch(&Progress { objective: None, bound: None, nodes, seconds }).is_continue();
+        goes_on.then(|| basis.walks_to(study, search, *place, limit))
+    };
     for (done, places_now) in places.chunks(AT_A_TIME).enumerate() {
-        let to = |search: &mut Search, place: &(Option<usize>, Point)| basis.walks_to(study, search, *place, limit);
-        let rows: Vec<Vec<(u32, WalkTime)>> = places_now.par_iter().map_init(Search::new, to).collect();
-        for row in rows {
+        let rows: Option<Vec<Vec<(u32, WalkTime)>>> = places_now.par_iter().map_init(Search::new, to).collect();
+        for row in rows.ok_or(SitingError::Stopped)? {
             count += row.len();
             walks.push(row);
         }
         if count * BYTES_PER_WALK > most_bytes {
             let found = (done * AT_A_TIME + places_now.len()) as f64;
             let foreseen = (count * BYTES_PER_WALK) as f64 * places.len() as f64 / found;
-            return Err(SitingError::Instance(format!(
-                "walks to {} sites would take about {:.0} MB, and {:.0} MB are allowed: fewer sites or a shorter limit take less",
-                places.len(),
-                foreseen / 1e6,
-                most_bytes as f64 / 1e6
-            )));
+            let needed = foreseen as usize;
+            return Err(SitingError::TooLarge { sites: places.len(), needed, allowed: most_bytes });
         }
     }
     Ok(walks)

@@ -15,7 +15,7 @@ use carecircle_core::network::NodeId;
 use carecircle_core::place::{AreaLevel, Premises, PremisesKind};
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{
-    NewSite, Pick, Plan, Question, Search, SitingError, Standing, StudyInstance, Watch, bytes_needed,
+    NewSite, Pick, Plan, Question, Search, SitingError, Solver, Standing, StudyInstance, Watch, bytes_needed,
 };
 use carecircle_core::study::Study;
 use carecircle_core::time::WalkTime;
@@ -219,6 +219,8 @@ pub struct Ask {
     pub time_limit: f64,
     /// Draws where to look for plans.
     pub seed: u64,
+    /// Who looks for them.
+    pub solver: Solver,
 }
 
 impl Default for Ask {
@@ -237,6 +239,7 @@ impl Default for Ask {
             spacing_m: 200.0,
             time_limit: 60.0,
             seed: 1,
+            solver: Solver::default(),
         }
     }
 }
@@ -262,6 +265,14 @@ impl Ask {
             return Err(remark!(
                 "{parameter} does not come into objective {objective}",
                 "{parameter} 不适用于 objective {objective}"
+            ));
+        }
+        if [self.least_share > 0.0, self.backup > 0.0, self.limited].into_iter().filter(|is_asked| *is_asked).count()
+            > 1
+        {
+            return Err(remark!(
+                "least_share, backup and limited: one of them at a time",
+                "least_share、backup 与 limited：每次只能使用其一"
             ));
         }
         if !(time_limit > 0.0 && time_limit <= 1e6) {
@@ -424,10 +435,10 @@ impl Ask {
     }
 
     /// The walks to candidates and facilities, which take no more than so many bytes. `tell` hears beforehand how many they
-    /// take at most, as if everybody walked as the crow flies.
+    /// take at most, as if everybody walked as the crow flies. The watch is asked for each of them.
     ///
     /// # Errors
-    /// That more are needed.
+    /// That more are needed, or that the watch has ended it.
     pub fn instance(
         &self,
         study: &Study,
@@ -435,6 +446,7 @@ impl Ask {
         candidates: &[Candidate],
         most_bytes: usize,
         tell: impl FnOnce(usize),
+        watch: &Watch<'_>,
     ) -> Result<StudyInstance, SitingError> {
         let projection = study.network().projection();
         let new_site = |candidate: &Candidate| NewSite {
@@ -446,7 +458,7 @@ impl Ask {
         let new_sites: Vec<NewSite> = candidates.iter().map(new_site).collect();
         tell(bytes_needed(study, policy, &new_sites));
         let level = Some(self.level).filter(|_| self.least_share > 0.0);
-        StudyInstance::new(study, &Basis::new(study, &policy.profile), policy, &new_sites, level, most_bytes)
+        StudyInstance::new(study, &Basis::new(study, &policy.profile), policy, &new_sites, level, most_bytes, watch)
     }
 
     /// The best plan; the best so far where the time is up, or the watch ends the search.
@@ -454,8 +466,9 @@ impl Ask {
     /// # Errors
     /// No plan does what is asked.
     pub fn plan(&self, sited: &StudyInstance, question: &Question, watch: &Watch<'_>) -> Result<Plan, SitingError> {
-        let limit = Duration::from_secs_f64(self.time_limit);
-        sited.instance.solve(question, &Search { time_limit: Some(limit), seed: self.seed, watch: Some(watch) })
+        let Self { solver, seed, .. } = *self;
+        let time_limit = Some(Duration::from_secs_f64(self.time_limit));
+        sited.instance.solve(question, &Search { solver, time_limit, seed, watch: Some(watch) })
     }
 
     /// The best plan for each smaller number of sites, then this one; nothing but this where sites are not counted.
@@ -481,16 +494,16 @@ impl Ask {
             _ => None,
         };
         let required = sited.instance.sites().iter().filter(|site| site.standing == Standing::Required).count();
-        let mut curve = Vec::new();
-        for question in (required.max(1)..self.count.unwrap_or(0)).map_while(with) {
+        let mut curve = vec![plan.clone()];
+        for question in (required.max(1)..self.count.unwrap_or(0)).rev().map_while(with) {
             match self.plan(sited, &question, watch) {
                 Ok(plan) => curve.push(plan),
-                // Fewer sites may leave an area behind.
-                Err(_) if self.least_share > 0.0 => {}
+                // So few sites may leave an area behind, and fewer do.
+                Err(_) if self.least_share > 0.0 => break,
                 Err(error) => return Err(error),
             }
         }
-        curve.push(plan.clone());
+        curve.reverse();
         // Where fewer sites do all that can be done, more make no other plan.
         curve.dedup_by_key(|plan| plan.sites.len());
         Ok(curve)
