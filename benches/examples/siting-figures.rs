@@ -60,7 +60,7 @@ fn city(name: &str, path: &Path) -> Result<Instance, Box<dyn Error>> {
     let on = |_: &Progress| ControlFlow::Continue(());
     let each = SITES * study.demand().points.len() / HOMES;
     loop {
-        let candidates = ask.candidates(&study, &policy, Places::Anywhere).map_err(|why| why.en)?;
+        let candidates = ask.candidates(&study, &policy, Places::default()).map_err(|why| why.en)?;
         if candidates.len() >= each || ask.spacing_m < 25.0 {
             return Ok(ask.instance(&study, &policy, &candidates, usize::MAX, |_| (), &on)?.instance);
         }
