@@ -62,7 +62,7 @@ fn city(name: &str, path: &Path) -> Result<Instance, Box<dyn Error>> {
     loop {
         let candidates = ask.candidates(&study, &policy, Places::default()).map_err(|why| why.en)?;
         if candidates.len() >= each || ask.spacing_m < 25.0 {
-            return Ok(ask.instance(&study, &policy, &candidates, usize::MAX, |_| (), &on)?.instance);
+            return Ok(ask.instance(&study, &policy, &candidates, usize::MAX, None, &on)?.instance);
         }
         ask.spacing_m *= 0.8;
     }

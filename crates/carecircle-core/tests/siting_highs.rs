@@ -90,6 +90,9 @@ fn agree(instance: &Instance, question: &Question) -> bool {
     let theirs = instance.solve(question, &Search { solver: Solver::Highs, ..Search::default() });
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => {
+            if let Question::Close { count } = question {
+                assert_eq!((ours.sites.len(), theirs.sites.len()), (*count, *count));
+            }
             assert!(ours.optimal && theirs.optimal, "{question:?}: {ours:?}, HiGHS {theirs:?}");
             assert!(near(ours.objective, theirs.objective), "{question:?}: {ours:?}, HiGHS {theirs:?}");
             assert!(near(ours.bound, theirs.objective), "{question:?}: {ours:?}, HiGHS {theirs:?}");

@@ -1,7 +1,7 @@
 //! Siting plans against every pick there is, on small instances drawn by chance.
 
 use carecircle_core::siting::{
-    Assigned, Home, Instance, Pick, Plan, Progress, Question, Search, Site, SitingError, Standing, Walks,
+    Assigned, Home, Instance, Obstacle, Pick, Plan, Progress, Question, Search, Site, SitingError, Standing, Walks,
 };
 use carecircle_core::time::WalkTime;
 use petgraph::algo::ford_fulkerson;
@@ -297,8 +297,25 @@ proptest! {
         let best = city.least_of(is_allowed, |_, open| Some(-city.covered(open, 0.0)));
         let answer = city.solve(&question);
         judge(&answer, best.map(|best| -best))?;
-        if let Ok(plan) = answer {
-            prop_assert!(is_allowed(&plan.sites, &city.open_in(&plan)));
+        match answer {
+            Ok(plan) => prop_assert!(is_allowed(&plan.sites, &city.open_in(&plan))),
+            Err(SitingError::Impossible(Obstacle::TooFew(_, enough))) => {
+                let takes = |picked: &[usize], _: &[usize]| match pick {
+                    Pick::Count(_) => Some(picked.len() as f64),
+                    Pick::Budget(_) => Some(picked.iter().map(|site| city.sites[*site].cost).sum()),
+                };
+                let least = city.least_of(|_, open| city.least_share(open) >= least_share - 1e-9, takes);
+                prop_assert!(least.is_some_and(|least| near(enough, least)), "{} where {:?} is least", enough, least);
+            }
+            Err(SitingError::Impossible(Obstacle::Areas { most, .. })) => {
+                let usable = |site: &usize| city.sites[*site].standing != Standing::Forbidden;
+                let all: Vec<usize> = (0..city.sites.len()).filter(usable).collect();
+                let lacking = (0..3).map(|area| (area, city.share_of_area(&all, area)));
+                let lacking: Vec<_> = lacking.filter(|(_, share)| *share < least_share - 1e-9).collect();
+                let is_same = |(told, found): (&(u32, f64), &(u32, f64))| told.0 == found.0 && near(told.1, found.1);
+                prop_assert!(most.len() == lacking.len() && most.iter().zip(&lacking).all(is_same), "{:?}", most);
+            }
+            Err(_) => {}
         }
     }
 

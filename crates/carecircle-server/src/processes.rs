@@ -169,7 +169,7 @@ pub(crate) fn run(app: &App, request: &[u8], live: &Live) -> Result<Found, ApiEr
     live.tell(5);
     let refuse = |why: SitingError| ApiError::of_parameter(refused(&why, study).en);
     let goes_on = |_: &Progress| live.goes_on();
-    let sited = ask.instance(study, policy, &candidates, app.options.job_bytes, |_| (), &goes_on).map_err(refuse)?;
+    let sited = ask.instance(study, policy, &candidates, app.options.job_bytes, None, &goes_on).map_err(refuse)?;
     live.tell(20);
     let watch = |progress: &Progress| {
         live.tell_search(progress);

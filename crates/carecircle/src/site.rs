@@ -227,7 +227,7 @@ impl SiteStudy {
             }
         };
         let on = |_: &Progress| ControlFlow::Continue(());
-        let sited = ask.instance(&city.study, policy, candidates, most, tell, &on);
+        let sited = ask.instance(&city.study, policy, candidates, most, Some(&tell), &on);
         sited.map_err(|why| bad_parameter(refused(&why, &city.study)))
     }
 }

@@ -18,7 +18,7 @@ const MINUTE: f64 = 60_000.0;
 
 /// Answers a question; the clock's watch is asked once, for HiGHS looks at nothing but the time limit while it works.
 pub(super) fn solve(instance: &Instance, question: &Question, clock: &Clock<'_>) -> Result<Plan, SitingError> {
-    let entries = 4 * (instance.walks.0.links() + instance.sites.len() + instance.homes.len());
+    let entries = 5 * (instance.walks.0.links() + instance.sites.len() + instance.homes.len());
     if i32::try_from(entries).is_err() {
         return Err(SitingError::Instance("the instance is too large for HiGHS".to_owned()));
     }
@@ -106,13 +106,8 @@ impl<'a> Stated<'a> {
             };
             let cost = match question {
                 Question::SetCover { .. } if site.standing == Standing::Existing => 0.0,
-                Question::SetCover { by_cost, .. } => {
-                    if *by_cost {
-                        site.cost
-                    } else {
-                        1.0
-                    }
-                }
+                Question::SetCover { by_cost: true, .. } => site.cost,
+                Question::SetCover { .. } => 1.0,
                 _ => 0.0,
             };
             open.push(least.map(|least| problem.add_integer_column(cost, least..=1)));
@@ -157,7 +152,8 @@ impl<'a> Stated<'a> {
             }
             Question::Close { count } => {
                 let stay: Vec<(Col, f64)> = stated.open.iter().flatten().map(|open| (*open, 1.0)).collect();
-                stated.problem.add_row(..=(stay.len() - count) as f64, stay);
+                let staying = (stay.len() - count) as f64;
+                stated.problem.add_row(staying..=staying, stay);
                 stated.cover(1.0, 0.0);
             }
         }

@@ -434,8 +434,8 @@ impl Ask {
         }
     }
 
-    /// The walks to candidates and facilities, which take no more than so many bytes. `tell` hears beforehand how many they
-    /// take at most, as if everybody walked as the crow flies. The watch is asked for each of them.
+    /// The walks to candidates and facilities, which take no more than so many bytes. `tell`, if there is one, hears beforehand
+    /// how many they take at most, as if everybody walked as the crow flies. The watch is asked for each of them.
     ///
     /// # Errors
     /// That more are needed, or that the watch has ended it.
@@ -445,7 +445,7 @@ impl Ask {
         policy: &Policy,
         candidates: &[Candidate],
         most_bytes: usize,
-        tell: impl FnOnce(usize),
+        tell: Option<&dyn Fn(usize)>,
         watch: &Watch<'_>,
     ) -> Result<StudyInstance, SitingError> {
         let projection = study.network().projection();
@@ -456,7 +456,9 @@ impl Ask {
             places: candidate.places.map(f64::from),
         };
         let new_sites: Vec<NewSite> = candidates.iter().map(new_site).collect();
-        tell(bytes_needed(study, policy, &new_sites));
+        if let Some(tell) = tell {
+            tell(bytes_needed(study, policy, &new_sites));
+        }
         let level = Some(self.level).filter(|_| self.least_share > 0.0);
         StudyInstance::new(study, &Basis::new(study, &policy.profile), policy, &new_sites, level, most_bytes, watch)
     }

@@ -19,6 +19,7 @@ use i_overlay::i_shape::int::shape::IntShapes;
 use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
+use std::iter::{once, repeat};
 use std::ops::Range;
 
 /// The last zoom with tiles: a unit is 15 cm at most.
@@ -166,8 +167,7 @@ impl Sheet {
         let ring = |line: &LineString<f64>| {
             line.0.iter().map(|&at| projection.unproject(at)).map(|(lon, lat)| on_world(lon, lat)).collect()
         };
-        let rings =
-            |polygon: &Polygon<f64>| std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect();
+        let rings = |polygon: &Polygon<f64>| once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect();
         shape.iter().map(|polygon| Draft { feature, kind: Kind::Polygon, rings: rings(polygon) }).collect()
     }
 
@@ -407,9 +407,11 @@ impl Knife {
 
     /// Takes the shape that the rings make together; says whether anything is left of it.
     fn add_shape(&mut self) -> bool {
-        let before = self.shapes.len();
-        self.shapes.append(&mut self.overlay.overlay(OverlayRule::Subject, FillRule::EvenOdd));
-        self.shapes.len() > before
+        let mut shapes = self.overlay.overlay(OverlayRule::Subject, FillRule::EvenOdd);
+        turn(&mut shapes);
+        let is_any = !shapes.is_empty();
+        self.shapes.append(&mut shapes);
+        is_any
     }
 
     /// Draws the shapes of a feature, outer rings clockwise on the screen, each followed by its holes.
@@ -419,9 +421,21 @@ impl Knife {
             self.overlay.clear();
             self.overlay.add_shapes(&self.shapes, ShapeType::Subject);
             self.shapes = self.overlay.overlay(OverlayRule::Subject, FillRule::NonZero);
+            turn(&mut self.shapes);
         }
         for ring in self.shapes.drain(..).flatten() {
             pen.ring(ring.iter().map(|point| [point.x, point.y]));
+        }
+    }
+}
+
+/// Turns outer rings one way round and holes the other: those that touch their outer ring come either way.
+fn turn(shapes: &mut IntShapes) {
+    for (ring, is_hole) in shapes.iter_mut().flat_map(|shape| shape.iter_mut().zip(once(false).chain(repeat(true)))) {
+        let sides = ring.iter().zip(ring.iter().cycle().skip(1));
+        let twice: i64 = sides.map(|(a, b)| i64::from(a.x) * i64::from(b.y) - i64::from(b.x) * i64::from(a.y)).sum();
+        if (twice < 0) != is_hole {
+            ring.reverse();
         }
     }
 }

@@ -278,3 +278,31 @@ fn the_world_is_a_square_and_its_tiles_count_from_the_north_west() {
     let beijing = Limits::of([116.391, 39.907, 116.391, 39.907], 12);
     assert_eq!(beijing, Limits { x: [3372, 3372], y: [1552, 1552] });
 }
+
+#[test]
+fn a_hole_that_touches_the_edge_of_what_is_drawn_stays_a_hole() {
+    let rings = vec![
+        vec![
+            [590_558_281, 502_857_382],
+            [590_558_378, 502_858_032],
+            [590_557_864, 502_857_623],
+            [590_557_725, 502_857_382],
+            [590_557_864, 502_857_141],
+            [590_558_142, 502_857_141],
+        ],
+        vec![
+            [590_558_049, 502_857_382],
+            [590_558_003, 502_857_428],
+            [590_557_957, 502_857_382],
+            [590_558_003, 502_857_216],
+        ],
+    ];
+    let tile = tile_at(rings[0][1], 15);
+    // By itself, and where another part of its feature is laid over it.
+    for again in [1, 2] {
+        let draft = || Draft { feature: 0, kind: Kind::Polygon, rings: rings.clone() };
+        let features = cut(&Sheet::new((0..again).map(|_| draft()).collect()), tile, 1);
+        let shown = shape(&features[0]);
+        assert_eq!((shown.0.len(), shown.0[0].interiors().len()), (1, 1), "{shown:?}");
+    }
+}
