@@ -11,7 +11,7 @@ use crate::table::geojson::cell_text;
 use crate::table::{Builder, Table, TableError};
 use carecircle_core::facility::Facility;
 use carecircle_core::geometry::LonLatShape;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,18 +23,23 @@ type Members = Map<String, Value>;
 /// So many facilities may be opened, closed and changed together.
 pub const MOST_EDITS: usize = 10_000;
 
+/// An id has no more characters, nor has a scenario's name: blocks tell the ids of their facilities, each anew.
+const LONGEST: usize = 200;
+
 /// Facilities opened, closed and changed in thought.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// What to call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// New facilities: id, place, and whatever is known of them.
-    open: Vec<Members>,
+    pub(crate) open: Vec<Members>,
     /// The ids of those that are no more.
-    close: Vec<String>,
+    pub(crate) close: Vec<String>,
     /// By id, what of a facility is different.
-    change: Vec<Members>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) change: Vec<Members>,
 }
 
 impl Scenario {
@@ -45,13 +50,16 @@ impl Scenario {
     pub fn parse(json: &[u8]) -> Result<Self, Remark> {
         let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
         // An array would do for serde, its items for members in their order.
-        let object: Result<Members, _> = serde_json::from_slice(json);
-        let scenario: Self = object.and_then(|members| serde_json::from_value(members.into())).map_err(|why| {
+        let object = serde_json::from_slice::<Members>(json).map(|_| ());
+        let scenario: Self = object.and_then(|()| serde_json::from_slice(json)).map_err(|why| {
             remark!(
                 "{why}; a scenario is {{\"open\": [{{\"id\", \"lon\", \"lat\", …}}], \"close\": [id, …], \"change\": [{{\"id\", …}}]}}",
                 "{why}；情景应为 {{\"open\": [{{\"id\", \"lon\", \"lat\", …}}], \"close\": [id, …], \"change\": [{{\"id\", …}}]}}"
             )
         })?;
+        if scenario.name.as_ref().is_some_and(|name| name.chars().count() > LONGEST) {
+            return Err(remark!("name: {LONGEST} characters at most", "name：最多 {LONGEST} 个字符"));
+        }
         let edits: usize = scenario.edits().iter().sum();
         if edits > MOST_EDITS {
             return Err(remark!(
@@ -65,6 +73,30 @@ impl Scenario {
     /// How many facilities it opens, closes and changes.
     pub fn edits(&self) -> [usize; 3] {
         [self.open.len(), self.close.len(), self.change.len()]
+    }
+
+    /// This scenario, and a later one that was made of the city after it, as one that bears the name of the later.
+    #[must_use]
+    pub fn then(mut self, later: Self) -> Self {
+        // One that is not understood is refused when it is applied.
+        let ours = |given: &Members| in_our_words(given).unwrap_or_else(|_| given.clone());
+        let id = |given: &Members| id_of("", 0, &ours(given)).unwrap_or_default();
+        for closed in later.close {
+            let opened = self.open.len();
+            self.open.retain(|given| id(given) != closed);
+            self.change.retain(|given| id(given) != closed);
+            if self.open.len() == opened {
+                self.close.push(closed);
+            }
+        }
+        for changed in later.change {
+            match self.open.iter_mut().chain(&mut self.change).find(|given| id(given) == id(&changed)) {
+                Some(given) => *given = ours(given).into_iter().chain(ours(&changed)).collect(),
+                None => self.change.push(changed),
+            }
+        }
+        self.open.extend(later.open);
+        Self { name: later.name, ..self }
     }
 
     /// Opens, closes and changes facilities; the grounds of one that is closed or stands elsewhere are no longer its. What
@@ -93,14 +125,19 @@ impl Scenario {
             by_id.get(id.as_str()).ok_or_else(|| unknown("close", i, id))?;
         }
         let mut changed = Vec::with_capacity(self.change.len());
-        for (i, given) in self.change.iter().map(in_our_words).enumerate() {
+        let in_our_words = |what: &str, i: usize, given: &Members| {
+            in_our_words(given).map_err(|why| remark!("{what}[{i}]: {}", "{what}[{i}]：{}"; why))
+        };
+        for (i, given) in self.change.iter().enumerate() {
+            let given = in_our_words("change", i, given)?;
             let id = id_of("change", i, &given)?;
             only_once("change", i, &id)?;
             let facility = by_id.get(id.as_str()).ok_or_else(|| unknown("change", i, &id))?;
             changed.push((overlaid(facility, &given), given));
         }
         let mut opened = Vec::with_capacity(self.open.len());
-        for (i, given) in self.open.iter().map(in_our_words).enumerate() {
+        for (i, given) in self.open.iter().enumerate() {
+            let given = in_our_words("open", i, given)?;
             let id = id_of("open", i, &given)?;
             only_once("open", i, &id)?;
             if by_id.contains_key(id.as_str()) {
@@ -138,15 +175,35 @@ impl Scenario {
     }
 }
 
-/// Members under our own names for columns.
-pub(crate) fn in_our_words(given: &Members) -> Members {
-    let ours = |name: &String| column_of(name).map_or_else(|| name.clone(), |column| column.name().to_owned());
-    given.iter().map(|(name, value)| (ours(name), value.clone())).collect()
+/// Members under our own names for columns: two that mean the same are refused, and what holds members of its own, unless
+/// it is the geometry.
+pub(crate) fn in_our_words(given: &Members) -> Result<Members, Remark> {
+    let mut out = Members::new();
+    for (name, value) in given {
+        let column = column_of(name);
+        let ours = column.map_or_else(|| name.clone(), |column| column.name().to_owned());
+        if value.is_object() && column != Some(Column::Geometry) {
+            return Err(remark!(
+                "\"{name}\" is an object; what is known of a facility stands beside its id",
+                "“{name}”是对象；机构的各项信息应与 id 并列"
+            ));
+        }
+        if out.insert(ours.clone(), value.clone()).is_some() {
+            return Err(remark!("\"{name}\" and another member both mean {ours}", "“{name}”与另一成员都表示 {ours}"));
+        }
+    }
+    Ok(out)
 }
 
 fn id_of(what: &str, i: usize, given: &Members) -> Result<String, Remark> {
-    let id = given.get(Column::Id.name()).map(cell_text).filter(|id| !id.is_empty());
-    id.ok_or_else(|| remark!("{what}[{i}]: it has no \"id\"", "{what}[{i}]：缺少 \"id\""))
+    let id = given.get(Column::Id.name()).filter(|id| id.is_string() || id.is_number()).map(cell_text);
+    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| {
+        remark!("{what}[{i}]: it has no \"id\", a text or a number", "{what}[{i}]：缺少 \"id\"（文本或数字）")
+    })?;
+    if id.chars().count() > LONGEST {
+        return Err(remark!("{what}[{i}], id: {LONGEST} characters at most", "{what}[{i}]，id：最多 {LONGEST} 个字符"));
+    }
+    Ok(id)
 }
 
 /// A facility as the row that it would be, with what is given in place of what was.
@@ -275,6 +332,35 @@ mod tests {
     }
 
     #[test]
+    fn one_after_the_other_is_both_at_once() {
+        let before = r#"{"name": "before", "open": [{"id": "n", "lon": 114.302, "lat": 30.9}, {"id": "m", "lon": 114.304, "lat": 30.9}],
+                         "close": ["b"], "change": [{"id": "a", "places": 70}]}"#;
+        for (later, says) in [
+            (
+                r#"{"name": "later", "open": [{"id": "k", "lon": 114.303, "lat": 30.9}], "close": ["n"]}"#,
+                r#""close":["b"]"#,
+            ),
+            (r#"{"close": ["a", "m"]}"#, r#""close":["b","a"]"#),
+            (r#"{"change": [{"编号": "a", "enrolled": 9}, {"id": "n", "places": 8}]}"#, r#""enrolled":9"#),
+        ] {
+            let parsed = |json: &str| Scenario::parse(json.as_bytes()).unwrap();
+            let apply = |scenario: &Scenario, to: &mut Vec<Facility>| {
+                scenario.apply(to, &mut BTreeMap::new(), in_the_north).unwrap();
+            };
+            let (mut one_by_one, mut at_once) = (facilities(), facilities());
+            apply(&parsed(before), &mut one_by_one);
+            apply(&parsed(later), &mut one_by_one);
+            let both = parsed(before).then(parsed(later));
+            apply(&both, &mut at_once);
+            assert_eq!(at_once, one_by_one, "{later}");
+            assert_eq!(both.name, parsed(later).name);
+            let json = serde_json::to_string(&both).unwrap();
+            assert!(json.contains(says), "{json}");
+            assert_eq!(parsed(&json), both);
+        }
+    }
+
+    #[test]
     fn grounds_go_with_who_leaves_them() {
         let shape: LonLatShape = geo::MultiPolygon(Vec::new());
         let all = || ["a", "b"].map(|id| (id.to_owned(), shape.clone())).into_iter().collect::<BTreeMap<_, _>>();
@@ -293,6 +379,17 @@ mod tests {
         for (json, says) in [
             ("[]", "a scenario is"),
             ("{\"opn\": []}", "unknown field `opn`"),
+            (r#"{"close": ["a"], "close": []}"#, "duplicate field `close`"),
+            (
+                r#"{"open": [{"id": "n", "编号": "m", "lon": 114.3, "lat": 30.9}]}"#,
+                "open[0]: \"编号\" and another member both mean id",
+            ),
+            (r#"{"open": [{"id": {}, "lon": 114.3, "lat": 30.9}]}"#, "open[0]: \"id\" is an object"),
+            (r#"{"change": [{"id": "a", "properties": {"places": 5}}]}"#, "change[0]: \"properties\" is an object"),
+            (
+                r#"{"close": ["a"], "open": [{"id": true, "lon": 114.3, "lat": 30.9}]}"#,
+                "open[0]: it has no \"id\", a text",
+            ),
             (r#"{"close": ["c"]}"#, "close[0]: there is no facility \"c\""),
             (r#"{"close": ["a", "a"]}"#, "close[1]: \"a\" stands there twice"),
             (r#"{"close": ["a"], "change": [{"id": "a"}]}"#, "change[0]: \"a\" stands there twice"),

@@ -5,6 +5,7 @@ mod refused;
 
 use crate::columns::Candidate;
 use crate::geojson::{Drawing, close_feature, credits, open_feature, parameters, property};
+use crate::scenario::Scenario;
 use carecircle_core::facility::{Eligibility, Facility, Kind};
 use carecircle_core::policy::Policy;
 use carecircle_core::siting::{Plan, Standing, StudyInstance};
@@ -203,12 +204,12 @@ impl SitePlan<'_> {
         out
     }
 
-    /// The plan as a scenario: its sites as facilities that the policy counts, and the facilities that close.
-    pub fn scenario(&self, name: &str) -> Value {
-        let (mut open, mut close) = (Vec::new(), Vec::new());
+    /// The plan as a scenario of the study: its sites as facilities that the policy counts, and the facilities that close.
+    pub fn scenario(&self, name: &str) -> Scenario {
+        let mut out = Scenario { name: Some(name.to_owned()), ..Scenario::default() };
         for &site in &self.plan.sites {
             match self.candidate(site) {
-                None => close.push(json!(self.id(site).0)),
+                None => out.close.push(self.id(site).0.to_owned()),
                 Some(candidate) => {
                     let facility = as_facility(candidate, &self.policy.eligibility);
                     let members = [
@@ -224,11 +225,11 @@ impl SitePlan<'_> {
                         ("min_months", json!(facility.min_months)),
                     ];
                     let known = members.into_iter().filter(|(_, value)| !value.is_null());
-                    open.push(known.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into());
+                    out.open.push(known.map(|(name, value)| (name.to_owned(), value)).collect());
                 }
             }
         }
-        json!({ "name": name, "open": Value::Array(open), "close": close })
+        out
     }
 }
 

@@ -119,7 +119,7 @@ impl App {
     /// The study that a `next` link goes on in, which may have been replaced; the present one unless it names another.
     /// With the facilities of the scenario that the query names.
     pub(crate) async fn snapshot_asked(self: &Arc<Self>, parts: &Parts) -> Result<Arc<Snapshot>, ApiError> {
-        let snapshot = match named(parts, "revision") {
+        let snapshot = match named(parts.uri.query(), "revision") {
             Some(revision) => self.snapshots.of_revision(&revision)?,
             None => self.snapshot(),
         };

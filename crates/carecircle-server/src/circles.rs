@@ -75,6 +75,8 @@ const LOT: usize = 16;
 /// Where each facility has a circle of its own, their squares of the limit as a walk straight on add up to no more, square
 /// kilometres: a quarter of an hour of 2,700 facilities, two hours of 43. Beyond that nobody would wait.
 pub(crate) const MOST_KM2: f64 = 4_000.0;
+/// However small, no more circles are drawn apart.
+const MOST_CIRCLES: usize = 3_000;
 
 impl Circles {
     /// Draws them; one circle for each facility adds up without bound, so that is given up beyond `most_bytes`.
@@ -101,7 +103,7 @@ impl Circles {
             let counted: Vec<usize> = (0..counts.len()).filter(|&f| counts[f]).collect();
             let reach_km = policy.minutes / 60.0 * policy.profile.speed.kmh();
             let advice = "ask for fewer minutes, fewer facilities (kinds, facility_status, min_places), or split=nearest or none";
-            if counted.len() as f64 * reach_km * reach_km > MOST_KM2 {
+            if counted.len() > MOST_CIRCLES || counted.len() as f64 * reach_km * reach_km > MOST_KM2 {
                 let (of, minutes) = (counted.len(), policy.minutes);
                 return Err(ApiError::unanswerable(format!(
                     "{of} circles of {minutes} minutes are too many: {advice}"

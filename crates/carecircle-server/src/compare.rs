@@ -58,7 +58,7 @@ pub(crate) async fn compare(app: Arc<App>, parts: Parts) -> Result<Response, Api
     let policy = query.policy(&now.served.policy)?;
     let question = format!("/compare{}", query.canonical());
     let mut reply = Reply::new(&now, &parts.headers, begun, media, &base, &question);
-    let side = async |name: &'static str| match named(&parts, name) {
+    let side = async |name: &'static str| match named(parts.uri.query(), name) {
         Some(id) => app.after(&now, name, id).await,
         None => Ok(Arc::clone(&now)),
     };

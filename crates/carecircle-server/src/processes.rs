@@ -163,7 +163,7 @@ async fn process(app: Arc<App>, parts: Parts, id: String) -> Result<Response, Ap
 pub(crate) fn run(app: &App, request: &[u8], live: &Live) -> Result<Found, ApiError> {
     let mut asked = Asked::read(app, request)?;
     let candidates = asked.candidates()?;
-    let Asked { snapshot, ask, question, policy, called, .. } = &asked;
+    let Asked { snapshot, before, ask, question, policy, called, .. } = &asked;
     let served = &snapshot.served;
     let study = &served.study;
     live.tell(5);
@@ -185,7 +185,7 @@ pub(crate) fn run(app: &App, request: &[u8], live: &Live) -> Result<Found, ApiEr
     written.map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(Found {
         plan: out,
-        scenario: answer.scenario(SITING).to_string().into_bytes(),
+        scenario: json!(before.clone().then(answer.scenario(SITING))).to_string().into_bytes(),
         objective: plan.objective,
         bound: plan.bound,
     })

@@ -8,7 +8,6 @@ use crate::collections::{CRS84, Column, ColumnType};
 use crate::cql2::{self, Coordinates, Expr, Language};
 use crate::problem::ApiError;
 use crate::systems::{Bbox, System};
-use axum::http::request::Parts;
 use carecircle_core::facility::{Eligibility, Kind, Status};
 use carecircle_core::geometry::LonLat;
 use carecircle_core::isochrone::{Drawing, Split};
@@ -85,8 +84,8 @@ pub(crate) fn policy_names(served: &Policy) -> Vec<&str> {
 }
 
 /// A parameter that decides what a query is asked of, before it is read whole.
-pub(crate) fn named(parts: &Parts, name: &str) -> Option<String> {
-    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+pub(crate) fn named(raw: Option<&str>, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
     pairs.filter(|(given, _)| given == name).last().map(|(_, value)| value.into_owned())
 }
 

@@ -150,7 +150,7 @@ impl App {
         snapshot: Arc<Snapshot>,
         parts: &Parts,
     ) -> Result<Arc<Snapshot>, ApiError> {
-        match named(parts, "scenario") {
+        match named(parts.uri.query(), "scenario") {
             Some(id) => self.after(&snapshot, "scenario", id).await,
             None => Ok(snapshot),
         }
@@ -177,13 +177,16 @@ impl App {
             if !is_id {
                 return Err(ApiError::bad_value(parameter, id, "the id of a scenario: sixteen digits from 0 to f"));
             }
-            let text = self.scenarios.text(id)?.ok_or_else(|| unknown(id))?;
             let unfit =
                 |why| ApiError::bad_parameter(parameter, &format!("scenario {id} fits the data no more: {why}"));
-            Scenario::parse(text.as_bytes())
-                .and_then(|scenario| with_facilities_of(snapshot, &scenario, id))
-                .map_err(|why| unfit(why.en))
+            with_facilities_of(snapshot, &self.scenario(id)?, id).map_err(|why| unfit(why.en))
         })
+    }
+
+    /// The scenario of that id.
+    pub(crate) fn scenario(&self, id: &str) -> Result<Scenario, ApiError> {
+        let text = self.scenarios.text(id)?.ok_or_else(|| unknown(id))?;
+        Scenario::parse(text.as_bytes()).map_err(|why| ApiError::internal(format!("scenario {id}: {}", why.en)))
     }
 }
 
@@ -247,7 +250,9 @@ pub(crate) fn paths() -> [(&'static str, Value); 2] {
     let mut add = operation(
         "postScenario",
         &format!(
-            "Keeps a scenario of at most {MOST_EDITS} facilities, which every analysis takes by its id; beyond {KEPT} the oldest go"
+            "Keeps a scenario of at most {MOST_EDITS} facilities, which every analysis takes by its id; beyond {KEPT}, or {} MB, \
+             the oldest go",
+            KEPT_BYTES >> 20
         ),
         &[],
         vec![

@@ -3,7 +3,7 @@
 //! Every change is one statement of SQLite: a process that dies leaves nothing half-written.
 
 use crate::problem::ApiError;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::error::Error;
 use std::io;
 use std::path::Path;
@@ -33,7 +33,9 @@ pub(crate) fn open(state_dir: Option<&Path>, file: &str, tables: &str) -> io::Re
         std::fs::create_dir_all(dir)?;
         let store = Connection::open(dir.join(file))?;
         // Nobody else while we have it: two services would do the same jobs.
-        store.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE")?;
+        store.execute_batch(
+            "PRAGMA auto_vacuum = FULL; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE",
+        )?;
         let version: i64 = store.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > VERSION {
             return Err(format!("{file} is of version {version}, which a later carecircle has written").into());
@@ -44,6 +46,9 @@ pub(crate) fn open(state_dir: Option<&Path>, file: &str, tables: &str) -> io::Re
     };
     open().map_err(|why| {
         let dir = state_dir.unwrap_or(Path::new("memory")).display();
+        let code = why.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+        let is_used = code == Some(ErrorCode::DatabaseBusy);
+        let why = if is_used { "another carecircle uses it".to_owned() } else { why.to_string() };
         io::Error::other(format!("cannot keep anything in {dir}: {why}"))
     })
 }

@@ -16,7 +16,7 @@ use crate::collections::Collection;
 use crate::isochrones::{self, Isochrones};
 use crate::mvt::{Columns, Kind, Layer as Writer};
 use crate::problem::{ApiError, shortened};
-use crate::query::Query;
+use crate::query::{Query, named};
 use crate::reply::{Media, Timing, fnv1a, gzipped, matches, names_any, takes_gzip};
 use crate::work::Workers;
 use axum::Router;
@@ -625,6 +625,10 @@ pub(crate) async fn kept_tile(app: &App, method: &Method, uri: &Uri, headers: &H
         return None;
     }
     let (layers, tile) = address(uri.path())?;
+    if named(uri.query(), "scenario").is_some() {
+        // It may be forgotten.
+        return None;
+    }
     let snapshot = app.snapshot();
     let tiles = &snapshot.tiles;
     let number = match uri.query().filter(|raw| !raw.is_empty()) {

@@ -16,6 +16,7 @@ use carecircle_formats::siting::{Ask, Objective, Places, SitePlan, refused};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
+use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -162,8 +163,8 @@ impl SiteStudy {
         }
         if let Some(path) = &self.write_scenario {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let scenario = answer.scenario(&name);
-            write_whole(path, |out| Ok(writeln!(out, "{scenario:#}")?))?;
+            let scenario = city.scenario.clone().unwrap_or_default().then(answer.scenario(&name));
+            write_whole(path, |out| Ok(writeln!(out, "{:#}", json!(scenario))?))?;
         }
         timings.stage("write");
         if !to_stdout {

@@ -28,10 +28,19 @@ fn ids(plan: &Value) -> Vec<&str> {
     plan["features"].as_array().expect("features").iter().map(|site| site["id"].as_str().expect("an id")).collect()
 }
 
+/// Children within the limit after a scenario, as `check` finds them.
+fn covered_after(folder: &Folder, scenario: &str, options: &[&str]) -> f64 {
+    let after = folder.file("after.geojson");
+    succeed(&[&["check", "--scenario", scenario, "-o", &after], options].concat());
+    let covered =
+        |block: &Value| number(&block["properties"]["children"]) * number(&block["properties"]["covered_share"]);
+    json(&after)["features"].as_array().expect("blocks").iter().map(covered).sum()
+}
+
 #[test]
 fn a_plan_promises_what_check_finds() {
     let folder = Folder::new("site");
-    let (scenario, after) = (folder.file("s.json"), folder.file("after.geojson"));
+    let scenario = folder.file("s.json");
     let strict = "name = \"strict\"\nfacility_status = \"filed\"\ninclusive = true\nmin_places = 20\n";
     let strict = folder.write("strict.toml", strict);
     for options in [
@@ -47,11 +56,7 @@ fn a_plan_promises_what_check_finds() {
         let plan = planned(&folder, &[options, &["--write-scenario", &scenario]].concat());
         let own = |name: &&str| ["--minutes", "--profile", "--policy"].contains(name);
         let by = options.chunks(2).filter(|pair| own(&pair[0])).flatten().copied().collect::<Vec<_>>();
-        succeed(&[&["check", "--scenario", &scenario, "-o", &after], &by[..]].concat());
-        let blocks = json(&after);
-        let covered =
-            |block: &Value| number(&block["properties"]["children"]) * number(&block["properties"]["covered_share"]);
-        let found: f64 = blocks["features"].as_array().expect("blocks").iter().map(covered).sum();
+        let found = covered_after(&folder, &scenario, &by);
         let promised = number(&plan["coverage"]["covered_after"]);
         assert!((found - promised).abs() < 1e-6, "{options:?}: {promised} promised, {found} found");
         let gains: f64 =
@@ -105,6 +110,13 @@ fn a_plan_goes_on_where_another_ended() {
     let (left, there) = (number(&before["coverage"]["covered_after"]), number(&after["coverage"]["covered_before"]));
     assert!((left - there).abs() < 1e-6, "{left} left, {there} there");
     assert!(ids(&after).len() == 1 && ids(&after) != ids(&before), "{:?} after {:?}", ids(&after), ids(&before));
+    // What is written holds both, and facilities that the first has opened close in it again.
+    let promised = number(&after["coverage"]["covered_after"]);
+    assert!((covered_after(&folder, &both, &[]) - promised).abs() < 1e-6);
+    let fewer = folder.file("fewer.json");
+    let closing = ["--objective", "close", "--count", "30", "--scenario", &both, "--write-scenario", &fewer];
+    let promised = number(&planned(&folder, &closing)["coverage"]["covered_after"]);
+    assert!((covered_after(&folder, &fewer, &[]) - promised).abs() < 1e-6);
 }
 
 #[test]

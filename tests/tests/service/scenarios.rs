@@ -153,7 +153,10 @@ fn a_scenario_is_kept_told_and_forgotten() {
     assert_eq!((&list["scenarios"][0]["close"], list["scenarios"].as_array().unwrap().len()), (&json!(1), 1));
     let older = service.get(service.path(&link(&list, "next").unwrap())).ok();
     assert_eq!((&older["scenarios"][0]["id"], link(&older, "next")), (&info["id"], None));
+    let tile = format!("/tiles/blocks/12/3348/1678?scenario={}", info["id"].as_str().unwrap());
+    assert_eq!([service.get(&tile).status, service.get(&tile).status], [200; 2]);
     assert_eq!(service.ask("DELETE", &here, &[]).status, 204);
+    service.get(&tile).problem(404);
     service.ask("DELETE", &here, &[]).problem(404);
     service.get(&here).problem(404);
     let id = info["id"].as_str().unwrap();
@@ -181,6 +184,8 @@ fn what_is_wrong_with_a_scenario_is_said() {
         (json!({ "opens": [] }), "unknown field"),
         (json!([]), "a scenario is"),
         (json!({ "close": ["nobody"] }), "close[0]: there is no facility"),
+        (json!({ "name": "n".repeat(201) }), "name: 200 characters at most"),
+        (json!({ "open": [{ "id": "i".repeat(1_000), "lon": 114.3, "lat": 30.9 }] }), "id: 200 characters at most"),
         (json!({ "open": [{ "id": "n" }] }), "open[0]: it has no place"),
         (json!({ "open": [{ "id": "f01", "lon": 114.3, "lat": 30.9 }] }), "there is a facility \"f01\" already"),
         (json!({ "open": (0..3_000).map(far).collect::<Vec<_>>() }), "lies outside the map"),
@@ -278,6 +283,11 @@ fn a_plan_kept_as_a_scenario_gives_what_it_promised_and_more_is_sited_on_it() {
     let coverage = &more["plan"]["value"]["coverage"];
     assert!((coverage["covered_before"].as_f64().unwrap() - promised).abs() < 1e-6);
     assert_eq!(more["plan"]["value"]["parameters"]["scenario"], id);
+    // What comes of it holds what it was made on top of.
+    let both = kept(town(), &more["scenario"]["value"]);
+    let there = town().get(&format!("/compare?b={both}&minutes=8")).ok();
+    let promised = coverage["covered_after"].as_f64().unwrap();
+    assert!((there["b"]["covered_children"].as_f64().unwrap() - promised).abs() < 1e-6);
     let refused = town().post("/processes/siting/execution", "", &json!({ "inputs": { "count": 1, "scenario": "x" } }));
     assert!(refused.problem(400).contains("sixteen digits"));
 }

@@ -163,7 +163,7 @@ impl Places {
         let file = Path::new("candidates");
         let told = |why: TableError| Remark { en: why.to_string(), zh: why.in_chinese() };
         let table = if let Some(rows) = given.as_array() {
-            let rows: Option<Vec<_>> = rows.iter().map(|row| row.as_object().map(in_our_words)).collect();
+            let rows: Option<Vec<_>> = rows.iter().map(|row| in_our_words(row.as_object()?).ok()).collect();
             let has_place = |row: &Map<String, Value>| {
                 let has = |column: Column| row.contains_key(column.name());
                 has(Column::Geometry) || has(Column::Lon) && has(Column::Lat)

@@ -15,6 +15,7 @@ use carecircle_core::policy::Policy;
 use carecircle_core::siting::Question;
 use carecircle_formats::columns::Candidate;
 use carecircle_formats::remark::Remark;
+use carecircle_formats::scenario::Scenario;
 use carecircle_formats::siting::{Ask, Objective, Places};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -139,6 +140,8 @@ pub(super) struct Form {
 pub(super) struct Asked {
     /// The study that it is asked of.
     pub(super) snapshot: Arc<Snapshot>,
+    /// What its facilities are those after.
+    pub(super) before: Scenario,
     pub(super) ask: Ask,
     pub(super) question: Question,
     pub(super) policy: Policy,
@@ -167,9 +170,10 @@ impl Asked {
                 *value = inside;
             }
         }
-        let mut snapshot = app.snapshot();
+        let (mut snapshot, mut before) = (app.snapshot(), Scenario::default());
         if let Some(id) = take(&mut given, "scenario", "the id of a scenario", |id| id.as_str().map(str::to_owned))? {
             snapshot = app.after_now(&snapshot, "scenario", &id)?;
+            before = app.scenario(&id)?;
         }
         let policy = policy(&snapshot, &mut given)?;
         let default = Ask::default();
@@ -215,7 +219,7 @@ impl Asked {
             );
             return Err(ApiError::bad_parameter("time_limit", &why));
         }
-        Ok(Self { snapshot, ask, question, policy, places, called, form })
+        Ok(Self { snapshot, before, ask, question, policy, places, called, form })
     }
 
     /// Where facilities could stand.

@@ -66,6 +66,8 @@ pub(crate) struct City {
     pub(crate) rejected: Vec<Rejected>,
     /// Where facilities could stand, where a table tells.
     pub(crate) candidates: Vec<Candidate>,
+    /// What its facilities are those after, where a scenario is given.
+    pub(crate) scenario: Option<Scenario>,
     /// What else a reader of the tables should know.
     pub(crate) remarks: Vec<Remark>,
     /// The map's places and what its header says, where the city is to be prepared.
@@ -172,8 +174,8 @@ impl Inputs {
             }
             places.facilities.extend(used);
         }
-        let scenario = self.sources.scenario.as_deref().map(read_scenario).transpose()?;
-        if let Some((name, scenario)) = &scenario {
+        let (called, scenario) = self.sources.scenario.as_deref().map(read_scenario).transpose()?.unzip();
+        if let Some((name, scenario)) = called.as_ref().zip(scenario.as_ref()) {
             let fit = |f: &Facility| check_inside(&network, places.extent, snap_m, (f.at, f.at));
             let applied = scenario.apply(&mut places.facilities, &mut places.grounds, fit);
             applied.map_err(|why| bad_input(remark!("{name}: {}", "{name}：{}"; why)))?;
@@ -248,7 +250,7 @@ impl Inputs {
             }
         };
         let mut study = study.map_err(|why| self.cannot_read(why))?;
-        study.scenario = scenario.map(|(name, _)| name);
+        study.scenario = called;
         timings.stage("study");
         if self.areas.is_some() {
             findings.remarks.extend(remarks::on_overlaps(study.areas()));
@@ -266,6 +268,7 @@ impl Inputs {
             network: network_report,
             rejected: findings.rejected,
             candidates,
+            scenario,
             remarks: findings.remarks,
             made_of,
         })
