@@ -47,7 +47,10 @@ class Ours:
         program = TARGET / "release" / "examples" / "peers-ours"
         if not program.is_file():
             sys.exit("cargo build --release -p carecircle-benches --example peers-ours")
-        self.process = subprocess.Popen([program, city], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # One thread for what is made beforehand; a request for more has threads of its own.
+        one = os.environ | {"RAYON_NUM_THREADS": "1"}
+        self.city = city
+        self.process = subprocess.Popen([program, city], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=one)
 
     def ask(self, do: str, **rest) -> dict:
         self.process.stdin.write(json.dumps({"do": do, "limit_ms": LIMIT_MS, **rest}) + "\n")
@@ -268,16 +271,20 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
                 pairs, sum_ms = pairs + len(times), sum_ms + int(times.sum())
         return pairs, sum_ms
 
+    plain = Ours(ours.city)
+    cells = ours.ask("cells")
     fills = []
     for which in ("scattered", "every_third"):
         nodes = drawn[which]
         few = nodes if which == "scattered" else nodes[:: max(1, len(nodes) // ORIGINS)]
-        proof = ours.ask("reach", nodes=few)
+        proof = ours.ask("reach", nodes=few, prove=True)
         proven = (proof["pairs"], proof["sum_ms"])
         by_scipy = added_up(few)
-        own, both, theirs, ranges = [], [], [], []
+        own, one_by_one, both, theirs, ranges = [], [], [], [], []
         for nth in range(rounds):
             own.append(ours.ask("reach", nodes=nodes)["seconds"])
+            if which == "scattered":  # so many as are every third have cells made for them
+                one_by_one.append(plain.ask("reach", nodes=nodes)["seconds"])
             both.append(ours.ask("reach", nodes=nodes, threads=2)["seconds"])
             theirs.append(search(nodes))
             if which == "scattered" and nth < 3:  # seconds each
@@ -285,8 +292,10 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
                 ranges.append(seconds)
                 fills.append(timed(lambda: filled.precompute(LIMIT_MS / 1_000))[0])
         work = f"reach sets, {which.replace('_', ' ')}"
-        table.add(work, "ours", own, len(nodes), "origin", f"{proof['pairs'] / len(few):,.0f} nodes on average")
-        table.add(work, "ours, 2 threads", both, len(nodes), "origin", "")
+        table.add(work, "ours, over cells", own, len(nodes), "origin", f"{proof['pairs'] / len(few):,.0f} nodes on average")
+        if one_by_one:
+            table.add(work, "ours, without cells", one_by_one, len(nodes), "origin", "")
+        table.add(work, "ours, over cells, 2 threads", both, len(nodes), "origin", "")
         word = lambda pairs: "all pairs, all times" if pairs == proven else sums(pairs, proven)
         table.add(work, f"scipy, blocks of {BLOCK}", theirs, len(nodes), "origin", word(by_scipy))
         if ranges:
@@ -294,6 +303,8 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
             found = found.groupby(["source", "node"])["ms"].min()
             table.add(work, "pandana nodes_in_range", ranges, len(nodes), "origin", word((len(found), int(found.sum()))))
         table.add(work, "pandana precompute, all nodes", fills, streets.rows, "origin", "fills its cache")
+    plain.stop()
+    table.notes.append(f"The cells were made before, by one thread in {cells['seconds'] * 1e3:,.0f} ms; they take {cells['bytes'] / 1e6:,.1f} MB.")
 
 
 def sums(theirs: tuple, ours: tuple) -> str:

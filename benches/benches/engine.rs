@@ -3,13 +3,13 @@
 
 use carecircle_benches::{City, towns};
 use carecircle_core::isochrone::{Drawing, Source, isochrones};
-use carecircle_core::matrix::{around_each, matrix};
+use carecircle_core::matrix::{around_each, cut_into_cells, matrix};
 use carecircle_core::nearest::Nearest;
 use carecircle_core::network::{NodeId, Snap};
 use carecircle_core::search::{Origin, Reach, Search, Sweep};
 use carecircle_core::time::WalkTime;
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,18 +51,26 @@ fn reach_sets(group: &mut BenchmarkGroup<'_, WallTime>, city: &City) {
     let at = |node: &NodeId| towns::at_node(network, weights, *node).expect("a public street");
     let scattered = towns::scattered(network, weights, ORIGINS, 2);
     let dense = towns::every_third(network, weights, ORIGINS, 2);
+    let over_cells = weights.clone();
+    group.throughput(Throughput::Elements(network.node_count() as u64));
+    group.bench_function("cells", |b| {
+        b.iter_batched(|| weights.clone(), |weights| cut_into_cells(network, &weights), BatchSize::LargeInput);
+    });
+    cut_into_cells(network, &over_cells);
     for (which, nodes) in [("scattered", scattered), ("every third node", dense)] {
         let origins: Vec<Snap> = nodes.iter().map(at).collect();
-        let all = || {
-            let settled = AtomicU64::new(0);
-            around_each(network, weights, &origins, LIMIT, |_, around| {
-                settled.fetch_add(around.nodes().count() as u64, Ordering::Relaxed);
-            });
-            settled.into_inner()
-        };
-        group.throughput(Throughput::Elements(all()));
         // By all threads; RAYON_NUM_THREADS=1 for one.
-        group.bench_function(format!("reach sets of 2,000, {which}"), |b| b.iter(all));
+        for (how, weights) in [("", weights), (", over cells", &over_cells)] {
+            let all = || {
+                let settled = AtomicU64::new(0);
+                around_each(network, weights, &origins, LIMIT, |_, around| {
+                    settled.fetch_add(around.nodes().count() as u64, Ordering::Relaxed);
+                });
+                settled.into_inner()
+            };
+            group.throughput(Throughput::Elements(all()));
+            group.bench_function(format!("reach sets of 2,000, {which}{how}"), |b| b.iter(all));
+        }
         group.bench_function(format!("streets reached from 2,000, {which}"), |b| {
             let mut reached = |at: &Snap| Reach::new(&mut search, network, weights, &[*at], LIMIT).stretches.len();
             b.iter(|| origins.iter().map(&mut reached).sum::<usize>());

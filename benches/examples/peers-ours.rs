@@ -8,23 +8,24 @@
 //! |---|---|
 //! | `{"do":"draw","facilities":F,"origins":N,"seed":S}` | nodes on public streets: `facilities`, `scattered`, `every_third` |
 //! | `{"do":"sweep","nodes":[…],"limit_ms":L,"write":FILE}` | the time to the nearest of the nodes, for each node |
-//! | `{"do":"reach","nodes":[…],"limit_ms":L,"threads":T,"write":FILE}` | the nodes around each by itself |
+//! | `{"do":"reach","nodes":[…],"limit_ms":L,"threads":T,"prove":true}` | the nodes around each by itself |
+//! | `{"do":"cells"}` | reach sets are found over cells from now on, as they are for very many origins; `bytes` are kept |
 //! | `{"do":"isochrones","origins":N,"points":P,"within_m":W,"off_m":O,"limit_ms":L,"seed":S}` | `places`: polygons, and points around with their times |
 //!
-//! `seconds` is what the work took, without reading the request and without what proves it. With `write` a file of 32-bit
-//! numbers: of a sweep each node's milliseconds, of reach sets origin, node and milliseconds for each pair, origins by
-//! position; the largest number stands for never. `pairs` and `sum_ms` add up what is in it.
+//! `seconds` is what the work took, without reading the request and without what proves it: `pairs` and `sum_ms`, how many
+//! nodes are reached and the sum of their times. With `write` a file of each node's milliseconds, as 32-bit numbers, of which
+//! the largest stands for never.
 
 use carecircle_benches::{City, read, towns};
 use carecircle_core::geometry::Point;
 use carecircle_core::isochrone::{Drawing, isochrones};
-use carecircle_core::matrix::around_each;
-use carecircle_core::network::{Network, NetworkOptions, NodeId};
+use carecircle_core::matrix::{around_each, cut_into_cells};
+use carecircle_core::network::{Network, NetworkOptions, NodeId, Snap};
 use carecircle_core::profile::Profile;
 use carecircle_core::search::{Origin, Search, Sweep};
 use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::{Speed, WalkTime};
-use carecircle_core::weights::Way;
+use carecircle_core::weights::{Way, Weights};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::hint::black_box;
@@ -48,6 +49,7 @@ fn main() -> Result<()> {
         let answer = match request.0["do"].as_str() {
             Some("draw") => draw(&city, &request)?,
             Some("sweep") => sweep(&city, &request)?,
+            Some("cells") => cells(&city),
             Some("reach") => reach(&city, &request)?,
             Some("isochrones") => draw_isochrones(&city, &request)?,
             _ => return Err("no such work".into()),
@@ -117,6 +119,15 @@ fn sweep(city: &City, request: &Request) -> Result<Value> {
     Ok(json!({ "seconds": seconds, "pairs": reached.len(), "sum_ms": reached.iter().sum::<u64>() }))
 }
 
+/// What it takes to search over cells.
+fn cells(city: &City) -> Value {
+    // What every search needs is made before.
+    city.weights.scan(city.study.network());
+    let start = Instant::now();
+    let bytes = cut_into_cells(city.study.network(), &city.weights);
+    json!({ "seconds": start.elapsed().as_secs_f64(), "bytes": bytes })
+}
+
 fn reach(city: &City, request: &Request) -> Result<Value> {
     let (network, weights) = (city.study.network(), &city.weights);
     let (origins, limit) = (request.origins(city)?, request.limit()?);
@@ -124,15 +135,15 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let snaps: Vec<_> = origins.iter().map(|origin| origin.snap).collect();
     let (settled, sum_ms) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let all = || {
+        around_each(network, weights, &snaps, limit, |_, around| {
+            let (count, sum) =
+                around.nodes().fold((0, 0), |(count, sum), (_, time)| (count + 1, sum + u64::from(time.millis())));
+            settled.fetch_add(count, Ordering::Relaxed);
+            sum_ms.fetch_add(sum, Ordering::Relaxed);
+        });
+    };
     let seconds = pool.install(|| {
-        let all = || {
-            around_each(network, weights, &snaps, limit, |_, around| {
-                let (count, sum) =
-                    around.nodes().fold((0, 0), |(count, sum), (_, time)| (count + 1, sum + u64::from(time.millis())));
-                settled.fetch_add(count, Ordering::Relaxed);
-                sum_ms.fetch_add(sum, Ordering::Relaxed);
-            });
-        };
         // Once unmeasured: what others have left in the caches is their work.
         all();
         let start = Instant::now();
@@ -140,25 +151,26 @@ fn reach(city: &City, request: &Request) -> Result<Value> {
         start.elapsed().as_secs_f64()
     });
     black_box(sum_ms);
-    let mut search = Search::new();
-    let (mut found, mut pairs, mut sum_ms) = (Vec::new(), 0, 0);
-    let keeps = request.0["write"].is_string();
-    for origin in &origins {
-        search.run(network, weights, std::slice::from_ref(origin), limit);
-        let mut nodes: Vec<NodeId> = search.settled().collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        for node in nodes {
-            let time = search.arrival(node, Way::Destination).map_or(WalkTime::NEVER, |arrival| arrival.time);
-            pairs += 1;
-            sum_ms += u64::from(time.millis());
-            if keeps {
-                found.extend([origin.label, node.0, time.millis()]);
-            }
-        }
+    let mut answer = json!({ "seconds": seconds, "settled": settled.into_inner() / 2 });
+    if request.0["prove"] == true {
+        let (pairs, sum_ms) = proof(&city.weights, network, &snaps, limit);
+        answer["pairs"] = pairs.into();
+        answer["sum_ms"] = sum_ms.into();
     }
-    request.write(found.into_iter())?;
-    Ok(json!({ "seconds": seconds, "settled": settled.into_inner() / 2, "pairs": pairs, "sum_ms": sum_ms }))
+    Ok(answer)
+}
+
+/// How many nodes lie around all origins, and the sum of their times: a node is as far as the nearest of its copies.
+fn proof(weights: &Weights, network: &Network, snaps: &[Snap], limit: WalkTime) -> (usize, u64) {
+    let (pairs, sum_ms) = (AtomicUsize::new(0), AtomicU64::new(0));
+    around_each(network, weights, snaps, limit, |_, around| {
+        let mut nodes: Vec<(NodeId, WalkTime)> = around.nodes().collect();
+        nodes.sort_unstable();
+        nodes.dedup_by_key(|(node, _)| *node);
+        pairs.fetch_add(nodes.len(), Ordering::Relaxed);
+        sum_ms.fetch_add(nodes.iter().map(|(_, time)| u64::from(time.millis())).sum(), Ordering::Relaxed);
+    });
+    (pairs.into_inner(), sum_ms.into_inner())
 }
 
 /// Polygons around places on streets; and points drawn evenly around each, those near a street, with the seconds from there

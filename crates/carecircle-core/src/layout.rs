@@ -217,6 +217,18 @@ impl Layout {
         Self { arcs: arcs.with_dead_ends(), states, nodes }
     }
 
+    /// A layout of arcs alone, each from a state to a state in some milliseconds: every node has one state.
+    #[cfg(test)]
+    pub(crate) fn of_arcs(states: u32, arcs: &[(u32, u32, u32)]) -> Self {
+        let grouped = Arcs::grouped(states as usize, |put| {
+            for &(from, to, time) in arcs {
+                put(from, Arc { to, time });
+            }
+        });
+        let nodes = (0..states).map(NodeId).collect();
+        Self { states: States { first: (0..=states).collect() }, nodes, arcs: grouped.with_dead_ends() }
+    }
+
     /// How many states there are.
     pub(crate) fn len(&self) -> usize {
         self.arcs.states()

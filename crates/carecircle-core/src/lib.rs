@@ -7,6 +7,7 @@
 pub mod allocation;
 pub mod area;
 pub mod array;
+mod cells;
 mod contour;
 pub mod coverage;
 pub mod demand;
@@ -18,7 +19,6 @@ pub mod geometry;
 pub mod indicators;
 pub mod isochrone;
 mod land;
-mod lanes;
 mod lattice;
 mod layout;
 pub mod matrix;

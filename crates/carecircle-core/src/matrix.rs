@@ -2,10 +2,10 @@
 //!
 //! One bounded search for each start, in walking direction, in parallel: each thread has scratch of its own, of a size
 //! known beforehand ([`bytes_per_thread`]). Origins are searched in the order of the network's nodes, so that what one search
-//! has brought into the cache serves the next, and eight at a time where they are near each other.
+//! has brought into the cache serves the next, and over whole cells of the network where there are very many.
 
+use crate::cells::CellSearch;
 use crate::isochrone::Source;
-use crate::lanes::{LANES, Lanes};
 use crate::layout::Layout;
 use crate::network::{Network, NodeId, Snap};
 use crate::route::passed;
@@ -64,7 +64,7 @@ pub fn matrix<E>(
         }
         walks
     };
-    let searches: PerThread<Search> = PerThread::new();
+    let searches = PerThread::new(Search::new);
     let rows = (MOST_WALKS / to.len().max(1)).clamp(1, ROWS);
     for (chunk, from) in from.chunks(rows).enumerate() {
         let order = along_the_nodes(network, from, |from| from.doors.first().map(|door| door.snap));
@@ -81,37 +81,41 @@ pub fn matrix<E>(
 /// Bytes of scratch that each thread takes, at most: what it knows of each state, and every arc waiting to be followed.
 pub fn bytes_per_thread(network: &Network, weights: &Weights) -> usize {
     let layout = weights.layout(network);
-    layout.len() * (16 + 2 * LANES * 4 + 12) + layout.arc_count() * 8
+    layout.len() * (16 + CellSearch::BYTES_PER_STATE) + layout.arc_count() * 8
 }
 
 /// What lies within a limit of one of several origins.
 #[derive(Debug)]
 pub struct Around<'a> {
     layout: &'a Layout,
-    scratch: &'a Scratch,
-    /// Which lane, where it was searched side by side with others.
-    lane: Option<usize>,
+    search: &'a AroundSearch<'a>,
 }
 
 /// What a thread searches with.
-#[derive(Debug, Default)]
-struct Scratch {
-    search: Search,
-    lanes: Lanes,
+#[derive(Debug)]
+enum AroundSearch<'a> {
+    Plain(Search),
+    OverCells(CellSearch<'a>),
 }
 
 impl Around<'_> {
     /// The nodes from which the origin is reached, each with its time, in no particular order; a node that is passed on
     /// several legs comes several times.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, WalkTime)> + '_ {
-        let alone = self.lane.is_none().then(|| self.scratch.search.states()).into_iter().flatten();
-        let together = self.lane.map(|lane| self.scratch.lanes.nodes(lane)).into_iter().flatten();
-        alone.map(|(state, time)| (self.layout.node(state), time)).chain(together)
+        let (plain, over_cells) = match self.search {
+            AroundSearch::Plain(search) => (Some(search.states()), None),
+            AroundSearch::OverCells(search) => (None, Some(search.states().iter().copied())),
+        };
+        let states = plain.into_iter().flatten().chain(over_cells.into_iter().flatten());
+        states.map(|(state, time)| (self.layout.node(state), time))
     }
 }
 
-/// Origins that follow each other are searched side by side where they are among so many nodes: a few blocks.
-const TOGETHER: u32 = 100;
+/// Prepares [`around_each`] for any number of origins, as it does by itself where they are more than an eighth of the network's
+/// nodes: the network is cut into cells, and the times within each are found. In parallel; bytes that are kept with the weights.
+pub fn cut_into_cells(network: &Network, weights: &Weights) -> usize {
+    weights.cells(network).bytes()
+}
 
 /// Searches out from each origin, against the walking direction, and hands over what it found with the origin's index. In
 /// parallel, in any order.
@@ -123,49 +127,44 @@ pub fn around_each(
     found: impl Fn(usize, &Around<'_>) + Sync,
 ) {
     let layout = weights.layout(network);
-    let node = |i: usize| network.edge(origins[i].edge).from.0;
+    let cells = weights.cells_for(network, origins.len(), limit);
+    let scratch = PerThread::new(|| match cells {
+        Some(cells) => AroundSearch::OverCells(CellSearch::new(cells, limit)),
+        None => AroundSearch::Plain(Search::new()),
+    });
     let order = along_the_nodes(network, origins, |origin| Some(*origin));
-    let scratch: PerThread<Scratch> = PerThread::new();
-    let search = |scratch: &mut Scratch, group: &[usize]| {
-        let is_near = node(group[group.len() - 1]) - node(group[0]) <= TOGETHER;
-        if is_near && group.len() > LANES / 2 && limit < Lanes::TOO_LONG {
-            let starts = |(lane, &i): (usize, &usize)| {
-                let ends = ends(network, weights, layout, &Origin { snap: origins[i], label: 0 });
-                ends.map(move |end| (lane, end.state, end.time()))
-            };
-            let starts: Vec<_> = group.iter().enumerate().flat_map(starts).collect();
-            scratch.lanes.run(layout, &starts, limit);
-            for (lane, &i) in group.iter().enumerate() {
-                found(i, &Around { layout, scratch, lane: Some(lane) });
-            }
-        } else {
-            for &i in group {
-                scratch.search.run(network, weights, &[Origin { snap: origins[i], label: 0 }], limit);
-                found(i, &Around { layout, scratch, lane: None });
+    let around = |search: &mut AroundSearch<'_>, i: usize| {
+        let origin = Origin { snap: origins[i], label: 0 };
+        match search {
+            AroundSearch::Plain(search) => search.run(network, weights, &[origin], limit),
+            AroundSearch::OverCells(search) => {
+                let ends = ends(network, weights, layout, &origin);
+                search.run(ends.map(|end| (end.state, end.time())));
             }
         }
+        found(i, &Around { layout, search });
     };
-    order
-        .par_chunks(LANES)
-        .with_max_len(AT_A_TIME / LANES)
-        .for_each(|group| scratch.with(|scratch| search(scratch, group)));
+    order.into_par_iter().with_max_len(AT_A_TIME).for_each(|i| scratch.with(|search| around(search, i)));
 }
 
 /// Scratch of each thread's own: it is as long as the network, and what has gone from one core's cache into another's comes
 /// back slowly.
-struct PerThread<T>(Vec<Mutex<T>>);
+struct PerThread<T, F> {
+    scratch: Vec<Mutex<Option<T>>>,
+    new: F,
+}
 
-impl<T: Default> PerThread<T> {
-    fn new() -> Self {
-        Self((0..rayon::current_num_threads()).map(|_| Mutex::default()).collect())
+impl<T, F: Fn() -> T> PerThread<T, F> {
+    fn new(new: F) -> Self {
+        Self { scratch: (0..rayon::current_num_threads()).map(|_| Mutex::new(None)).collect(), new }
     }
 
     /// Lends it to a job; anew where the thread has it in use already, further out.
     fn with<R>(&self, job: impl FnOnce(&mut T) -> R) -> R {
-        let own = rayon::current_thread_index().and_then(|thread| self.0.get(thread)?.try_lock().ok());
+        let own = rayon::current_thread_index().and_then(|thread| self.scratch.get(thread)?.try_lock().ok());
         match own {
-            Some(mut own) => job(&mut own),
-            None => job(&mut T::default()),
+            Some(mut own) => job(own.get_or_insert_with(&self.new)),
+            None => job(&mut (self.new)()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the engine finds fast is what slow and obvious ways find: petgraph's Dijkstra on the network itself, one sweep
 //! for each origin, one sweep for each pair.
 
-use carecircle_core::matrix::{around_each, matrix};
+use carecircle_core::matrix::{around_each, cut_into_cells, matrix};
 use carecircle_core::nearest::Nearest;
 use carecircle_core::network::{EdgeId, Network, NodeId, Snap};
 use carecircle_core::place::Places;
@@ -61,6 +61,32 @@ fn a_sweep_by_parts_is_the_sweep_as_a_whole() {
 }
 
 #[test]
+fn over_cells_of_a_large_town_as_much_lies_around_as_without() {
+    let network = large_town();
+    let weights = network.weigh(&Profile::walk());
+    let origins: Vec<Snap> =
+        nodes(&network).step_by(101).filter_map(|node| at_node(&network, &weights, node)).collect();
+    let around = |limit: WalkTime, weights: &Weights| {
+        let found = Mutex::new(BTreeMap::new());
+        around_each(&network, weights, &origins, limit, |i, around| {
+            let mut nodes: Vec<(NodeId, WalkTime)> = around.nodes().collect();
+            nodes.sort_unstable();
+            found.lock().expect("no panic").insert(i, nodes);
+        });
+        found.into_inner().expect("no panic")
+    };
+    let over_cells = weights.clone();
+    assert!(cut_into_cells(&network, &over_cells) > 0);
+    // Limits over four hours and a half are too long for cells.
+    for minutes in [0.0, 3.0, 15.0, 300.0] {
+        let limit = WalkTime::from_minutes(minutes);
+        let found = around(limit, &weights);
+        assert!(found.len() == origins.len() && found.values().all(|nodes| !nodes.is_empty()));
+        assert!(found == around(limit, &over_cells), "within {minutes} minutes");
+    }
+}
+
+#[test]
 fn a_ferry_of_a_month_leads_beyond_every_limit() {
     let mut streets = town::streets(
         &[(0, 0), (1, 0), (4, 0), (5, 0)],
@@ -71,11 +97,8 @@ fn a_ferry_of_a_month_leads_beyond_every_limit() {
     let network = town::network(&streets);
     let weights = network.weigh(&Profile::walk());
     let here = nodes(&network).find_map(|node| at_node(&network, &weights, node)).expect("a street");
-    for together in [1, 8] {
-        around_each(&network, &weights, &vec![here; together], WalkTime::from_minutes(60.0), |_, around| {
-            assert_eq!(around.nodes().count(), 2, "{together} origins searched together");
-        });
-    }
+    let hours = WalkTime::from_minutes(60.0);
+    around_each(&network, &weights, &[here], hours, |_, around| assert_eq!(around.nodes().count(), 2));
     let mut search = Search::new();
     search.run(&network, &weights, &[Origin { snap: here, label: 0 }], WalkTime::NEVER);
     assert_eq!(search.settled().len(), 4);
