@@ -29,10 +29,12 @@ fn edits(c: &mut Criterion) {
         group.bench_function("move anywhere", |b| {
             b.iter(|| black_box(state.move_to(candidate, *next.next().expect("a place").1)));
         });
-        let mut limits = [900_000, 899_999].map(WalkTime::from_millis).into_iter().cycle();
-        group.bench_function("another limit: everything anew", |b| {
-            b.iter(|| state.set_limit(limits.next().expect("a limit")));
-        });
+        for (what, other) in [("a second less or more", 899_000), ("a fifth less or more", 720_000)] {
+            let mut limits = [900_000, other].map(WalkTime::from_millis).into_iter().cycle();
+            group.bench_function(format!("another limit, {what}"), |b| {
+                b.iter(|| state.set_limit(limits.next().expect("a limit")));
+            });
+        }
         group.finish();
     }
 }

@@ -61,11 +61,15 @@ fn measure(name: &str, study: &Study) -> Result<(), Box<dyn Error>> {
     let sweep =
         timed(ROUNDS, |_| Sweep::new(network, basis.weights(), &origins, LIMIT)).row(&mut out, "a sweep", None)?;
     timed(ROUNDS, anew).row(&mut out, "a sweep and walks from all points", Some(sweep))?;
-    timed(ROUNDS, |i| state.set_limit([LIMIT, WalkTime::from_millis(899_000)][i % 2])).row(
-        &mut out,
-        "another limit",
-        Some(sweep),
-    )?;
+    for (what, other) in [("a second", 899_000), ("a tenth", 810_000), ("a fifth", 720_000)] {
+        let (mut less, mut more) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            less.push(micros(|| state.set_limit(WalkTime::from_millis(other))));
+            more.push(micros(|| state.set_limit(LIMIT)));
+        }
+        Times::of(less).row(&mut out, &format!("a limit {what} less"), Some(sweep))?;
+        Times::of(more).row(&mut out, &format!("a limit {what} more"), Some(sweep))?;
+    }
     timed(ROUNDS, |i| state.set_basis(Arc::clone([&slow, &basis][i % 2]))).row(
         &mut out,
         "another profile",
@@ -82,7 +86,7 @@ fn measure(name: &str, study: &Study) -> Result<(), Box<dyn Error>> {
     )?;
     let fresh = || CoverageState::on(study, Arc::clone(&basis), &policy);
     let mut edits = |what: &str, edit: &dyn Fn(&mut CoverageState, usize)| -> Result<f64, Box<dyn Error>> {
-        least_of(ROUNDS_OF_EDITS, fresh, edit).row(&mut out, what, Some(sweep))
+        least_of(ROUNDS_OF_EDITS, fresh, &basis, edit).row(&mut out, what, Some(sweep))
     };
     edits("a candidate opened or closed", &|state, i| {
         if i % 2 == 0 {
@@ -115,19 +119,21 @@ fn measure(name: &str, study: &Study) -> Result<(), Box<dyn Error>> {
 fn least_of<'a>(
     rounds: usize,
     fresh: impl Fn() -> CoverageState<'a>,
+    basis: &Arc<Basis>,
     edit: &dyn Fn(&mut CoverageState, usize),
 ) -> Times {
     let mut least = vec![f64::INFINITY; EDITS];
     for _ in 0..rounds {
         let mut state = fresh();
         for (i, least) in least.iter_mut().enumerate() {
-            let start = Instant::now();
-            edit(&mut state, i);
-            black_box(read(&state));
-            *least = least.min(start.elapsed().as_nanos() as f64 / 1e3);
+            let edited = || {
+                edit(&mut state, i);
+                read(&state)
+            };
+            *least = least.min(micros(edited));
         }
         let covered = read(&state);
-        state.set_limit(LIMIT);
+        state.set_basis(Arc::clone(basis));
         assert!(state.changed().is_empty() && (read(&state) - covered).abs() <= 0.0, "what is found anew differs");
     }
     Times::of(least)
@@ -147,12 +153,13 @@ fn read(state: &CoverageState) -> f64 {
 struct Times(Vec<f64>);
 
 fn timed<T>(count: usize, mut edit: impl FnMut(usize) -> T) -> Times {
-    let timed = |i| {
-        let start = Instant::now();
-        black_box(edit(i));
-        start.elapsed().as_nanos() as f64 / 1e3
-    };
-    Times::of((0..count).map(timed).collect())
+    Times::of((0..count).map(|i| micros(|| edit(i))).collect())
+}
+
+fn micros<T>(edit: impl FnOnce() -> T) -> f64 {
+    let start = Instant::now();
+    black_box(edit());
+    start.elapsed().as_nanos() as f64 / 1e3
 }
 
 impl Times {

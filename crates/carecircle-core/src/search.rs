@@ -122,6 +122,11 @@ impl Search {
         self.settle::<true>(layout, limit);
     }
 
+    /// Scratch for one run that betters keys by state.
+    pub(crate) fn from_keys(best: Vec<u64>) -> Self {
+        Self { best, ..Self::default() }
+    }
+
     /// What the last run found, by state.
     pub(crate) fn into_keys(self) -> Vec<u64> {
         self.best

@@ -263,6 +263,27 @@ impl Field {
         self.starts.extend(&offers.at_states);
     }
 
+    fn forget_beyond(&mut self, most: u64) {
+        for key in self.best.iter_mut().filter(|key| **key > most) {
+            *key = NEVER;
+        }
+    }
+
+    /// Finds what lies after `before`, the last key of a search so far.
+    fn go_on(&mut self, terrain: &Terrain, before: u64, limit: WalkTime) {
+        let best = &self.best;
+        let beyond = |state: u32| {
+            let arcs = terrain.layout.arcs(state).iter().filter(|arc| best[arc.to() as usize] == NEVER);
+            arcs.map(move |arc| (arc.to(), later(best[state as usize], arc.time)))
+        };
+        let reached = (0..best.len() as u32).filter(|&state| best[state as usize] != NEVER);
+        let offered = self.at_states.keys.iter().copied().filter(|(_, key)| *key > before);
+        let seeds: Vec<(u32, u64)> = reached.flat_map(beyond).chain(offered).collect();
+        let mut search = Search::from_keys(std::mem::take(&mut self.best));
+        search.run_seeded(&terrain.layout, seeds.into_iter(), limit);
+        self.best = search.into_keys();
+    }
+
     /// Goes on from the states around those cleared, and from what opened, until no time gets better.
     fn settle(&mut self, terrain: &Terrain, most: u64) {
         for &state in &self.changed {
@@ -415,6 +436,7 @@ impl<'a> CoverageState<'a> {
         (0..state.sites.len() as u32).for_each(|label| state.count(label, true));
         state.lay();
         state.sweep();
+        (0..state.blocks.len()).for_each(|block| state.judge(block));
         state.changed.clear();
         state
     }
@@ -502,8 +524,23 @@ impl<'a> CoverageState<'a> {
     /// Changes the limit; [`WalkTime::NEVER`] for none.
     pub fn set_limit(&mut self, limit: WalkTime) {
         self.begin();
-        self.limit = limit;
-        self.sweep();
+        let before = last_within(std::mem::replace(&mut self.limit, limit));
+        let most = last_within(limit);
+        // What was found stays as it is; some is beyond the limit now, or lies between the old one and the new.
+        for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
+            if most < before {
+                field.forget_beyond(most);
+            } else {
+                field.go_on(terrain, before, limit);
+            }
+        }
+        let concerns = |walk: u64| if most < before { walk != NEVER && walk > most } else { walk == NEVER };
+        for (&walk, point) in self.walks.iter().zip(0..) {
+            if concerns(walk) {
+                self.points_due.add(point);
+            }
+        }
+        self.finish();
     }
 
     /// Changes who walks; see [`CoverageState::set_basis`] for what can be prepared.
@@ -611,6 +648,12 @@ impl<'a> CoverageState<'a> {
     fn lay(&mut self) {
         let points = self.walks.len();
         self.fields = self.basis.terrains.iter().map(|terrain| Field::new(terrain, points)).collect();
+        let (study, basis) = (self.study, &self.basis);
+        self.sites.par_iter_mut().enumerate().for_each(|(label, site)| {
+            if site.is_open && site.counts && site.offers.is_none() {
+                site.offers = Some(offers(study, basis, label as u32, site.at));
+            }
+        });
         (0..self.sites.len() as u32).for_each(|label| self.join(label));
         self.fields.iter_mut().for_each(|field| field.starts.clear());
         self.points_due.take();
@@ -621,8 +664,14 @@ impl<'a> CoverageState<'a> {
         for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
             field.best = field.swept(terrain, self.limit);
         }
-        self.walks = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
-        (0..self.blocks.len()).for_each(|block| self.judge(block));
+        let walks = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
+        let before = std::mem::replace(&mut self.walks, walks);
+        for ((before, now), block) in before.into_iter().zip(&self.walks).zip(&self.block_of) {
+            if (before == NEVER) != (*now == NEVER) {
+                self.blocks_due.add(*block);
+            }
+        }
+        self.judge_due();
     }
 
     /// Finds anew what an edit concerns.
@@ -640,6 +689,10 @@ impl<'a> CoverageState<'a> {
                 self.blocks_due.add(self.block_of[point as usize]);
             }
         }
+        self.judge_due();
+    }
+
+    fn judge_due(&mut self) {
         self.blocks_due.take().into_iter().for_each(|block| self.judge(block as usize));
         self.changed.sort_unstable();
     }

@@ -177,8 +177,13 @@ fn edited(mut town: Town, edits: &[Edit], every: usize) -> Result<(), TestCaseEr
                 town.sites[label].0.at = to;
             }
             29 => {
-                // From where one stands, to beyond everything.
-                town.policy.minutes = [0.0, 1.0, 2.5, 4.0, 6.0, 15.0, f64::INFINITY][usize::from(which) % 7];
+                // From where one stands, to beyond everything; or a little more or less.
+                let minutes = [0.0, 1.0, 2.5, 4.0, 6.0, 15.0, f64::INFINITY];
+                let factors = [0.9, 1.02, 1.1];
+                town.policy.minutes = match usize::from(which) % 14 {
+                    nth @ ..7 => minutes[nth],
+                    nth => town.policy.minutes * factors[nth % 3],
+                };
                 state.set_limit(town.policy.limit());
             }
             30 => {
