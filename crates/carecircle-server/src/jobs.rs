@@ -5,7 +5,7 @@
 use crate::app::App;
 use crate::problem::ApiError;
 use crate::processes;
-use crate::store::{self, broken, now};
+use crate::store::{self, broken, forget_oldest, now};
 use crate::work::panic_text;
 use carecircle_core::siting::Progress;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -276,11 +276,11 @@ impl Jobs {
             now!(),
             " WHERE id = ?1 AND status = 'running'"
         );
-        const TOO_MANY: &str = "DELETE FROM jobs WHERE number IN (SELECT number FROM (
-                SELECT number, row_number() OVER latest AS n,
-                       sum(ifnull(length(plan), 0) + ifnull(length(scenario), 0)) OVER latest AS bytes
-                FROM jobs WHERE finished IS NOT NULL WINDOW latest AS (ORDER BY number DESC)
-            ) WHERE n > ?1 OR (n > 1 AND bytes > ?2))";
+        const TOO_MANY: &str = forget_oldest!(
+            "jobs",
+            "jobs WHERE finished IS NOT NULL",
+            "ifnull(length(plan), 0) + ifnull(length(scenario), 0)"
+        );
         let mut state = self.state();
         let keep = || match outcome {
             Ok(found) => {

@@ -10,6 +10,7 @@ use crate::jobs::{Found, Job, Live, Status};
 use crate::problem::{ApiError, shortened};
 use crate::query::Query;
 use crate::reply::{Media, as_json};
+use crate::store::page;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -275,21 +276,8 @@ fn status_info(base: &str, job: &Job) -> Value {
 
 /// `GET /jobs`
 async fn jobs(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
-    let base = app.base(&parts)?;
-    let mut query = Query::parse(parts.uri.query(), &["limit", "offset", "f"])?;
-    query.word("f", &["json"])?;
-    let limit = query.count("limit", 1, JOBS_MAX)?.unwrap_or(JOBS_DEFAULT);
-    let offset = query.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
-    let work = Arc::clone(&app);
-    let mut jobs = app.writers.run(move || work.jobs.list(limit + 1, offset)).await??;
-    let mut links = vec![link("self", Media::Json, "These jobs", format!("{base}/jobs{}", query.canonical()))];
-    if jobs.len() > limit {
-        jobs.truncate(limit);
-        let next = query.with(&[("offset", Some((offset + limit).to_string()))]);
-        links.push(link("next", Media::Json, "Older jobs", format!("{base}/jobs{next}")));
-    }
-    let jobs: Vec<Value> = jobs.iter().map(|job| status_info(&base, job)).collect();
-    Ok(as_json(StatusCode::OK, &json!({ "jobs": jobs, "links": links })))
+    let list = |app: &App, limit, offset| app.jobs.list(limit, offset);
+    page(app, &parts, "jobs", [JOBS_DEFAULT, JOBS_MAX], list, status_info).await
 }
 
 /// `GET /jobs/{id}`

@@ -9,7 +9,7 @@ use crate::openapi::{content, forms, in_path, in_query, json_answer, method};
 use crate::problem::{ApiError, shortened};
 use crate::query::{Query, named};
 use crate::reply::{Media, NEVER_KEPT, as_json, fnv1a};
-use crate::store::{self, broken, now};
+use crate::store::{self, broken, forget_oldest, now, page};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -92,10 +92,7 @@ impl Scenarios {
             now!(),
             ", ?2, ?3, ?4, ?5, ?6) RETURNING created"
         );
-        const TOO_MANY: &str = "DELETE FROM scenarios WHERE number IN (SELECT number FROM (
-                SELECT number, row_number() OVER latest AS n, sum(octet_length(text)) OVER latest AS bytes
-                FROM scenarios WINDOW latest AS (ORDER BY number DESC)
-            ) WHERE n > ?1 OR (n > 1 AND bytes > ?2))";
+        const TOO_MANY: &str = forget_oldest!("scenarios", "scenarios", "octet_length(text)");
         let [open, close, change] = scenario.edits().map(|edits| edits as i64);
         let mut store = self.store();
         let mut keep = || {
@@ -341,22 +338,8 @@ fn info(base: &str, kept: &Kept) -> Value {
 
 /// `GET /scenarios`
 async fn list(app: Arc<App>, parts: Parts) -> Result<Response, ApiError> {
-    let base = app.base(&parts)?;
-    let mut query = Query::parse(parts.uri.query(), &["limit", "offset", "f"])?;
-    query.word("f", &["json"])?;
-    let limit = query.count("limit", 1, KEPT)?.unwrap_or(LISTED);
-    let offset = query.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
-    let work = Arc::clone(&app);
-    let mut kept = app.writers.run(move || work.scenarios.list(limit + 1, offset)).await??;
-    let mut links =
-        vec![link("self", Media::Json, "These scenarios", format!("{base}/scenarios{}", query.canonical()))];
-    if kept.len() > limit {
-        kept.truncate(limit);
-        let next = query.with(&[("offset", Some((offset + limit).to_string()))]);
-        links.push(link("next", Media::Json, "Older scenarios", format!("{base}/scenarios{next}")));
-    }
-    let scenarios: Vec<Value> = kept.iter().map(|kept| info(&base, kept)).collect();
-    Ok(as_json(StatusCode::OK, &json!({ "scenarios": scenarios, "links": links })))
+    let list = |app: &App, limit, offset| app.scenarios.list(limit, offset);
+    page(app, &parts, "scenarios", [LISTED, KEPT], list, info).await
 }
 
 /// `POST /scenarios`

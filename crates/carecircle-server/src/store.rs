@@ -2,11 +2,20 @@
 //!
 //! Every change is one statement of SQLite: a process that dies leaves nothing half-written.
 
+use crate::app::App;
+use crate::collections::link;
 use crate::problem::ApiError;
+use crate::query::Query;
+use crate::reply::{Media, as_json};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
 use rusqlite::{Connection, ErrorCode};
+use serde_json::{Value, json};
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The version of every database, as `user_version` has it.
 const VERSION: i64 = 1;
@@ -18,6 +27,26 @@ macro_rules! now {
     };
 }
 pub(crate) use now;
+
+/// Forgets rows of a table, the oldest first: those after `?1`, and those after `?2` bytes but for the latest. Of which rows,
+/// and what each takes.
+macro_rules! forget_oldest {
+    ($table:literal, $rows:literal, $bytes:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE number IN (SELECT number FROM (
+                SELECT number, row_number() OVER latest AS n, sum(",
+            $bytes,
+            ") OVER latest AS bytes
+                FROM ",
+            $rows,
+            " WINDOW latest AS (ORDER BY number DESC)
+            ) WHERE n > ?1 OR (n > 1 AND bytes > ?2))"
+        )
+    };
+}
+pub(crate) use forget_oldest;
 
 /// A database of a state directory, made where it isn't there; in memory without a directory.
 ///
@@ -51,6 +80,33 @@ pub(crate) fn open(state_dir: Option<&Path>, file: &str, tables: &str) -> io::Re
         let why = if is_used { "another carecircle uses it".to_owned() } else { why.to_string() };
         io::Error::other(format!("cannot keep anything in {dir}: {why}"))
     })
+}
+
+/// A page of what is kept, the latest first: `limit` and `offset` of the query, `usual` and no more than `most` on it.
+pub(crate) async fn page<T: Send + 'static>(
+    app: Arc<App>,
+    parts: &Parts,
+    name: &str,
+    [usual, most]: [usize; 2],
+    list: fn(&App, usize, usize) -> Result<Vec<T>, ApiError>,
+    tell: fn(&str, &T) -> Value,
+) -> Result<Response, ApiError> {
+    let base = app.base(parts)?;
+    let mut query = Query::parse(parts.uri.query(), &["limit", "offset", "f"])?;
+    query.word("f", &["json"])?;
+    let limit = query.count("limit", 1, most)?.unwrap_or(usual);
+    let offset = query.count("offset", 0, u32::MAX as usize)?.unwrap_or(0);
+    let work = Arc::clone(&app);
+    let mut kept = app.writers.run(move || list(&work, limit + 1, offset)).await??;
+    let here = format!("{base}/{name}");
+    let mut links = vec![link("self", Media::Json, &format!("These {name}"), format!("{here}{}", query.canonical()))];
+    if kept.len() > limit {
+        kept.truncate(limit);
+        let next = query.with(&[("offset", Some((offset + limit).to_string()))]);
+        links.push(link("next", Media::Json, &format!("Older {name}"), format!("{here}{next}")));
+    }
+    let kept: Vec<Value> = kept.iter().map(|kept| tell(&base, kept)).collect();
+    Ok(as_json(StatusCode::OK, &json!({ (name): kept, "links": links })))
 }
 
 /// A database that fails.

@@ -100,7 +100,9 @@ fn solver(name: &str) -> Result<Solver, &'static str> {
         #[cfg(feature = "highs")]
         "highs" => Ok(Solver::Highs),
         #[cfg(not(feature = "highs"))]
-        "highs" => Err("this build knows own alone: build it with --features highs, which needs cmake and libclang"),
+        "highs" => Err(
+            "this build knows own alone: build it with --features highs, which needs cmake, libclang and a C++ compiler",
+        ),
         _ => Err("there is own and highs"),
     }
 }
