@@ -110,8 +110,8 @@ impl Tracer<'_> {
                     let a = u32::from(inside_of(slot as u32, row)) | u32::from(inside_of(right, row)) << SIDE;
                     let b = u32::from(upper(slot as u32, above)) | u32::from(upper(right, across)) << SIDE;
                     let (a2, b2) = (a >> 1, b >> 1);
-                    let mut cells =
-                        if is_shared { a | b | a2 | b2 } else { (a | b | a2 | b2) & !(a & b & a2 & b2) } & 0xffff;
+                    let mut cells = if is_shared { a | b | a2 | b2 } else { (a | b | a2 | b2) & !(a & b & a2 & b2) }
+                        & ((1 << SIDE) - 1);
                     while cells != 0 {
                         let x = cells.trailing_zeros() as usize;
                         cells &= cells - 1;

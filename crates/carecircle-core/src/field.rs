@@ -266,14 +266,16 @@ impl Field {
         // Where the nearest street is hidden, another may be in sight.
         let beyond = out_of_depth(*depth);
         let mut hidden = vec![0_u16; lattice.len() / SIDE];
-        for slot in (0..lattice.blocks.len()).filter(|&slot| sight.is_near(lattice.blocks[slot])) {
-            for corner in slot * CORNERS..(slot + 1) * CORNERS {
+        for (row, (hidden, mut asked)) in hidden.iter_mut().zip(sight.shaded(lattice, *depth)).enumerate() {
+            while asked != 0 {
+                let corner = row * SIDE + asked.trailing_zeros() as usize;
+                asked &= asked - 1;
                 if owner[corner] == NONE {
                     continue;
                 }
                 let at = lattice.place(corner);
                 if sight.hides(at, pieces[owner[corner] as usize].foot(at).1) {
-                    hidden[corner / SIDE] |= 1 << (corner % SIDE);
+                    *hidden |= 1 << (corner % SIDE);
                     owner[corner] = NONE;
                     seconds[corner] = beyond;
                 }
@@ -619,7 +621,7 @@ impl<'a> Block<'a> {
         lost: &[u16],
         sight: &Sight,
     ) {
-        let asked = u16::MAX >> (SIDE - 1 - columns.end()) & u16::MAX << columns.start();
+        let asked = u16::MAX >> (u16::BITS as usize - 1 - columns.end()) & u16::MAX << columns.start();
         for row in rows {
             let mut left = lost[row] & asked;
             while left != 0 {

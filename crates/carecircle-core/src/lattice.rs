@@ -6,7 +6,7 @@ use geo::Coord;
 use std::ops::RangeInclusive;
 
 /// Corners along a side of a block.
-pub(crate) const SIDE: usize = 16;
+pub(crate) const SIDE: usize = 8;
 /// Corners of a block.
 pub(crate) const CORNERS: usize = SIDE * SIDE;
 /// No such block, piece or corner.

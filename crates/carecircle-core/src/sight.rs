@@ -108,6 +108,46 @@ impl Sight {
         around.clone().any(|dy| around.clone().any(|dx| slot(x + dx, y + dy) != NONE))
     }
 
+    /// By row of the lattice's corners, those with anything as near as a street may be, a bit each.
+    pub(crate) fn shaded(&self, lattice: &Lattice, depth: f64) -> Vec<u16> {
+        /// Where the first column of a block stands in a word; there is room for as many beyond its last.
+        const MIDDLE: i64 = 28;
+        let side = SIDE as i64;
+        // A line from a corner meets cells up to so many before it, and one fewer after it.
+        let reach = ((depth + 2.0 * HAIR_M) * self.per_metre).floor() as i64 + 1;
+        if reach > MIDDLE {
+            return vec![u16::MAX; lattice.len() / SIDE];
+        }
+        let blocks = (reach + side - 1) / side;
+        let mut rows = vec![0; lattice.len() / SIDE];
+        for (block, &slot) in self.slots.iter().enumerate().filter(|(_, slot)| **slot != NONE) {
+            let x = self.low[0] + (block % self.size[0]) as i64;
+            let y = (self.low[1] + (block / self.size[0]) as i64) * side;
+            let first = &self.first[slot as usize * CORNERS..=(slot as usize + 1) * CORNERS];
+            for (row, first) in (y..y + side).zip(first.windows(SIDE + 1).step_by(SIDE)) {
+                let cells = (0..SIDE).fold(0, |cells, i| cells | u64::from(first[i] < first[i + 1]) << i);
+                if cells == 0 {
+                    continue;
+                }
+                let corners = (1 - reach..=reach).fold(0, |corners, i| corners | cells << (MIDDLE + i));
+                for row in row + 1 - reach..=row + reach {
+                    for beside in -blocks..=blocks {
+                        let here = match MIDDLE + beside * side {
+                            shift @ 0.. => corners >> shift,
+                            shift => corners << -shift,
+                        };
+                        let slot = lattice.slot([x + beside, row.div_euclid(side)]);
+                        let bits = here as u16 & (u16::MAX >> (u16::BITS as usize - SIDE));
+                        if slot != NONE && bits != 0 {
+                            rows[slot as usize * SIDE + row.rem_euclid(side) as usize] |= bits;
+                        }
+                    }
+                }
+            }
+        }
+        rows
+    }
+
     /// Whether an obstacle crosses a straight line, a short one. Touching its ends is not crossing.
     pub(crate) fn is_blocked(&self, from: Point, to: Point) -> bool {
         self.any_near([from, to], |line| crosses((from, to), line))
