@@ -332,7 +332,9 @@ impl Weights {
 
     /// The layout cut into cells; made when first asked for.
     pub(crate) fn cells(&self, network: &Network) -> &Cells {
-        self.cells.get_or_init(|| Arc::new(Cells::new(self.layout(network))))
+        // They are made by many threads, which may ask for them meanwhile: nobody may wait for the first to have finished.
+        let made = self.cells.get().map_or_else(|| Arc::new(Cells::new(self.layout(network))), Arc::clone);
+        self.cells.get_or_init(|| made)
     }
 
     /// The cells for so many searches out to a limit: where they were made already, or are worth making.
