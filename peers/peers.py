@@ -283,7 +283,7 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
         own, one_by_one, again, both, theirs, ranges = [], [], [], [], [], []
         for nth in range(rounds):
             own.append(ours.ask("reach", nodes=nodes)["seconds"])
-            if which == "scattered":  # so many as are every third have cells made for them
+            if len(nodes) < streets.rows // 8:  # for more, cells are made
                 one_by_one.append(plain.ask("reach", nodes=nodes)["seconds"])
             # Threads that start share a core for some milliseconds.
             again.append(ours.ask("reach", nodes=nodes, again_s=0.1)["seconds"])

@@ -263,6 +263,7 @@ impl Field {
         self.starts.extend(&offers.at_states);
     }
 
+    /// Takes back what lies after the last key within a shorter limit.
     fn forget_beyond(&mut self, most: u64) {
         for key in self.best.iter_mut().filter(|key| **key > most) {
             *key = NEVER;
@@ -314,6 +315,12 @@ struct Site {
     counts: bool,
     /// By terrain; none until they are needed.
     offers: Option<Vec<Offers>>,
+}
+
+impl Site {
+    fn takes_part(&self) -> bool {
+        self.is_open && self.counts
+    }
 }
 
 /// A tally whose sums do not drift.
@@ -434,9 +441,9 @@ impl<'a> CoverageState<'a> {
             beyond: OnceLock::new(),
         };
         (0..state.sites.len() as u32).for_each(|label| state.count(label, true));
+        (0..state.blocks.len() as u32).for_each(|block| state.blocks_due.add(block));
         state.lay();
         state.sweep();
-        (0..state.blocks.len()).for_each(|block| state.judge(block));
         state.changed.clear();
         state
     }
@@ -612,7 +619,7 @@ impl<'a> CoverageState<'a> {
     fn join(&mut self, label: u32) {
         let (study, basis) = (self.study, &self.basis);
         let site = &mut self.sites[label as usize];
-        if site.is_open && site.counts {
+        if site.takes_part() {
             let offers = site.offers.get_or_insert_with(|| offers(study, basis, label, site.at));
             for (field, offers) in self.fields.iter_mut().zip(offers) {
                 field.open(offers);
@@ -623,7 +630,7 @@ impl<'a> CoverageState<'a> {
 
     fn leave(&mut self, label: u32) {
         let site = &self.sites[label as usize];
-        if site.is_open && site.counts {
+        if site.takes_part() {
             let fields = self.fields.iter_mut().zip(&self.basis.terrains);
             for ((field, terrain), offers) in fields.zip(site.offers.iter().flatten()) {
                 field.close(terrain, offers, label);
@@ -650,7 +657,7 @@ impl<'a> CoverageState<'a> {
         self.fields = self.basis.terrains.iter().map(|terrain| Field::new(terrain, points)).collect();
         let (study, basis) = (self.study, &self.basis);
         self.sites.par_iter_mut().enumerate().for_each(|(label, site)| {
-            if site.is_open && site.counts && site.offers.is_none() {
+            if site.takes_part() && site.offers.is_none() {
                 site.offers = Some(offers(study, basis, label as u32, site.at));
             }
         });
@@ -664,13 +671,8 @@ impl<'a> CoverageState<'a> {
         for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
             field.best = field.swept(terrain, self.limit);
         }
-        let walks = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
-        let before = std::mem::replace(&mut self.walks, walks);
-        for ((before, now), block) in before.into_iter().zip(&self.walks).zip(&self.block_of) {
-            if (before == NEVER) != (*now == NEVER) {
-                self.blocks_due.add(*block);
-            }
-        }
+        let walks: Vec<u64> = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
+        walks.into_iter().enumerate().for_each(|(point, walk)| self.set_walk(point, walk));
         self.judge_due();
     }
 
@@ -683,13 +685,16 @@ impl<'a> CoverageState<'a> {
             }
         }
         for point in self.points_due.take() {
-            let walk = self.walk_now(point);
-            let before = std::mem::replace(&mut self.walks[point as usize], walk);
-            if (before == NEVER) != (walk == NEVER) {
-                self.blocks_due.add(self.block_of[point as usize]);
-            }
+            self.set_walk(point as usize, self.walk_now(point));
         }
         self.judge_due();
+    }
+
+    fn set_walk(&mut self, point: usize, walk: u64) {
+        let before = std::mem::replace(&mut self.walks[point], walk);
+        if (before == NEVER) != (walk == NEVER) {
+            self.blocks_due.add(self.block_of[point]);
+        }
     }
 
     fn judge_due(&mut self) {
