@@ -1,114 +1,24 @@
 //! The ground around streets, on a lattice: which street a place belongs to, and when one gets there.
 //!
-//! A place belongs to the nearest street in sight of it, out to a depth. In sight means that the straight line to the
-//! street crosses no obstacle. Ground without a street, a *pocket*, is reached when all around it is: at the latest
-//! time of the places that it borders on. One that an obstacle borders, water say, is never reached, nor one that lies
-//! open. All of this is the same for every limit.
-//!
-//! The lattice hangs on the plan, not on an origin, and is kept in blocks, only where something may be reached.
+//! A place belongs to the street that it fronts on, out to a depth, or to a way from the street to the door where that is
+//! nearer. Ground without a street, a *pocket*, is reached when all around it is: at the latest time of the places that it
+//! borders on. One that an obstacle borders, water say, is never reached, nor one that lies open. All of this is the same
+//! for every limit.
 
+use crate::frontage::{Frontage, Plan, REACH_M, TIE_M2, beyond};
 use crate::geometry::Point;
 use crate::lattice::{CORNERS, Lattice, NONE, SIDE};
 use crate::sight::Sight;
-use geo::Coord;
-use std::ops::RangeInclusive;
+use crate::study::Study;
+use crate::walked::{Piece, Walked};
+use std::cmp::Ordering;
 
 /// Marks the street of a corner that lies beyond its depth.
 const AFAR: u32 = 1 << 31;
-/// Of streets in one place the first counts, as in the verdict: what is nearer by less than this in single precision,
-/// square metres, is as near.
-const TIE_M2: f32 = 5e-3;
-/// The same between two streets, metres.
+/// Of streets in one place the first counts, as in the verdict: what is nearer by less than this, metres, is as near.
 const TIE_M: f64 = 1e-6;
-/// Pieces of street are no longer than this, metres.
-const LONGEST_M: f64 = 64.0;
-
-/// A straight piece of a street, with the times along it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Piece {
-    from: Point,
-    to: Point,
-    /// 1 by the square of its length, 0 if it has none.
-    inverse: f64,
-    /// Seconds by way of its start, at its start and at its end, and whose they are; and by way of its end.
-    by: [(f32, f32, u32); 2],
-}
-
-impl Piece {
-    /// The way over a piece in seconds, at its start and at its end.
-    pub(crate) fn new(from: Point, to: Point, by: [(f64, f64, u32); 2]) -> Self {
-        Self::between(from, to, by.map(|(start, end, label)| (start as f32, end as f32, label)))
-    }
-
-    fn between(from: Point, to: Point, by: [(f32, f32, u32); 2]) -> Self {
-        let d = to - from;
-        let square = d.x * d.x + d.y * d.y;
-        Self { from, to, inverse: if square > 0.0 { 1.0 / square } else { 0.0 }, by }
-    }
-
-    /// A line between places that are reached so much later along it.
-    pub(crate) fn line(from: Point, to: Point, seconds: (f64, f64), label: u32) -> Self {
-        Self::new(from, to, [(seconds.0, seconds.1, label); 2])
-    }
-
-    /// Adds it to others, cut where it is long.
-    pub(crate) fn cut_into(self, pieces: &mut Vec<Self>) {
-        let d = self.to - self.from;
-        let square = d.x * d.x + d.y * d.y;
-        if square <= LONGEST_M * LONGEST_M {
-            pieces.push(self);
-            return;
-        }
-        let parts = (square.sqrt() / LONGEST_M).ceil();
-        let at = |i: f64| if i >= parts { self.to } else { self.from + d * (i / parts) };
-        for i in (0..parts as u32).map(f64::from) {
-            let (start, end) = ((i / parts) as f32, ((i + 1.0) / parts) as f32);
-            let by = self.by.map(|way| (between(way, start), between(way, end), way.2));
-            pieces.push(Self::between(at(i), at(i + 1.0), by));
-        }
-    }
-
-    /// How far along it, 0 to 1, the point nearest to a place lies, and that point.
-    fn foot(&self, at: Point) -> (f64, Point) {
-        let (d, v) = (self.to - self.from, at - self.from);
-        let t = ((v.x * d.x + v.y * d.y) * self.inverse).clamp(0.0, 1.0);
-        (t, self.from + d * t)
-    }
-
-    /// The time at a fraction of its length, and whose it is.
-    fn time(&self, t: f32) -> (f32, u32) {
-        let [a, b] = self.by.map(|way| (between(way, t), way.2));
-        if b.0 < a.0 || (b.0 <= a.0 && b.1 < a.1) { b } else { a }
-    }
-
-    /// The earliest time on it.
-    pub(crate) fn earliest(&self) -> f32 {
-        self.by.iter().map(|(start, end, _)| start.min(*end)).fold(f32::INFINITY, f32::min)
-    }
-
-    /// The box around it, and so far beyond.
-    pub(crate) fn bounds(&self, beyond: f64) -> [Point; 2] {
-        let (a, b) = (self.from, self.to);
-        [
-            Coord { x: a.x.min(b.x) - beyond, y: a.y.min(b.y) - beyond },
-            Coord { x: a.x.max(b.x) + beyond, y: a.y.max(b.y) + beyond },
-        ]
-    }
-}
-
-/// The time at a fraction of a piece. Against its direction a street leads nowhere but from its end.
-fn between((start, end, _): (f32, f32, u32), t: f32) -> f32 {
-    let later = end - start;
-    if later.is_finite() {
-        start + later * t
-    } else if t <= 0.0 {
-        start
-    } else if t >= 1.0 {
-        end
-    } else {
-        f32::INFINITY
-    }
-}
+/// So many blocks are made into a field at once.
+const AT_ONCE: usize = 4096;
 
 /// When one gets to each corner of a lattice, and to whom.
 #[derive(Debug)]
@@ -124,21 +34,24 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// The ground around the streets of a walker; with a floor, no place is reached earlier than by that.
+    /// The ground around the streets of a walker, so many metres deep; with a floor, no place is reached earlier than by
+    /// that.
     pub(crate) fn new(
+        study: &Study,
         lattice: Lattice,
-        sight: Option<Sight>,
-        streets: Around,
-        floor: Option<Around>,
+        streets: &Walked,
+        floor: Option<&Walked>,
+        depth: f64,
         is_shared: bool,
     ) -> Self {
-        let mut field = Field::new(&lattice, sight.as_ref(), streets);
+        let sight = Sight::over(&lattice, study.obstacles(), REACH_M);
+        let field = |walked| Field::new(study, &lattice, sight.as_ref(), walked, depth);
+        let (mut field, floor) = (field(streets), floor.map(field));
         let mut labels = Vec::new();
         if is_shared {
             field.share_pockets(&lattice);
             labels = (0..lattice.len()).map(|corner| field.label(&lattice, corner)).collect();
         }
-        let floor = floor.map(|floor| Field::new(&lattice, sight.as_ref(), floor));
         if let Some(floor) = &floor {
             for (here, there) in field.seconds.iter_mut().zip(&floor.seconds) {
                 *here = here.max(*there);
@@ -176,10 +89,7 @@ impl Ground {
 
     /// When one gets to places on the side between two corners, and to whom.
     pub(crate) fn along(&self, corners: [usize; 2]) -> impl Fn(Point) -> (f32, u32) {
-        let sight = |field: &Field| {
-            let ends = corners.map(|corner| self.lattice.place(corner));
-            self.sight.as_ref().filter(|sight| !field.is_open(sight, ends, corners))
-        };
+        let sight = |field: &Field| self.sight.as_ref().filter(|sight| !field.is_open(sight, &self.lattice, corners));
         let sights = (sight(&self.field), self.floor.as_ref().map(|floor| (floor, sight(floor))));
         move |at| {
             let (time, label) = self.field.at(sights.0, at, corners);
@@ -187,19 +97,6 @@ impl Ground {
             (time.max(floor), if self.is_shared() { label } else { 0 })
         }
     }
-}
-
-/// The streets that a field is made from.
-#[derive(Debug)]
-pub(crate) struct Around {
-    /// All of them, those out of reach too.
-    pub(crate) pieces: Vec<Piece>,
-    /// Places where one is there at once, each with the piece that leads from it.
-    pub(crate) centres: Vec<(Point, u32)>,
-    /// How far off a street a place still belongs to it, metres.
-    pub(crate) depth: f64,
-    /// Of the walk off the street.
-    pub(crate) seconds_per_metre: f64,
 }
 
 /// Walking times at the lattice's corners, for one walker.
@@ -212,32 +109,111 @@ struct Field {
     owner: Vec<u32>,
     /// By corner.
     seconds: Vec<f32>,
+    obstacles: Barred,
     /// Centres that don't see their whole cell.
     hidden: Vec<(Point, u32)>,
 }
 
+/// Where obstacles stand, a bit for each corner, by row.
+#[derive(Debug, Default)]
+struct Barred {
+    /// Across the side to the right.
+    right: Vec<u8>,
+    /// Across the side above.
+    above: Vec<u8>,
+    /// As near as a street may be.
+    near: Vec<u8>,
+}
+
+impl Barred {
+    fn bit(rows: &[u8], corner: usize) -> bool {
+        rows[corner / SIDE] >> (corner % SIDE) & 1 != 0
+    }
+
+    /// Whether an obstacle crosses the side from a corner to one of those [`Lattice::beside`] it.
+    fn bars(&self, corner: usize, side: usize, beside: usize) -> bool {
+        match side {
+            0 => Self::bit(&self.right, corner),
+            1 => Self::bit(&self.above, corner),
+            2 => Self::bit(&self.right, beside),
+            _ => Self::bit(&self.above, beside),
+        }
+    }
+}
+
 impl Field {
-    fn new(lattice: &Lattice, sight: Option<&Sight>, around: Around) -> Self {
-        let Around { pieces, centres, depth, seconds_per_metre } = around;
+    fn new(study: &Study, lattice: &Lattice, sight: Option<&Sight>, walked: &Walked, depth: f64) -> Self {
+        let weights = walked.weights;
         let mut field = Self {
-            pieces,
+            pieces: Vec::new(),
             depth,
-            seconds_per_metre: seconds_per_metre as f32,
-            owner: vec![NONE; lattice.len()],
-            // To begin with, the square of the metres to the nearest street.
-            seconds: vec![out_of_depth(depth); lattice.len()],
+            seconds_per_metre: (3.6 / weights.speed().kmh()) as f32,
+            owner: Vec::with_capacity(lattice.len()),
+            seconds: Vec::with_capacity(lattice.len()),
+            obstacles: Barred::default(),
             hidden: Vec::new(),
         };
-        field.find_owners(lattice, sight);
-        field.find_times(lattice);
-        field.fill_pockets(lattice, sight);
+        // By corner, the square of the metres to the nearest street.
+        let mut nearest = Vec::with_capacity(lattice.len());
+        let (frontages, plan) = (study.frontages(weights), Plan { network: study.network(), weights, sight });
+        for start in (0..lattice.blocks.len()).step_by(AT_ONCE) {
+            let slots = start..(start + AT_ONCE).min(lattice.blocks.len());
+            for frontage in frontages.of(lattice, slots, &plan) {
+                field.add_block(&frontage, walked, &mut nearest);
+            }
+        }
+        let first = field.pieces.len();
+        for way_in in &walked.ways_in {
+            field.add_way_in(lattice, sight, way_in.clone(), &mut nearest);
+        }
+        field.fill_pockets(lattice);
         // The cell that somebody stands in is reached, as far as they see it, whatever streets are nearer.
-        for centre in centres {
+        for &(at, way_in) in &walked.centres {
+            let centre = (at, (first + way_in) as u32);
             if !field.settle(lattice, sight, centre) {
                 field.hidden.push(centre);
             }
         }
         field
+    }
+
+    fn add_block(&mut self, frontage: &Frontage, walked: &Walked, nearest: &mut Vec<f32>) {
+        let first = self.pieces.len();
+        self.pieces.extend(frontage.segments.iter().map(|segment| walked.piece(segment)));
+        let too_far = beyond(self.depth);
+        for ((&owner, &along), &away) in frontage.owner.iter().zip(&frontage.along).zip(&frontage.away) {
+            if owner == Frontage::NOWHERE || away + TIE_M2 >= too_far {
+                self.owner.push(NONE);
+                self.seconds.push(f32::INFINITY);
+                nearest.push(too_far);
+            } else {
+                let owner = first + usize::from(owner);
+                self.owner.push(owner as u32);
+                self.seconds.push(self.pieces[owner].time(along).0 + away.sqrt() * self.seconds_per_metre);
+                nearest.push(away);
+            }
+        }
+        self.obstacles.right.extend_from_slice(&frontage.barred_right);
+        self.obstacles.above.extend_from_slice(&frontage.barred_above);
+        self.obstacles.near.extend_from_slice(&frontage.shaded);
+    }
+
+    /// Gives the corners to a way in that are nearer to it than to any street.
+    fn add_way_in(&mut self, lattice: &Lattice, sight: Option<&Sight>, piece: Piece, nearest: &mut [f32]) {
+        lattice.within(piece.line.bounds(self.depth), |slot, columns, rows| {
+            for corner in rows.flat_map(|row| columns.clone().map(move |column| slot * CORNERS + row * SIDE + column)) {
+                let at = lattice.place(corner);
+                let (t, foot) = piece.line.foot(at);
+                let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
+                let is_shaded = || Barred::bit(&self.obstacles.near, corner);
+                if away + TIE_M2 < nearest[corner] && !sight.is_some_and(|sight| is_shaded() && sight.hides(at, foot)) {
+                    nearest[corner] = away;
+                    self.owner[corner] = self.pieces.len() as u32;
+                    self.seconds[corner] = piece.time(t as f32).0 + away.sqrt() * self.seconds_per_metre;
+                }
+            }
+        });
+        self.pieces.push(piece);
     }
 
     /// Takes the corners of a centre's cell for it that are in its sight; whether that is all of them.
@@ -255,77 +231,34 @@ impl Field {
         is_whole
     }
 
-    fn find_owners(&mut self, lattice: &Lattice, sight: Option<&Sight>) {
-        let Self { pieces, depth, owner, seconds, .. } = self;
-        for (piece, i) in pieces.iter().zip(0..) {
-            lattice.within(piece.bounds(*depth), |slot, columns, rows| {
-                Block::of(lattice, slot, seconds, owner).spread(piece, i, columns, rows);
-            });
-        }
-        let Some(sight) = sight else { return };
-        // Where the nearest street is hidden, another may be in sight.
-        let beyond = out_of_depth(*depth);
-        let mut hidden = vec![0_u16; lattice.len() / SIDE];
-        for (row, (hidden, mut asked)) in hidden.iter_mut().zip(sight.shaded(lattice, *depth)).enumerate() {
-            while asked != 0 {
-                let corner = row * SIDE + asked.trailing_zeros() as usize;
-                asked &= asked - 1;
-                if owner[corner] == NONE {
-                    continue;
-                }
-                let at = lattice.place(corner);
-                if sight.hides(at, pieces[owner[corner] as usize].foot(at).1) {
-                    *hidden |= 1 << (corner % SIDE);
-                    owner[corner] = NONE;
-                    seconds[corner] = beyond;
-                }
-            }
-        }
-        if hidden.iter().all(|row| *row == 0) {
-            return;
-        }
-        for (piece, i) in pieces.iter().zip(0..) {
-            lattice.within(piece.bounds(*depth), |slot, columns, rows| {
-                let hidden = &hidden[slot * SIDE..(slot + 1) * SIDE];
-                Block::of(lattice, slot, seconds, owner).spread_in_sight(piece, i, columns, rows, hidden, sight);
-            });
-        }
-    }
-
-    fn find_times(&mut self, lattice: &Lattice) {
-        let pitch = lattice.pitch as f32;
-        for (slot, seconds) in self.seconds.chunks_exact_mut(CORNERS).enumerate() {
-            let low = lattice.place(slot * CORNERS);
-            let owners = &self.owner[slot * CORNERS..];
-            for (local, (seconds, &owner)) in seconds.iter_mut().zip(owners).enumerate() {
-                if owner == NONE {
-                    *seconds = f32::INFINITY;
-                    continue;
-                }
-                let piece = &self.pieces[owner as usize];
-                let line = Line::seen_from(low, piece);
-                let (x, y) = ((local % SIDE) as f32 * pitch, (local / SIDE) as f32 * pitch);
-                let t = line.fraction(x, y);
-                *seconds = piece.time(t).0 + line.away(x, y, t).sqrt() * self.seconds_per_metre;
-            }
-        }
-    }
-
     /// The way from a place to a piece: metres, where it meets it, the time in all and to whom.
     fn way_to(&self, piece: u32, at: Point) -> (f64, Point, f32, u32) {
         let piece = &self.pieces[piece as usize];
-        let (t, foot) = piece.foot(at);
+        let (t, foot) = piece.line.foot(at);
         let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)).sqrt();
         let (time, label) = piece.time(t as f32);
         (away, foot, time + away as f32 * self.seconds_per_metre, label)
     }
 
     /// Whether no obstacle comes near the ways from the side between two corners to their streets.
-    fn is_open(&self, sight: &Sight, [a, b]: [Point; 2], corners: [usize; 2]) -> bool {
+    fn is_open(&self, sight: &Sight, lattice: &Lattice, corners: [usize; 2]) -> bool {
+        if corners.iter().all(|&corner| !Barred::bit(&self.obstacles.near, corner)) {
+            return true;
+        }
+        let [a, b] = corners.map(|corner| lattice.place(corner));
         corners.map(|corner| self.owner[corner]).into_iter().filter(|&owner| owner != NONE).all(|owner| {
-            let piece = &self.pieces[(owner & !AFAR) as usize];
-            sight.is_clear([a, b, piece.foot(a).1, piece.foot(b).1])
+            let line = &self.pieces[(owner & !AFAR) as usize].line;
+            sight.is_clear([a, b, line.foot(a).1, line.foot(b).1])
         })
+    }
+
+    /// Which of two corners' streets comes first.
+    fn in_order(&self, a: usize, b: usize) -> Ordering {
+        let order = |corner: usize| match self.owner[corner] {
+            NONE => (NONE, NONE),
+            owner => self.pieces[(owner & !AFAR) as usize].order,
+        };
+        if self.owner[a] == self.owner[b] { Ordering::Equal } else { order(a).cmp(&order(b)) }
     }
 
     /// The time at a place on the side between two corners, by the nearer of their streets in sight; that of the pocket
@@ -334,8 +267,9 @@ impl Field {
         let mut nearest: Option<(f64, f32, u32)> = None;
         let mut beyond: Option<(f64, f32, u32)> = None;
         let [a, b] = corners;
-        let is_same = self.owner[a] == self.owner[b] && self.owner[a] & AFAR == 0;
-        let in_order = if self.owner[a] <= self.owner[b] { [a, b] } else { [b, a] };
+        let order = self.in_order(a, b);
+        let is_same = order.is_eq() && self.owner[a] & AFAR == 0 && self.owner[b] & AFAR == 0;
+        let in_order = if order.is_le() { [a, b] } else { [b, a] };
         let is_centre = |corner: usize| self.seconds[corner] <= 0.0;
         // Outside its cell a centre is like a street.
         let is_in_cell = is_centre(a) && is_centre(b);
@@ -403,8 +337,8 @@ impl Field {
 
     /// Gives the corners of pockets their times: the latest of what is around. A pocket is what hangs together along sides
     /// that no obstacle crosses; one that an obstacle parts from its surroundings is never reached.
-    fn fill_pockets(&mut self, lattice: &Lattice, sight: Option<&Sight>) {
-        let pockets = Pockets::of(lattice, sight, &self.owner);
+    fn fill_pockets(&mut self, lattice: &Lattice) {
+        let pockets = Pockets::of(lattice, &self.obstacles, &self.owner);
         let mut latest = vec![0.0_f32; pockets.runs.len()];
         for (run, corners) in pockets.runs.iter().enumerate() {
             let ends = [corners.start, corners.end - 1].map(|corner| lattice.beside(corner as usize));
@@ -417,14 +351,11 @@ impl Field {
                 if latest[root] == f32::INFINITY {
                     break;
                 }
-                let guard = sight.filter(|sight| sight.is_near(lattice.blocks[corner as usize / CORNERS]));
-                for next in lattice.beside(corner as usize) {
+                for (side, next) in lattice.beside(corner as usize).into_iter().enumerate() {
                     let seconds = self.seconds[next as usize];
                     let is_owned = self.owner[next as usize] != NONE;
-                    let [from, to] = [corner, next].map(|corner| lattice.place(corner as usize));
-                    let is_parted = guard.is_some_and(|sight| {
-                        (is_owned || pockets.root(pockets.run_of(next)) != root) && sight.is_blocked(from, to)
-                    });
+                    let is_parted = self.obstacles.bars(corner as usize, side, next as usize)
+                        && (is_owned || pockets.root(pockets.run_of(next)) != root);
                     latest[root] = match (is_parted, is_owned) {
                         (true, _) => f32::INFINITY,
                         (false, true) => latest[root].max(seconds),
@@ -453,16 +384,11 @@ struct Pockets {
 }
 
 impl Pockets {
-    fn of(lattice: &Lattice, sight: Option<&Sight>, owner: &[u32]) -> Self {
-        let guard = |corner: usize| sight.filter(|sight| sight.is_near(lattice.blocks[corner / CORNERS]));
-        let is_barred = |sight: Option<&Sight>, a: usize, b: usize| {
-            sight.is_some_and(|sight| sight.is_blocked(lattice.place(a), lattice.place(b)))
-        };
+    fn of(lattice: &Lattice, obstacles: &Barred, owner: &[u32]) -> Self {
         let mut runs = Vec::new();
         let mut first = Vec::with_capacity(owner.len() / SIDE + 1);
         for (row, owners) in owner.chunks_exact(SIDE).enumerate() {
             first.push(runs.len() as u32);
-            let sight = guard(row * SIDE);
             let mut x = 0;
             while x < SIDE {
                 if owners[x] != NONE {
@@ -471,7 +397,7 @@ impl Pockets {
                 }
                 let start = row * SIDE + x;
                 x += 1;
-                while x < SIDE && owners[x] == NONE && !is_barred(sight, row * SIDE + x - 1, row * SIDE + x) {
+                while x < SIDE && owners[x] == NONE && obstacles.right[row] >> (x - 1) & 1 == 0 {
                     x += 1;
                 }
                 runs.push(start as u32..(row * SIDE + x) as u32);
@@ -483,12 +409,11 @@ impl Pockets {
         for run in 0..pockets.runs.len() {
             let corners = pockets.runs[run].clone();
             let (start, end) = (corners.start as usize, corners.end as usize);
-            let sight = guard(start);
             let [right, ..] = lattice.beside(end - 1);
             if end % SIDE == 0
                 && right != NONE
                 && owner[right as usize] == NONE
-                && !is_barred(sight, end - 1, right as usize)
+                && !Barred::bit(&obstacles.right, end - 1)
             {
                 pockets.join(run, pockets.run_of(right));
             }
@@ -502,7 +427,7 @@ impl Pockets {
                 let over = &pockets.runs[other as usize];
                 let mut both = start.max((over.start as usize).saturating_sub(shift))
                     ..end.min((over.end as usize).saturating_sub(shift));
-                if both.any(|corner| !is_barred(sight, corner, corner + shift)) {
+                if both.any(|corner| !Barred::bit(&obstacles.above, corner)) {
                     pockets.join(run, other as usize);
                 }
             }
@@ -529,113 +454,5 @@ impl Pockets {
         let (a, b) = (self.root(a), self.root(b));
         let (first, last) = (a.min(b), a.max(b));
         self.parent[last] = first as u32;
-    }
-}
-
-/// A piece of street as seen from a corner nearby, in single precision.
-struct Line {
-    x: f32,
-    y: f32,
-    dx: f32,
-    dy: f32,
-    /// 1 by the square of its length.
-    inverse: f32,
-}
-
-impl Line {
-    fn seen_from(low: Point, piece: &Piece) -> Self {
-        let (from, along) = (piece.from - low, piece.to - piece.from);
-        let (dx, dy) = (along.x as f32, along.y as f32);
-        Self { x: from.x as f32, y: from.y as f32, dx, dy, inverse: piece.inverse as f32 }
-    }
-
-    /// How far along it, 0 to 1, the point nearest to a place lies.
-    fn fraction(&self, x: f32, y: f32) -> f32 {
-        let t = ((x - self.x) * self.dx + (y - self.y) * self.dy) * self.inverse;
-        // Not `clamp`: this compiles to one instruction each.
-        let t = if t > 0.0 { t } else { 0.0 };
-        if t < 1.0 { t } else { 1.0 }
-    }
-
-    /// The square of the metres from a place to it, so far along.
-    fn away(&self, x: f32, y: f32, t: f32) -> f32 {
-        let (away_x, away_y) = (x - self.x - t * self.dx, y - self.y - t * self.dy);
-        away_x * away_x + away_y * away_y
-    }
-}
-
-/// What a corner that has no street begins with: the square of the metres that one must be nearer than.
-fn out_of_depth(depth: f64) -> f32 {
-    (depth * depth) as f32 + TIE_M2
-}
-
-/// So many corners of a row are told of a piece at once; a power of two.
-const LANES: usize = 4;
-
-/// The corners of a block, to be told of pieces of street.
-struct Block<'a> {
-    low: Point,
-    pitch: f64,
-    /// By corner, the square of the metres to the nearest piece.
-    nearest: &'a mut [f32],
-    owner: &'a mut [u32],
-}
-
-impl<'a> Block<'a> {
-    fn of(lattice: &Lattice, slot: usize, nearest: &'a mut [f32], owner: &'a mut [u32]) -> Self {
-        let corners = slot * CORNERS..(slot + 1) * CORNERS;
-        Self {
-            low: lattice.place(slot * CORNERS),
-            pitch: lattice.pitch,
-            nearest: &mut nearest[corners.clone()],
-            owner: &mut owner[corners],
-        }
-    }
-
-    /// Tells some corners of a piece, in whole [`LANES`]. Counted from the block, so that a corner
-    /// finds the same whatever else there is.
-    fn spread(self, piece: &Piece, i: u32, columns: RangeInclusive<usize>, rows: RangeInclusive<usize>) {
-        let line = Line::seen_from(self.low, piece);
-        let pitch = self.pitch as f32;
-        let (start, end) = (columns.start() & !(LANES - 1), (columns.end() | (LANES - 1)) + 1);
-        for row in rows {
-            let y = row as f32 * pitch;
-            let nearest = &mut self.nearest[row * SIDE..][start..end];
-            let owner = &mut self.owner[row * SIDE..][start..end];
-            for ((nearest, owner), column) in nearest.iter_mut().zip(owner).zip(start as i32..) {
-                let x = column as f32 * pitch;
-                let away = line.away(x, y, line.fraction(x, y));
-                *owner = if away + TIE_M2 < *nearest { i } else { *owner };
-                *nearest = if away < *nearest { away } else { *nearest };
-            }
-        }
-    }
-
-    /// Tells those corners of a piece that lost another, if it is in sight.
-    fn spread_in_sight(
-        self,
-        piece: &Piece,
-        i: u32,
-        columns: RangeInclusive<usize>,
-        rows: RangeInclusive<usize>,
-        lost: &[u16],
-        sight: &Sight,
-    ) {
-        let asked = u16::MAX >> (u16::BITS as usize - 1 - columns.end()) & u16::MAX << columns.start();
-        for row in rows {
-            let mut left = lost[row] & asked;
-            while left != 0 {
-                let column = left.trailing_zeros() as usize;
-                left &= left - 1;
-                let at = self.low + Coord { x: column as f64, y: row as f64 } * self.pitch;
-                let (_, foot) = piece.foot(at);
-                let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
-                let corner = row * SIDE + column;
-                if away + TIE_M2 < self.nearest[corner] && !sight.hides(at, foot) {
-                    self.nearest[corner] = away;
-                    self.owner[corner] = i;
-                }
-            }
-        }
     }
 }

@@ -1,11 +1,11 @@
-//! Where the ground is looked at: corners of squares that hang on the plan, in blocks, only where something may be
-//! reached.
+//! Where the ground is looked at: corners of squares that hang on the plan, not on an origin, in blocks, only where
+//! something may be reached.
 
 use crate::geometry::Point;
 use geo::Coord;
 use std::ops::RangeInclusive;
 
-/// Corners along a side of a block.
+/// Corners along a side of a block: as many as a byte has bits.
 pub(crate) const SIDE: usize = 8;
 /// Corners of a block.
 pub(crate) const CORNERS: usize = SIDE * SIDE;
@@ -97,6 +97,18 @@ impl Lattice {
             };
         }
         (blocks.len() * CORNERS <= MOST_CORNERS).then_some(Self { pitch, low: first, size, slots, blocks })
+    }
+
+    /// Lays corners over some blocks.
+    pub(crate) fn of(blocks: Vec<[i64; 2]>, pitch: f64) -> Self {
+        let fold = |f: fn(i64, i64) -> i64| blocks.iter().copied().reduce(|a, b| [f(a[0], b[0]), f(a[1], b[1])]);
+        let (low, high) = (fold(i64::min).unwrap_or_default(), fold(i64::max).unwrap_or_default());
+        let size = [0, 1].map(|axis| (high[axis] - low[axis] + 1) as usize);
+        let mut slots = vec![NONE; size[0] * size[1]];
+        for (block, slot) in blocks.iter().zip(0..) {
+            slots[(block[1] - low[1]) as usize * size[0] + (block[0] - low[0]) as usize] = slot;
+        }
+        Self { pitch, low, size, slots, blocks }
     }
 
     /// How many corners there are.

@@ -16,8 +16,6 @@ pub(crate) struct Sight {
     lines: Vec<(Point, Point)>,
     /// Cells in a metre.
     per_metre: f64,
-    /// Blocks to either side that the depth reaches into.
-    beyond: i64,
     low: [i64; 2],
     size: [usize; 2],
     /// Slots by block of cells, [`NONE`] where nothing stands.
@@ -47,7 +45,6 @@ impl Sight {
         let mut sight = Self {
             lines,
             per_metre: 1.0 / lattice.pitch,
-            beyond,
             low: lattice.low.map(|i| i - beyond),
             size: lattice.size.map(|n| n + 2 * beyond as usize),
             slots: Vec::new(),
@@ -101,22 +98,15 @@ impl Sight {
         is_there.then(|| y as usize * self.size[0] + x as usize)
     }
 
-    /// Whether anything stands in a block or as near to it as a street may be.
-    pub(crate) fn is_near(&self, [x, y]: [i64; 2]) -> bool {
-        let slot = |x, y| self.block(x, y).map_or(NONE, |block| self.slots[block]);
-        let around = -self.beyond..=self.beyond;
-        around.clone().any(|dy| around.clone().any(|dx| slot(x + dx, y + dy) != NONE))
-    }
-
     /// By row of the lattice's corners, those with anything as near as a street may be, a bit each.
-    pub(crate) fn shaded(&self, lattice: &Lattice, depth: f64) -> Vec<u16> {
+    pub(crate) fn shaded(&self, lattice: &Lattice, depth: f64) -> Vec<u8> {
         /// Where the first column of a block stands in a word; there is room for as many beyond its last.
         const MIDDLE: i64 = 28;
         let side = SIDE as i64;
         // A line from a corner meets cells up to so many before it, and one fewer after it.
         let reach = ((depth + 2.0 * HAIR_M) * self.per_metre).floor() as i64 + 1;
         if reach > MIDDLE {
-            return vec![u16::MAX; lattice.len() / SIDE];
+            return vec![u8::MAX; lattice.len() / SIDE];
         }
         let blocks = (reach + side - 1) / side;
         let mut rows = vec![0; lattice.len() / SIDE];
@@ -137,7 +127,7 @@ impl Sight {
                             shift => corners << -shift,
                         };
                         let slot = lattice.slot([x + beside, row.div_euclid(side)]);
-                        let bits = here as u16 & (u16::MAX >> (u16::BITS as usize - SIDE));
+                        let bits = here as u8;
                         if slot != NONE && bits != 0 {
                             rows[slot as usize * SIDE + row.rem_euclid(side) as usize] |= bits;
                         }

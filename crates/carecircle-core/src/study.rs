@@ -6,19 +6,20 @@ use crate::area::Areas;
 use crate::demand::{BlockRow, Demand, DemandPoint, Outline};
 use crate::doors::{ClosedGates, Doors, MapDoors, entrances};
 use crate::facility::Facility;
+use crate::frontage::Frontages;
 use crate::geometry::{Point, Shape};
 use crate::isochrone::Source;
 use crate::network::Network;
 use crate::obstacle::Obstacles;
 use crate::place::{Places, Polylines, Premises, PremisesKind};
 use crate::profile::Profile;
-use crate::weights::{Opened, Passage, Weights};
+use crate::weights::{Classes, Opened, Passage, Weights};
 use rayon::prelude::*;
 use rstar::primitives::GeomWithData;
 use rstar::{AABB, RTree};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 pub use crate::doors::{Compound, Door, Entrance};
 
@@ -63,6 +64,8 @@ struct Ground {
     obstacle_lines: Polylines,
     /// Laid on the plan when first asked for: a verdict never asks.
     obstacles: OnceLock<Obstacles>,
+    /// By the streets that points snap to, those of weights in use.
+    frontages: Mutex<Vec<(Weak<Classes>, Arc<Frontages>)>>,
 }
 
 /// Network, facilities, demand and areas of one city: read once, then only asked.
@@ -156,7 +159,8 @@ impl Study {
             })
             .collect();
         let (premises, obstacle_lines) = (places.premises, places.obstacles);
-        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles: OnceLock::new() };
+        let (obstacles, frontages) = (OnceLock::new(), Mutex::default());
+        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles, frontages };
         Self::assembled(Arc::new(ground), facilities)
     }
 
@@ -213,6 +217,20 @@ impl Study {
     pub fn obstacles(&self) -> &Obstacles {
         let Ground { network, obstacle_lines, obstacles, .. } = &*self.ground;
         obstacles.get_or_init(|| Obstacles::new(network.projection(), obstacle_lines))
+    }
+
+    /// Which streets places front on, of those that points snap to by some weights; as far as anybody has asked.
+    pub(crate) fn frontages(&self, weights: &Weights) -> Arc<Frontages> {
+        let mut kept = self.ground.frontages.lock().unwrap_or_else(PoisonError::into_inner);
+        let classes = weights.classes();
+        if let Some((_, frontages)) = kept.iter().find(|(of, _)| of.as_ptr() == Arc::as_ptr(classes)) {
+            return Arc::clone(frontages);
+        }
+        // While a weak pointer is kept, no others can stand in its place.
+        kept.retain(|(of, _)| of.strong_count() > 0);
+        let frontages = Arc::default();
+        kept.push((Arc::downgrade(classes), Arc::clone(&frontages)));
+        frontages
     }
 
     /// Blocks and demand points.

@@ -320,6 +320,11 @@ impl Weights {
         self.profile.speed
     }
 
+    /// Which streets are open, and which points snap to.
+    pub(crate) fn classes(&self) -> &Arc<Classes> {
+        &self.classes
+    }
+
     /// How an edge may be used.
     pub fn way(&self, edge: EdgeId) -> Way {
         self.classes.way(edge)

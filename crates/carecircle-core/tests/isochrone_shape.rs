@@ -6,11 +6,11 @@ use carecircle_core::isochrone::{Circle, Drawing, Isochrone, Source, Split, circ
 use carecircle_core::network::{EdgeId, Network, Snap};
 use carecircle_core::place::Places;
 use carecircle_core::polygon::{contains, even_sample};
-use carecircle_core::profile::Profile;
+use carecircle_core::profile::{Climb, Profile};
 use carecircle_core::search::{Origin, Search, Sweep};
 use carecircle_core::street::Streets;
 use carecircle_core::study::{Door, Study};
-use carecircle_core::time::WalkTime;
+use carecircle_core::time::{Speed, WalkTime};
 use carecircle_core::weights::Weights;
 use geo::{Area, Coord, Distance, Euclidean, Line, MultiPolygon, Point, Validation, Winding};
 use proptest::prelude::*;
@@ -198,6 +198,37 @@ proptest! {
         for (pair, simple) in bands.windows(2).zip(simple.windows(2)) {
             prop_assert!(lies_in(&pair[0].shape, &pair[1].shape), "the smaller band leaves the larger");
             prop_assert!(lies_in(&simple[0].shape, &simple[1].shape), "the smaller band leaves the larger when simplified");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Which street places front on is kept from one drawing to the next.
+    #[test]
+    fn what_was_drawn_before_changes_nothing(
+        streets in town::any_streets(), points in town::any_points(2..8),
+        walls in prop::collection::vec(town::any_points(2..5), 0..4), minutes in 1.0..12.0f64,
+    ) {
+        let walkers = [
+            Profile::walk(),
+            Profile { speed: Speed::from_kmh(1.5).expect("a speed"), ..Profile::walk() },
+            Profile { steps: Climb::CLOSED, ..Profile::walk() },
+        ];
+        let used = study(&streets, &walls);
+        for profile in walkers {
+            let weights = used.network().weigh(&profile);
+            for (&at, depth_m) in points.iter().zip([30.0, 50.0, 41.5].into_iter().cycle()) {
+                let fresh = study(&streets, &walls);
+                let [after, first] = [(&used, &weights), (&fresh, &fresh.network().weigh(&profile))].map(|(study, weights)| {
+                    let source = study.place_source(at, weights)?;
+                    let limits = [WalkTime::from_minutes(minutes)];
+                    let drawing = Drawing { depth_m, ..FULL };
+                    Some(isochrones(&mut Search::new(), study, weights, &source, &limits, &drawing))
+                });
+                prop_assert_eq!(after, first);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::place::{Area, Polylines, Premises};
 use geo::CoordsIter;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 impl Homes {
     /// Blocks and demand points.
@@ -104,7 +104,8 @@ impl Study {
             return Err("facilities are out of order");
         }
         let areas = Areas::new(network.projection(), areas);
-        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles: OnceLock::new() };
+        let (obstacles, frontages) = (OnceLock::new(), Mutex::default());
+        let ground = Ground { network, areas, homes, premises, obstacle_lines, obstacles, frontages };
         Ok(Self::assembled(Arc::new(ground), facilities))
     }
 }
