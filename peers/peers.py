@@ -34,6 +34,7 @@ FACILITIES = 100
 ORIGINS = 2_000
 WITHIN_M, OFF_M = 1_700, 50  # where points are drawn that polygons are judged by
 CLOSE_S = 60  # nearer to the limit than this a polygon may be wrong
+HEAP = "a binary heap, plain arrays"
 BLOCK = 64  # origins that scipy searches from at once: each takes a row as long as the network
 
 
@@ -117,6 +118,16 @@ class Streets:
         assert matrix.nnz == len(links)
         return matrix
 
+    def arrays(self, prefix: Path) -> Path:
+        """Written for a textbook's search, in files whose names begin alike."""
+        import numpy as np
+
+        matrix = self.backwards()
+        arrays = {"first": matrix.indptr, "to": matrix.indices, "ms": matrix.data, "node": self.node}
+        for name, array in arrays.items():
+            np.asarray(array).astype("<u4").tofile(f"{prefix}.{name}")
+        return prefix
+
     def least(self, times):
         """From times of copies to times of nodes: the quickest copy, `NEVER` where there is none."""
         import numpy as np
@@ -194,9 +205,15 @@ def sweep(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
     net.set_pois("facility", LIMIT_MS / 1_000, 1, places, places * 0)
     searched = lambda: dijkstra(matrix, indices=facilities, min_only=True, limit=LIMIT_MS)
     nearest = lambda: net.nearest_pois(LIMIT_MS / 1_000, "facility", max_distance=np.inf)
-    own, theirs, others = [], [], []
+    arrays = streets.arrays(scratch / "arrays")
+    heap = lambda **rest: ours.ask("heap", network=str(arrays), nodes=facilities, **rest)
+    heap(write=str(file))
+    by_heap = np.fromfile(file, dtype="<u4").astype(float)
+    by_heap[by_heap == NEVER] = np.inf
+    own, textbook, theirs, others = [], [], [], []
     for nth in range(rounds * 5):  # some milliseconds each, but for pandana
         own.append(ask()["seconds"])
+        textbook.append(heap()["seconds"])
         seconds, by_scipy = timed(searched)
         theirs.append(seconds)
         if nth % 5 == 0:
@@ -204,7 +221,7 @@ def sweep(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
             others.append(seconds)
     work = "sweep"
     table.add(work, "ours", own, reached, "node reached", "")
-    for who, seconds, times in (("scipy, min_only", theirs, by_scipy), ("pandana nearest_pois", others, by_pandana[1].to_numpy() * 1e3)):
+    for who, seconds, times in ((HEAP, textbook, by_heap), ("scipy, min_only", theirs, by_scipy), ("pandana nearest_pois", others, by_pandana[1].to_numpy() * 1e3)):
         table.add(work, who, seconds, reached, "node reached", differences(streets.least(times), truth))
 
     # The routers know no network but their own: how far they agree is a matter of agreement/.
@@ -271,6 +288,7 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
                 pairs, sum_ms = pairs + len(times), sum_ms + int(times.sum())
         return pairs, sum_ms
 
+    arrays = streets.arrays(scratch / "arrays")
     plain = Ours(ours.city)
     cells = ours.ask("cells")
     fills = []
@@ -280,7 +298,7 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
         proof = ours.ask("reach", nodes=few, prove=True)
         proven = (proof["pairs"], proof["sum_ms"])
         by_scipy = added_up(few)
-        own, one_by_one, again, both, theirs, ranges = [], [], [], [], [], []
+        own, one_by_one, again, both, textbook, theirs, ranges = [], [], [], [], [], [], []
         for nth in range(rounds):
             own.append(ours.ask("reach", nodes=nodes)["seconds"])
             if len(nodes) < streets.rows // 8:  # for more, cells are made
@@ -288,6 +306,8 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
             # Threads that start share a core for some milliseconds.
             again.append(ours.ask("reach", nodes=nodes, again_s=0.1)["seconds"])
             both.append(ours.ask("reach", nodes=nodes, again_s=0.1, threads=2)["seconds"])
+            by_heap = ours.ask("heap", network=str(arrays), nodes=few, each=True)
+            textbook.append(by_heap["seconds"])
             theirs.append(search(nodes))
             if which == "scattered" and nth < 3:  # seconds each
                 seconds, found = timed(lambda: ranged.nodes_in_range(nodes, LIMIT_MS / 1_000))
@@ -300,6 +320,7 @@ def reach(table: Table, ours: Ours, streets: Streets, drawn: dict, rounds: int, 
         if one_by_one:
             table.add(work, "ours, without cells", one_by_one, len(nodes), "origin", "")
         word = lambda pairs: "all pairs, all times" if pairs == proven else sums(pairs, proven)
+        table.add(work, HEAP, textbook, len(few), "origin", word((by_heap["pairs"], by_heap["sum_ms"])))
         table.add(work, f"scipy, blocks of {BLOCK}", theirs, len(nodes), "origin", word(by_scipy))
         if ranges:
             found = found.assign(node=streets.node[found["destination"].to_numpy()], ms=np.rint(found["s"] * 1e3).astype(np.int64))

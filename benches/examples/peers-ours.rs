@@ -9,6 +9,7 @@
 //! | `{"do":"draw","facilities":F,"origins":N,"seed":S}` | nodes on public streets: `facilities`, `scattered`, `every_third` |
 //! | `{"do":"sweep","nodes":[…],"limit_ms":L,"write":FILE}` | the time to the nearest of the nodes, for each node |
 //! | `{"do":"reach","nodes":[…],"limit_ms":L,"threads":T,"again_s":A,"prove":true}` | the nodes around each by itself, again and again for so many seconds |
+//! | `{"do":"heap","network":PREFIX,"nodes":[…],"limit_ms":L,"each":true,"write":FILE}` | as `sweep`, or around each node by itself as `reach`, by a textbook's search on plain arrays |
 //! | `{"do":"cells"}` | reach sets are found over cells from now on, as they are for very many origins; `bytes` are kept |
 //! | `{"do":"isochrones","origins":N,"points":P,"within_m":W,"off_m":O,"limit_ms":L,"seed":S}` | `places`: polygons, and points around with their times |
 //!
@@ -27,6 +28,8 @@ use carecircle_core::study::{SNAP_WITHIN_M, Study};
 use carecircle_core::time::{Speed, WalkTime};
 use carecircle_core::weights::{Way, Weights};
 use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead as _, Write as _, stdin, stdout};
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
         let answer = match request.0["do"].as_str() {
             Some("draw") => draw(&city, &request)?,
             Some("sweep") => sweep(&city, &request)?,
+            Some("heap") => heap(&request)?,
             Some("cells") => cells(&city),
             Some("reach") => reach(&city, &request)?,
             Some("isochrones") => draw_isochrones(&city, &request)?,
@@ -117,6 +121,96 @@ fn sweep(city: &City, request: &Request) -> Result<Value> {
     request.write(times().map(WalkTime::millis))?;
     let reached: Vec<u64> = times().filter(|&t| t != WalkTime::NEVER).map(|t| u64::from(t.millis())).collect();
     Ok(json!({ "seconds": seconds, "pairs": reached.len(), "sum_ms": reached.iter().sum::<u64>() }))
+}
+
+/// A network as plain arrays: the arcs of a row are those from `first[row]` to `first[row + 1]`.
+struct Arrays {
+    first: Vec<u32>,
+    to: Vec<u32>,
+    ms: Vec<u32>,
+    /// By row, its node: nodes are copied.
+    node: Vec<u32>,
+}
+
+impl Arrays {
+    /// Reads the arrays of a network that is not ours: 32-bit numbers in a file each, whose names begin alike.
+    fn read(prefix: &str) -> Result<Self> {
+        let read = |name: &str| -> Result<Vec<u32>> {
+            let bytes = std::fs::read(format!("{prefix}.{name}"))?;
+            Ok(bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number)).collect())
+        };
+        Ok(Self { first: read("first")?, to: read("to")?, ms: read("ms")?, node: read("node")? })
+    }
+}
+
+/// Dijkstra's algorithm with a binary heap, as a textbook has it.
+#[derive(Default)]
+struct Textbook {
+    best: Vec<u32>,
+    reached: Vec<u32>,
+    heap: BinaryHeap<Reverse<(u32, u32)>>,
+}
+
+impl Textbook {
+    fn search(&mut self, on: &Arrays, rows: &[u32], limit_ms: u32) {
+        for row in self.reached.drain(..) {
+            self.best[row as usize] = u32::MAX;
+        }
+        self.best.resize(on.node.len(), u32::MAX);
+        for &row in rows {
+            self.best[row as usize] = 0;
+            self.reached.push(row);
+            self.heap.push(Reverse((0, row)));
+        }
+        while let Some(Reverse((ms, row))) = self.heap.pop() {
+            if ms > self.best[row as usize] {
+                continue;
+            }
+            let arcs = on.first[row as usize] as usize..on.first[row as usize + 1] as usize;
+            for (&to, &more) in on.to[arcs.clone()].iter().zip(&on.ms[arcs]) {
+                let (later, best) = (ms + more, &mut self.best[to as usize]);
+                if later < *best && later <= limit_ms {
+                    if *best == u32::MAX {
+                        self.reached.push(to);
+                    }
+                    *best = later;
+                    self.heap.push(Reverse((later, to)));
+                }
+            }
+        }
+    }
+
+    /// The nodes that were reached, each by the nearest of its copies.
+    fn nodes(&self, on: &Arrays) -> Vec<(u32, u32)> {
+        let time = |&row: &u32| (on.node[row as usize], self.best[row as usize]);
+        let mut nodes: Vec<(u32, u32)> = self.reached.iter().map(time).collect();
+        nodes.sort_unstable();
+        nodes.dedup_by_key(|(node, _)| *node);
+        nodes
+    }
+}
+
+fn heap(request: &Request) -> Result<Value> {
+    let arrays = Arrays::read(request.0["network"].as_str().ok_or("a network is wanted")?)?;
+    let nodes = request.0["nodes"].as_array().ok_or("nodes are wanted")?;
+    let rows: Vec<u32> = nodes.iter().filter_map(|node| Some(node.as_u64()? as u32)).collect();
+    let limit_ms = request.limit()?.millis();
+    let searches: Vec<&[u32]> = if request.0["each"] == true { rows.chunks(1).collect() } else { vec![&rows] };
+    let mut textbook = Textbook::default();
+    let (mut pairs, mut sum_ms) = (0, 0);
+    for rows in &searches {
+        textbook.search(&arrays, rows, limit_ms);
+        let nodes = textbook.nodes(&arrays);
+        pairs += nodes.len();
+        sum_ms += nodes.iter().map(|(_, ms)| u64::from(*ms)).sum::<u64>();
+    }
+    let start = Instant::now();
+    for rows in &searches {
+        textbook.search(black_box(&arrays), rows, limit_ms);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    request.write(textbook.best.iter().copied())?;
+    Ok(json!({ "seconds": seconds, "pairs": pairs, "sum_ms": sum_ms }))
 }
 
 /// What it takes to search over cells.
