@@ -110,9 +110,14 @@ impl Sight {
         }
         let blocks = (reach + side - 1) / side;
         let mut rows = vec![0; lattice.len() / SIDE];
-        for (block, &slot) in self.slots.iter().enumerate().filter(|(_, slot)| **slot != NONE) {
-            let x = self.low[0] + (block % self.size[0]) as i64;
-            let y = (self.low[1] + (block / self.size[0]) as i64) * side;
+        // Blocks farther off than this cast nothing on the lattice.
+        let [across, along] = [0, 1].map(|i| lattice.low[i] - blocks..lattice.low[i] + lattice.size[i] as i64 + blocks);
+        for (x, y) in along.flat_map(|y| across.clone().map(move |x| (x, y))) {
+            let slot = self.block(x, y).map_or(NONE, |block| self.slots[block]);
+            if slot == NONE {
+                continue;
+            }
+            let y = y * side;
             let first = &self.first[slot as usize * CORNERS..=(slot as usize + 1) * CORNERS];
             for (row, first) in (y..y + side).zip(first.windows(SIDE + 1).step_by(SIDE)) {
                 let cells = (0..SIDE).fold(0, |cells, i| cells | u64::from(first[i] < first[i + 1]) << i);
