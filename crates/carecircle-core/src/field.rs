@@ -203,8 +203,8 @@ impl Field {
         lattice.within(piece.line.bounds(self.depth), |slot, columns, rows| {
             for corner in rows.flat_map(|row| columns.clone().map(move |column| slot * CORNERS + row * SIDE + column)) {
                 let at = lattice.place(corner);
-                let (t, foot) = piece.line.foot(at);
-                let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
+                let (t, foot, away) = piece.line.foot(at);
+                let away = away as f32;
                 let is_shaded = || Barred::bit(&self.obstacles.near, corner);
                 if away + TIE_M2 < nearest[corner] && !sight.is_some_and(|sight| is_shaded() && sight.hides(at, foot)) {
                     nearest[corner] = away;
@@ -234,8 +234,8 @@ impl Field {
     /// The way from a place to a piece: metres, where it meets it, the time in all and to whom.
     fn way_to(&self, piece: u32, at: Point) -> (f64, Point, f32, u32) {
         let piece = &self.pieces[piece as usize];
-        let (t, foot) = piece.line.foot(at);
-        let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)).sqrt();
+        let (t, foot, square) = piece.line.foot(at);
+        let away = square.sqrt();
         let (time, label) = piece.time(t as f32);
         (away, foot, time + away as f32 * self.seconds_per_metre, label)
     }

@@ -47,11 +47,12 @@ impl Straight {
         Self { from, to, inverse: if square > 0.0 { 1.0 / square } else { 0.0 } }
     }
 
-    /// How far along it, 0 to 1, the point nearest to a place lies, and that point.
-    pub(crate) fn foot(&self, at: Point) -> (f64, Point) {
+    /// How far along it, 0 to 1, the point nearest to a place lies, that point, and the square of the metres to it.
+    pub(crate) fn foot(&self, at: Point) -> (f64, Point, f64) {
         let (d, v) = (self.to - self.from, at - self.from);
         let t = ((v.x * d.x + v.y * d.y) * self.inverse).clamp(0.0, 1.0);
-        (t, self.from + d * t)
+        let foot = self.from + d * t;
+        (t, foot, (at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y))
     }
 
     /// The box around it, and so far beyond.
@@ -422,8 +423,8 @@ impl<'a> Block<'a> {
                 let column = left.trailing_zeros() as usize;
                 left &= left - 1;
                 let at = self.low + Coord { x: column as f64, y: row as f64 } * self.pitch;
-                let (_, foot) = line.foot(at);
-                let away = ((at.x - foot.x) * (at.x - foot.x) + (at.y - foot.y) * (at.y - foot.y)) as f32;
+                let (_, foot, away) = line.foot(at);
+                let away = away as f32;
                 let corner = row * SIDE + column;
                 if away + TIE_M2 < self.nearest[corner] && !sight.hides(at, foot) {
                     self.nearest[corner] = away;
