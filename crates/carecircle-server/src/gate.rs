@@ -4,7 +4,8 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -31,7 +32,7 @@ pub(crate) struct Line {
     answering: AtomicUsize,
     /// Whether it is the client's turn all the same: a body is waited for.
     pub(crate) is_reading: AtomicBool,
-    /// Whether the client has not taken what was written.
+    /// Whether something is to be written that has not been flushed since.
     pub(crate) is_writing: AtomicBool,
     go: Notify,
 }
@@ -96,7 +97,8 @@ impl Drop for Entered {
 
 impl Line {
     fn is_silent(&self) -> bool {
-        (self.answering.load(Relaxed) == 0 || self.is_reading.load(Relaxed)) && !self.is_writing.load(Relaxed)
+        // In this order: who has stopped answering is writing by then.
+        (self.answering.load(Acquire) == 0 || self.is_reading.load(Relaxed)) && !self.is_writing.load(Acquire)
     }
 
     /// Resolves when the connection has to make room.
@@ -123,7 +125,9 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.silent_from.store(self.0.begun.elapsed().as_millis() as u64, Relaxed);
-        self.0.answering.fetch_sub(1, Relaxed);
+        // A body is let go before its end is written; a flush follows.
+        self.0.is_writing.store(true, Relaxed);
+        self.0.answering.fetch_sub(1, Release);
     }
 }
 
@@ -163,6 +167,8 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         // Answered just now, so the last one has been silent longer.
         drop(entered[1].line.answering());
+        assert_eq!(gate.count(), (3, 2), "the end of an answer has still to be written");
+        entered[1].line.is_writing.store(false, Relaxed);
         let fourth = gate.enter().expect("somebody was silent");
         tokio::time::timeout(Duration::from_secs(5), entered[2].line.has_to_go()).await.expect("the third goes");
         assert_eq!(gate.count(), (3, 1));

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::Release;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,7 +27,6 @@ impl<S> Stalling<S> {
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.line.is_writing.store(written.is_pending(), Relaxed);
         if written.is_ready() {
             self.stalled = false;
             return written;
@@ -51,6 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.line.is_writing.store(true, Release);
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, written)
     }
@@ -60,6 +60,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.line.is_writing.store(true, Release);
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.watch(cx, written)
     }
@@ -70,6 +71,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            // hyper flushes a stream when it has nothing left to write.
+            self.line.is_writing.store(false, Release);
+        }
         self.watch(cx, flushed)
     }
 
@@ -92,5 +97,18 @@ mod tests {
         let mut stream = Stalling::new(ours, Duration::from_millis(50), Arc::clone(&entered.line));
         let written = stream.write_all(&[0; 64]).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn who_writes_is_at_work_until_all_is_flushed() {
+        let gate = Arc::new(Gate::new(1));
+        let entered = gate.enter().unwrap();
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let mut stream = Stalling::new(ours, Duration::from_secs(50), Arc::clone(&entered.line));
+        assert_eq!(gate.count(), (1, 0));
+        stream.write_all(&[0; 8]).await.unwrap();
+        assert_eq!(gate.count(), (1, 1), "some was taken, more may follow");
+        stream.flush().await.unwrap();
+        assert_eq!(gate.count(), (1, 0));
     }
 }
