@@ -238,7 +238,9 @@ fn what_is_counted_can_be_read_by_prometheus() {
     assert_eq!(metric(&service, &format!("{latencies}_count{{route=\"/collections/{{c}}/items\"}}")), 2);
     assert_eq!(metric(&service, &format!("{latencies}_bucket{{route=\"/collections/{{c}}/items\",le=\"+Inf\"}}")), 2);
     assert_eq!(metric(&service, "carecircle_cache_requests_total{result=\"hit\"}"), 1);
-    assert_eq!(metric(&service, "carecircle_connections{state=\"active\"}"), 1);
+    // Of the connection before, the server may not have noticed yet that its answer is written.
+    let mut active = (0..100).map(|_| metric(&service, "carecircle_connections{state=\"active\"}"));
+    assert!(active.any(|count| count == 1), "the one that asks");
     service.stop().join().unwrap().unwrap();
 }
 
