@@ -126,6 +126,10 @@ fn parts(children: f64) -> i128 {
 /// Where more than one facility of so many changes, everything is found anew: that is quicker then.
 const MOST_CHANGED: usize = 3;
 
+/// So many points are walked from, and so many sites looked at, before another thread is worth waking.
+const POINTS_AT_ONCE: usize = 1 << 16;
+const SITES_AT_ONCE: usize = 1 << 8;
+
 fn whole(parts: i128) -> f64 {
     parts as f64 / PARTS
 }
@@ -432,7 +436,7 @@ impl<'a> CoverageState<'a> {
         let points = self.walks.len();
         self.fields = self.basis.terrains.iter().map(|terrain| Field::new(terrain, points)).collect();
         let (study, basis) = (self.study, &self.basis);
-        self.sites.par_iter_mut().enumerate().for_each(|(label, site)| {
+        self.sites.par_iter_mut().enumerate().with_min_len(SITES_AT_ONCE).for_each(|(label, site)| {
             if site.takes_part() && site.offers.is_none() {
                 site.offers = Some(offers(study, basis, label as u32, site.at));
             }
@@ -447,8 +451,19 @@ impl<'a> CoverageState<'a> {
         for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
             field.best = field.swept(terrain, self.limit);
         }
-        let walks: Vec<u64> = (0..self.walks.len() as u32).into_par_iter().map(|point| self.walk_now(point)).collect();
-        walks.into_iter().enumerate().for_each(|(point, walk)| self.set_walk(point, walk));
+        let mut walks = std::mem::take(&mut self.walks);
+        let turned = walks.par_chunks_mut(POINTS_AT_ONCE).enumerate().flat_map_iter(|(part, walks)| {
+            let points = (part * POINTS_AT_ONCE) as u32..;
+            let turned = |(walk, point): (&mut u64, u32)| {
+                let before = std::mem::replace(walk, self.walk_now(point));
+                ((before == NEVER) != (*walk == NEVER)).then_some(point)
+            };
+            walks.iter_mut().zip(points).filter_map(turned)
+        });
+        for point in turned.collect::<Vec<u32>>() {
+            self.blocks_due.add(self.block_of[point as usize]);
+        }
+        self.walks = walks;
         self.judge_due();
     }
 
