@@ -64,6 +64,7 @@ impl<const SHIFT: u32> Buckets<SHIFT> {
     }
 
     /// Goes on to the next bucket with entries, if there is one.
+    #[inline(never)] // so that `pop` is small enough to stand in the loop of a search
     fn advance(&mut self) -> bool {
         self.open[self.now as usize % OPEN].clear();
         self.taken = 0;

@@ -16,7 +16,7 @@
 
 mod field;
 
-use self::field::{Field, Offers, Terrain};
+use self::field::{Due, Field, Offers, Terrain};
 use crate::coverage::{BlockStatus, Tally, judged};
 use crate::facility::Facility;
 use crate::geometry::Point;
@@ -215,8 +215,8 @@ impl<'a> CoverageState<'a> {
             block_of,
             sums,
             cut,
-            points_due: Due::new(points),
-            blocks_due: Due::new(blocks.len()),
+            points_due: Due::of(points),
+            blocks_due: Due::of(blocks.len()),
             changed: Vec::new(),
             beyond: OnceLock::new(),
         };
@@ -358,7 +358,7 @@ impl<'a> CoverageState<'a> {
     pub fn walks_beyond(&self) -> &[Option<Arrival>] {
         self.beyond.get_or_init(|| {
             let fields = self.fields.iter().zip(&self.basis.terrains);
-            let best: Vec<Vec<u64>> = fields.map(|(field, terrain)| field.swept(terrain, WalkTime::NEVER)).collect();
+            let best: Vec<Vec<u64>> = fields.map(|(field, terrain)| field.swept(terrain, Vec::new(), WalkTime::NEVER)).collect();
             let most = last_within(WalkTime::NEVER);
             let walk = |point| found(self.walk_by(|k| &best[k], most, point));
             (0..self.walks.len() as u32).into_par_iter().map(walk).collect()
@@ -434,7 +434,10 @@ impl<'a> CoverageState<'a> {
     /// Lays out fields with what every facility offers that takes part.
     fn lay(&mut self) {
         let points = self.walks.len();
-        self.fields = self.basis.terrains.iter().map(|terrain| Field::new(terrain, points)).collect();
+        self.fields.resize_with(self.basis.terrains.len(), Field::default);
+        for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
+            field.lay(terrain, points);
+        }
         let (study, basis) = (self.study, &self.basis);
         self.sites.par_iter_mut().enumerate().with_min_len(SITES_AT_ONCE).for_each(|(label, site)| {
             if site.takes_part() && site.offers.is_none() {
@@ -449,7 +452,7 @@ impl<'a> CoverageState<'a> {
     /// Finds everything anew.
     fn sweep(&mut self) {
         for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
-            field.best = field.swept(terrain, self.limit);
+            field.sweep(terrain, self.limit);
         }
         let mut walks = std::mem::take(&mut self.walks);
         let turned = walks.par_chunks_mut(POINTS_AT_ONCE).enumerate().flat_map_iter(|(part, walks)| {
@@ -471,9 +474,8 @@ impl<'a> CoverageState<'a> {
     fn finish(&mut self) {
         for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
             field.settle(terrain, last_within(self.limit));
-            for state in field.changed.drain(..) {
-                terrain.points_at(state).iter().for_each(|&point| self.points_due.add(point));
-            }
+            let points = field.take_changed().into_iter().flat_map(|state| terrain.points_at(state));
+            points.for_each(|&point| self.points_due.add(point));
         }
         for point in self.points_due.take() {
             self.set_walk(point as usize, self.walk_now(point));
@@ -555,31 +557,4 @@ fn offers(study: &Study, basis: &Basis, label: u32, at: Point) -> Vec<Offers> {
         None => study.doors_at(at, weights),
     };
     basis.each().map(|(weights, terrain)| terrain.offers(study, weights, &doors(weights), label)).collect()
-}
-
-/// What is to be looked at again, each once.
-#[derive(Debug)]
-struct Due {
-    list: Vec<u32>,
-    is_due: Vec<bool>,
-}
-
-impl Due {
-    fn new(count: usize) -> Self {
-        Self { list: Vec::new(), is_due: vec![false; count] }
-    }
-
-    fn add(&mut self, number: u32) {
-        if !std::mem::replace(&mut self.is_due[number as usize], true) {
-            self.list.push(number);
-        }
-    }
-
-    fn take(&mut self) -> Vec<u32> {
-        let list = std::mem::take(&mut self.list);
-        for &number in &list {
-            self.is_due[number as usize] = false;
-        }
-        list
-    }
 }

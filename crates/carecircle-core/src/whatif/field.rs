@@ -104,7 +104,7 @@ pub(super) struct Offers {
 }
 
 /// What all facilities offer at states, or at points.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Offered {
     keys: BTreeSet<(u32, u64)>,
     /// By state or point: whether there is anything, for there seldom is.
@@ -112,8 +112,10 @@ struct Offered {
 }
 
 impl Offered {
-    fn new(places: usize) -> Self {
-        Self { keys: BTreeSet::new(), any: vec![false; places] }
+    fn clear(&mut self, places: usize) {
+        self.keys.clear();
+        self.any.clear();
+        self.any.resize(places, false);
     }
 
     fn put(&mut self, (at, key): (u32, u64)) {
@@ -136,33 +138,40 @@ impl Offered {
 }
 
 /// The search by some weights, kept up to date.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Field {
     /// By state, as in [`Search`]; none beyond the limit.
     pub(super) best: Vec<u64>,
     at_states: Offered,
     at_points: Offered,
-    /// States that the edit under way changed, some of them several times.
-    pub(super) changed: Vec<u32>,
+    /// States that the edit under way changed.
+    changed: Due,
     pub(super) starts: Vec<(u32, u64)>,
     queue: Buckets,
 }
 
 impl Field {
-    pub(super) fn new(terrain: &Terrain, points: usize) -> Self {
-        Self {
-            best: Vec::new(),
-            at_states: Offered::new(terrain.layout.len()),
-            at_points: Offered::new(points),
-            changed: Vec::new(),
-            starts: Vec::new(),
-            queue: Buckets::default(),
-        }
+    /// Lets nothing be offered, and nothing found, over some terrain.
+    pub(super) fn lay(&mut self, terrain: &Terrain, points: usize) {
+        let states = terrain.layout.len();
+        self.best.clear();
+        self.best.resize(states, NEVER);
+        self.at_states.clear(states);
+        self.at_points.clear(points);
+        self.changed = Due::of(states);
+        self.starts.clear();
     }
 
-    /// The search from all facilities at once.
-    pub(super) fn swept(&self, terrain: &Terrain, limit: WalkTime) -> Vec<u64> {
-        let mut search = Search::new();
+    /// Searches from all facilities at once.
+    pub(super) fn sweep(&mut self, terrain: &Terrain, limit: WalkTime) {
+        let mut best = std::mem::take(&mut self.best);
+        best.fill(NEVER);
+        self.best = self.swept(terrain, best, limit);
+    }
+
+    /// What a search from all facilities at once finds; `best` has never anywhere.
+    pub(super) fn swept(&self, terrain: &Terrain, best: Vec<u64>, limit: WalkTime) -> Vec<u64> {
+        let mut search = Search::from_keys(best);
         search.run_seeded(&terrain.layout, self.at_states.keys.iter().copied(), limit);
         search.into_keys()
     }
@@ -172,12 +181,12 @@ impl Field {
     pub(super) fn close(&mut self, terrain: &Terrain, offers: &Offers, label: u32) {
         offers.at_states.iter().for_each(|&offer| self.at_states.take(offer));
         offers.at_points.iter().for_each(|&offer| self.at_points.take(offer));
-        let mut next = self.changed.len();
+        let mut next = self.changed.list.len();
         for &(state, _) in &offers.at_states {
             self.clear(state, label);
         }
-        while next < self.changed.len() {
-            for arc in terrain.layout.arcs(self.changed[next]) {
+        while next < self.changed.list.len() {
+            for arc in terrain.layout.arcs(self.changed.list[next]) {
                 self.clear(arc.to(), label);
             }
             next += 1;
@@ -188,7 +197,7 @@ impl Field {
         let slot = &mut self.best[state as usize];
         if *slot as u32 == label && *slot != NEVER {
             *slot = NEVER;
-            self.changed.push(state);
+            self.changed.add(state);
         }
     }
 
@@ -222,7 +231,7 @@ impl Field {
 
     /// Goes on from the states around those cleared, and from what opened, until no time gets better.
     pub(super) fn settle(&mut self, terrain: &Terrain, most: u64) {
-        for &state in &self.changed {
+        for &state in &self.changed.list {
             let around = terrain.ahead.arcs(state).iter().map(|arc| later(self.best[arc.to() as usize], arc.time));
             let key = around.fold(self.at_states.least(state), u64::min);
             if key != NEVER {
@@ -230,13 +239,45 @@ impl Field {
             }
         }
         let Self { best, changed, starts, queue, .. } = self;
-        settle(queue, &terrain.layout, best, most, starts.drain(..), |state, _, _| changed.push(state));
+        settle(queue, &terrain.layout, best, most, starts.drain(..), |state, _, _| changed.add(state));
+    }
+
+    /// The states that the edit under way changed.
+    pub(super) fn take_changed(&mut self) -> Vec<u32> {
+        self.changed.take()
     }
 
     /// The walk from a point, by what a search found for each state.
     pub(super) fn walk(&self, terrain: &Terrain, best: &[u64], point: u32) -> u64 {
         let by_exits = terrain.exits.of(point).iter().map(|&(state, millis)| later(best[state as usize], millis));
         by_exits.fold(self.at_points.least(point), u64::min)
+    }
+}
+
+/// What is to be looked at again, each once.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    list: Vec<u32>,
+    is_due: Vec<bool>,
+}
+
+impl Due {
+    pub(super) fn of(count: usize) -> Self {
+        Self { list: Vec::new(), is_due: vec![false; count] }
+    }
+
+    pub(super) fn add(&mut self, number: u32) {
+        if !std::mem::replace(&mut self.is_due[number as usize], true) {
+            self.list.push(number);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u32> {
+        let list = std::mem::take(&mut self.list);
+        for &number in &list {
+            self.is_due[number as usize] = false;
+        }
+        list
     }
 }
 
