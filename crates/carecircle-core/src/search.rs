@@ -81,7 +81,7 @@ pub struct Search {
     /// The states with a time, in no order.
     reached: Vec<u32>,
     starts: Vec<(u32, u64)>,
-    queue: Buckets,
+    pub(crate) queue: Buckets,
     /// By state, where the last run was traced: the state that its time came from.
     before: Vec<u32>,
 }
@@ -122,14 +122,25 @@ impl Search {
         self.settle::<true>(layout, limit);
     }
 
-    /// Scratch for one run that betters keys by state.
-    pub(crate) fn from_keys(best: Vec<u64>) -> Self {
-        Self { best, ..Self::default() }
+    /// As [`Search::run_seeded`], bettering the keys by state that are known already. What it leaves stands there alone.
+    pub(crate) fn better(
+        &mut self,
+        layout: &Arc<Layout>,
+        best: &mut Vec<u64>,
+        seeds: impl Iterator<Item = (u32, u64)>,
+        limit: WalkTime,
+    ) {
+        self.forget();
+        std::mem::swap(&mut self.best, best);
+        self.run_seeded(layout, seeds, limit);
+        std::mem::swap(&mut self.best, best);
+        self.reached.clear();
     }
 
-    /// What the last run found, by state.
-    pub(crate) fn into_keys(self) -> Vec<u64> {
-        self.best
+    fn forget(&mut self) {
+        for state in self.reached.drain(..) {
+            self.best[state as usize] = NEVER;
+        }
     }
 
     /// As [`Search::run`], from nodes that are so far from where the walk ends.
@@ -146,9 +157,7 @@ impl Search {
     }
 
     fn settle<const TRACED: bool>(&mut self, layout: &Arc<Layout>, limit: WalkTime) {
-        for state in self.reached.drain(..) {
-            self.best[state as usize] = NEVER;
-        }
+        self.forget();
         if self.best.len() < layout.len() {
             self.best.resize(layout.len(), NEVER);
         }

@@ -358,7 +358,7 @@ impl<'a> CoverageState<'a> {
     pub fn walks_beyond(&self) -> &[Option<Arrival>] {
         self.beyond.get_or_init(|| {
             let fields = self.fields.iter().zip(&self.basis.terrains);
-            let best: Vec<Vec<u64>> = fields.map(|(field, terrain)| field.swept(terrain, Vec::new(), WalkTime::NEVER)).collect();
+            let best: Vec<Vec<u64>> = fields.map(|(field, terrain)| field.swept(terrain, WalkTime::NEVER)).collect();
             let most = last_within(WalkTime::NEVER);
             let walk = |point| found(self.walk_by(|k| &best[k], most, point));
             (0..self.walks.len() as u32).into_par_iter().map(walk).collect()
@@ -455,17 +455,13 @@ impl<'a> CoverageState<'a> {
             field.sweep(terrain, self.limit);
         }
         let mut walks = std::mem::take(&mut self.walks);
-        let turned = walks.par_chunks_mut(POINTS_AT_ONCE).enumerate().flat_map_iter(|(part, walks)| {
-            let points = (part * POINTS_AT_ONCE) as u32..;
-            let turned = |(walk, point): (&mut u64, u32)| {
-                let before = std::mem::replace(walk, self.walk_now(point));
-                ((before == NEVER) != (*walk == NEVER)).then_some(point)
-            };
-            walks.iter_mut().zip(points).filter_map(turned)
-        });
-        for point in turned.collect::<Vec<u32>>() {
-            self.blocks_due.add(self.block_of[point as usize]);
-        }
+        let turned = |(point, walk): (usize, &mut u64)| {
+            let before = std::mem::replace(walk, self.walk_now(point as u32));
+            ((before == NEVER) != (*walk == NEVER)).then_some(self.block_of[point])
+        };
+        let points = walks.par_iter_mut().enumerate().with_min_len(POINTS_AT_ONCE);
+        let blocks: Vec<u32> = points.filter_map(turned).collect();
+        blocks.into_iter().for_each(|block| self.blocks_due.add(block));
         self.walks = walks;
         self.judge_due();
     }
@@ -538,10 +534,10 @@ impl<'a> CoverageState<'a> {
     /// The walk from a point, no later than `most`, by what was found by each terrain.
     fn walk_by<'b>(&self, best: impl Fn(usize) -> &'b Vec<u64>, most: u64, point: u32) -> u64 {
         const LABEL: u64 = u32::MAX as u64;
-        let terrains = self.fields.iter().zip(&self.basis.terrains).enumerate();
-        let walks = terrains.map(|(k, (field, terrain))| field.walk(terrain, best(k), point));
+        let walk = |k: usize| self.fields[k].walk(&self.basis.terrains[k], best(k), point);
         let later_of_both = |walk: u64, plain: u64| walk.max(plain & !LABEL | walk & LABEL);
-        walks.reduce(later_of_both).filter(|&walk| walk <= most).unwrap_or(NEVER)
+        let walk = (1..self.fields.len()).map(walk).fold(walk(0), later_of_both);
+        if walk <= most { walk } else { NEVER }
     }
 }
 

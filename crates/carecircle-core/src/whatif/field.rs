@@ -3,7 +3,6 @@
 use crate::doors::Door;
 use crate::layout::Layout;
 use crate::network::Snap;
-use crate::queue::Buckets;
 use crate::search::{Arrival, NEVER, Origin, Search, along_edge, beginnings, ends, later, settle};
 use crate::study::Study;
 use crate::time::WalkTime;
@@ -129,6 +128,7 @@ impl Offered {
         self.any[at as usize] = self.keys.range((at, 0)..=(at, NEVER)).next().is_some();
     }
 
+    #[inline]
     fn least(&self, at: u32) -> u64 {
         if !self.any[at as usize] {
             return NEVER;
@@ -147,7 +147,7 @@ pub(super) struct Field {
     /// States that the edit under way changed.
     changed: Due,
     pub(super) starts: Vec<(u32, u64)>,
-    queue: Buckets,
+    search: Search,
 }
 
 impl Field {
@@ -164,16 +164,16 @@ impl Field {
 
     /// Searches from all facilities at once.
     pub(super) fn sweep(&mut self, terrain: &Terrain, limit: WalkTime) {
-        let mut best = std::mem::take(&mut self.best);
-        best.fill(NEVER);
-        self.best = self.swept(terrain, best, limit);
+        self.best.fill(NEVER);
+        let offered = self.at_states.keys.iter().copied();
+        self.search.better(&terrain.layout, &mut self.best, offered, limit);
     }
 
-    /// What a search from all facilities at once finds; `best` has never anywhere.
-    pub(super) fn swept(&self, terrain: &Terrain, best: Vec<u64>, limit: WalkTime) -> Vec<u64> {
-        let mut search = Search::from_keys(best);
-        search.run_seeded(&terrain.layout, self.at_states.keys.iter().copied(), limit);
-        search.into_keys()
+    /// What a search from all facilities at once would find.
+    pub(super) fn swept(&self, terrain: &Terrain, limit: WalkTime) -> Vec<u64> {
+        let mut best = Vec::new();
+        Search::new().better(&terrain.layout, &mut best, self.at_states.keys.iter().copied(), limit);
+        best
     }
 
     /// Takes away what a facility offers, and clears the states whose best walk ends there: they are found from its offers
@@ -224,9 +224,7 @@ impl Field {
         let reached = (0..best.len() as u32).filter(|&state| best[state as usize] != NEVER);
         let offered = self.at_states.keys.iter().copied().filter(|(_, key)| *key > before);
         let seeds: Vec<(u32, u64)> = reached.flat_map(beyond).chain(offered).collect();
-        let mut search = Search::from_keys(std::mem::take(&mut self.best));
-        search.run_seeded(&terrain.layout, seeds.into_iter(), limit);
-        self.best = search.into_keys();
+        self.search.better(&terrain.layout, &mut self.best, seeds.into_iter(), limit);
     }
 
     /// Goes on from the states around those cleared, and from what opened, until no time gets better.
@@ -238,8 +236,8 @@ impl Field {
                 self.starts.push((state, key));
             }
         }
-        let Self { best, changed, starts, queue, .. } = self;
-        settle(queue, &terrain.layout, best, most, starts.drain(..), |state, _, _| changed.add(state));
+        let Self { best, changed, starts, search, .. } = self;
+        settle(&mut search.queue, &terrain.layout, best, most, starts.drain(..), |state, _, _| changed.add(state));
     }
 
     /// The states that the edit under way changed.
@@ -248,6 +246,7 @@ impl Field {
     }
 
     /// The walk from a point, by what a search found for each state.
+    #[inline]
     pub(super) fn walk(&self, terrain: &Terrain, best: &[u64], point: u32) -> u64 {
         let by_exits = terrain.exits.of(point).iter().map(|&(state, millis)| later(best[state as usize], millis));
         by_exits.fold(self.at_points.least(point), u64::min)
