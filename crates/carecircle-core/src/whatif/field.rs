@@ -162,9 +162,8 @@ impl Field {
         self.starts.clear();
     }
 
-    /// Searches from all facilities at once.
+    /// Searches from all facilities at once, where nothing was found yet.
     pub(super) fn sweep(&mut self, terrain: &Terrain, limit: WalkTime) {
-        self.best.fill(NEVER);
         let offered = self.at_states.keys.iter().copied();
         self.search.better(&terrain.layout, &mut self.best, offered, limit);
     }
