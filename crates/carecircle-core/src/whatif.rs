@@ -461,7 +461,9 @@ impl<'a> CoverageState<'a> {
         };
         let points = walks.par_iter_mut().enumerate().with_min_len(POINTS_AT_ONCE);
         let blocks: Vec<u32> = points.filter_map(turned).collect();
-        blocks.into_iter().for_each(|block| self.blocks_due.add(block));
+        for block in blocks {
+            self.blocks_due.add(block);
+        }
         self.walks = walks;
         self.judge_due();
     }
