@@ -22,7 +22,7 @@ use std::time::Instant;
 /// 1,200 m at 4.8 km/h.
 const LIMIT: WalkTime = WalkTime::from_millis(900_000);
 const EDITS: usize = 2_000;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 51;
 const ROUNDS_OF_EDITS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {

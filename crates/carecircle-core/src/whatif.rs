@@ -433,20 +433,17 @@ impl<'a> CoverageState<'a> {
 
     /// Lays out fields with what every facility offers that takes part.
     fn lay(&mut self) {
-        let points = self.walks.len();
-        self.fields.resize_with(self.basis.terrains.len(), Field::default);
-        for (field, terrain) in self.fields.iter_mut().zip(&self.basis.terrains) {
-            field.lay(terrain, points);
-        }
         let (study, basis) = (self.study, &self.basis);
-        self.sites.par_iter_mut().enumerate().with_min_len(SITES_AT_ONCE).for_each(|(label, site)| {
-            if site.takes_part() && site.offers.is_none() {
-                site.offers = Some(offers(study, basis, label as u32, site.at));
-            }
+        let sites = self.sites.par_iter_mut().enumerate().with_min_len(SITES_AT_ONCE);
+        sites.filter(|(_, site)| site.takes_part() && site.offers.is_none()).for_each(|(label, site)| {
+            site.offers = Some(offers(study, basis, label as u32, site.at));
         });
-        (0..self.sites.len() as u32).for_each(|label| self.join(label));
-        self.fields.iter_mut().for_each(|field| field.starts.clear());
-        self.points_due.take();
+        self.fields.resize_with(basis.terrains.len(), Field::default);
+        for (k, (field, terrain)) in self.fields.iter_mut().zip(&basis.terrains).enumerate() {
+            let sites = self.sites.iter().filter(|site| site.takes_part());
+            let offers: Vec<&Offers> = sites.filter_map(|site| site.offers.as_ref()?.get(k)).collect();
+            field.lay(terrain, self.walks.len(), &offers);
+        }
     }
 
     /// Finds everything anew.

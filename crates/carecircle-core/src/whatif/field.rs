@@ -111,10 +111,13 @@ struct Offered {
 }
 
 impl Offered {
-    fn clear(&mut self, places: usize) {
-        self.keys.clear();
+    fn lay<'a>(&mut self, places: usize, offers: impl Iterator<Item = &'a (u32, u64)>) {
+        self.keys = offers.copied().collect();
         self.any.clear();
         self.any.resize(places, false);
+        for (at, _) in &self.keys {
+            self.any[*at as usize] = true;
+        }
     }
 
     fn put(&mut self, (at, key): (u32, u64)) {
@@ -151,15 +154,14 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// Lets nothing be offered, and nothing found, over some terrain.
-    pub(super) fn lay(&mut self, terrain: &Terrain, points: usize) {
+    /// Offers this and nothing else, over terrain on which nothing was found yet.
+    pub(super) fn lay(&mut self, terrain: &Terrain, points: usize, offers: &[&Offers]) {
         let states = terrain.layout.len();
         self.best.clear();
         self.best.resize(states, NEVER);
-        self.at_states.clear(states);
-        self.at_points.clear(points);
+        self.at_states.lay(states, offers.iter().flat_map(|offers| &offers.at_states));
+        self.at_points.lay(points, offers.iter().flat_map(|offers| &offers.at_points));
         self.changed = Due::of(states);
-        self.starts.clear();
     }
 
     /// Searches from all facilities at once, where nothing was found yet.
